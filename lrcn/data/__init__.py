@@ -1,0 +1,1 @@
+"""Lists, media, clips and records: everything up to a `tf.data` pipeline."""

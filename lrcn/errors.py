@@ -1,0 +1,52 @@
+"""Errors that a user can mend, told in one line."""
+
+from __future__ import annotations
+
+
+class UserError(ValueError):
+    """A mistake in the user's data, keys or files, with where it is and what mends it.
+
+    The message is one line: `where: what. Received: ... Expected: ... remedy`.
+
+    Args:
+        what: What is wrong, as a short clause without a final full stop.
+        where: The place: `file:line`, a configuration key, or a file.
+        received: The value that was met; anything with a `str`.
+        expected: What would have been right.
+        remedy: What the user can do about it, as a sentence.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: object = "",
+        received: object = None,
+        expected: object = None,
+        remedy: str = "",
+    ):
+        self.what = what
+        self.where = str(where)
+        self.received = received
+        self.expected = expected
+        self.remedy = remedy
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        parts = [f"{self.where}: {self.what}" if self.where else self.what]
+        if self.received is not None:
+            parts.append(f"Received: {self.received}")
+        if self.expected is not None:
+            parts.append(f"Expected: {self.expected}")
+        if self.remedy:
+            parts.append(self.remedy)
+        text = ". ".join(part.rstrip(".") for part in parts)
+        return " ".join(text.split()) + "."
+
+
+class UsageError(UserError):
+    """A mistake in the command line itself: a verb, key or group member that does not exist."""
+
+    exit_code = 2

@@ -1,0 +1,1 @@
+"""Losses and metrics, free of any training or file."""
