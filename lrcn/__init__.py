@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str):
     """Offers `lrcn.load` without importing TensorFlow before it is used."""
     if name == "load":
-        from lrcn import runs
+        from lrcn.inference import trained
 
-        return runs.load
+        return trained.load
     raise AttributeError(f"module 'lrcn' has no attribute {name!r}")

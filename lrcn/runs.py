@@ -1,0 +1,175 @@
+"""The run directory: where a run keeps its configuration, checkpoints, results and marks."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+
+from lrcn import files
+from lrcn.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """Names every file of a run and reads and writes the small ones.
+
+    Args:
+        path: The folder of the run.
+    """
+
+    path: pathlib.Path
+
+    def __post_init__(self):
+        object.__setattr__(self, "path", pathlib.Path(self.path))
+
+    @property
+    def config_file(self) -> pathlib.Path:
+        """The settings the run was started with: the truth, whatever `.hydra/` says."""
+        return self.path / "config.json"
+
+    @property
+    def last(self) -> pathlib.Path:
+        """The checkpoint of the last finished epoch, with optimizer and resume state."""
+        return self.path / "checkpoints" / "last.keras"
+
+    @property
+    def best(self) -> pathlib.Path:
+        """The checkpoint of the best epoch by the monitored value."""
+        return self.path / "checkpoints" / "best.keras"
+
+    @property
+    def state_file(self) -> pathlib.Path:
+        """A readable copy of the state that `last.keras` holds inside."""
+        return self.path / "state.json"
+
+    @property
+    def history_file(self) -> pathlib.Path:
+        """A row an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def labels_file(self) -> pathlib.Path:
+        """A class name a line, in the order of the model's outputs."""
+        return self.path / "labels.txt"
+
+    @property
+    def metrics_file(self) -> pathlib.Path:
+        """The metrics of `best.keras` on the validation split."""
+        return self.path / "metrics.json"
+
+    @property
+    def curves_file(self) -> pathlib.Path:
+        """The picture of the training curves."""
+        return self.path / "curves.png"
+
+    @property
+    def tensorboard(self) -> pathlib.Path:
+        """The folder of TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run finished."""
+        return (self.path / "DONE").exists()
+
+    @property
+    def failure(self) -> str | None:
+        """The first line of the `FAILED` mark, or None."""
+        mark = self.path / "FAILED"
+        if not mark.exists():
+            return None
+        return (mark.read_text(encoding="utf-8").splitlines() or [""])[0]
+
+    def evaluation(self, split: str) -> pathlib.Path:
+        """Returns the folder of the evaluation of `split`."""
+        return self.path / "evaluation" / split
+
+    def mark_done(self) -> None:
+        """Writes `DONE` and removes an earlier `FAILED`."""
+        files.write_text(self.path / "DONE", "")
+        (self.path / "FAILED").unlink(missing_ok=True)
+
+    def mark_failed(self, reason: str) -> None:
+        """Writes `FAILED` with the reason; the run can be resumed all the same."""
+        files.write_text(self.path / "FAILED", reason.rstrip("\n") + "\n")
+
+    def clear_marks(self) -> None:
+        """Removes `DONE` and `FAILED`: the run is under way."""
+        (self.path / "DONE").unlink(missing_ok=True)
+        (self.path / "FAILED").unlink(missing_ok=True)
+
+    def write_config(self, settings: dict) -> None:
+        """Writes the run's settings as plain JSON."""
+        files.write_json(self.config_file, settings)
+
+    def read_config(self) -> dict:
+        """Reads the run's settings.
+
+        Raises:
+            UserError: The folder holds no run.
+        """
+        if not self.config_file.exists():
+            raise UserError(
+                "no run here: config.json is missing",
+                where=self.path,
+                expected="a folder that `lrcn train` wrote",
+                remedy="Give the run directory, the one that holds checkpoints/.",
+            )
+        return read_json(self.config_file)
+
+    def write_labels(self, names: tuple[str, ...]) -> None:
+        """Writes a class name a line."""
+        files.write_text(self.labels_file, "".join(f"{name}\n" for name in names))
+
+    def read_labels(self) -> tuple[str, ...]:
+        """Reads the class names in the order of the model's outputs."""
+        return tuple(self.labels_file.read_text(encoding="utf-8").splitlines())
+
+    def write_metrics(self, metrics: dict) -> None:
+        """Writes the metrics of the best checkpoint on the validation split."""
+        files.write_json(self.metrics_file, metrics)
+
+    def read_metrics(self) -> dict:
+        """Reads the metrics of the best checkpoint on the validation split."""
+        return read_json(self.metrics_file)
+
+    def checkpoint(self) -> pathlib.Path:
+        """Returns `best.keras`, the one to evaluate and predict with.
+
+        Raises:
+            UserError: The run has no checkpoint yet.
+        """
+        if not self.path.is_dir():
+            raise UserError(
+                "no such run directory",
+                where="run",
+                received=self.path,
+                remedy="Give the folder that `lrcn train` printed.",
+            )
+        if not self.best.exists():
+            raise UserError(
+                "the run has no checkpoint",
+                where=self.path,
+                expected="checkpoints/best.keras",
+                remedy="Train it first, or resume it: `lrcn train resume=<run>`.",
+            )
+        return self.best
+
+
+def read_json(path: str | os.PathLike) -> dict:
+    """Reads a JSON file of ours.
+
+    Raises:
+        UserError: The file is no valid JSON.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise UserError(
+            "not valid JSON",
+            where=f"{path}:{error.lineno}",
+            received=error.msg,
+            remedy="The file was changed by hand or by another program: restore it.",
+        ) from error
