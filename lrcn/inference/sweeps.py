@@ -1,0 +1,245 @@
+"""The summary of a sweep: a row a job, sorted by the metric, with what failed and why."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from rich import table as table_lib
+from rich import text as text_lib
+
+from lrcn import errors, files, runs
+from lrcn.inference import plots
+
+METRICS = ("video_accuracy", "mean_average_precision", "cider")
+_REPEATS = ("seed",)
+_SHOWN = ("video_accuracy", "video_top5", "clip_accuracy", "mean_average_precision", "loss")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One job of a sweep.
+
+    Args:
+        folder: The run directory.
+        overrides: Key and value of each override of the job.
+        status: "DONE", "FAILED" or "unfinished".
+        metrics: The numbers of `metrics.json`, and of each evaluation as `<split>_<metric>`.
+        reason: The first line of the failure, in one line.
+    """
+
+    folder: pathlib.Path
+    overrides: Mapping[str, str]
+    status: str
+    metrics: Mapping[str, float]
+    reason: str = ""
+
+
+def read_job(folder: str | os.PathLike, overrides: Iterable[str] | None = None) -> Job:
+    """Reads what a job left in its run directory.
+
+    Args:
+        folder: The run directory.
+        overrides: "key=value" each; by default those in the job's `config.json`.
+    """
+    run = runs.RunDirectory(pathlib.Path(folder))
+    if overrides is None:
+        overrides = _stored_overrides(run)
+    return Job(
+        folder=run.path,
+        overrides=dict(_split_override(text) for text in overrides),
+        status=_status(run),
+        metrics=_metrics(run),
+        reason=" ".join((run.failure or "").split()),
+    )
+
+
+def read_sweep(folder: str | os.PathLike) -> list[Job]:
+    """Reads every job below a sweep folder, in the order of the folders' names.
+
+    Raises:
+        errors.UserError: If the folder holds no job.
+    """
+    root = pathlib.Path(folder)
+    marks = ("config.json", "DONE", "FAILED")
+    found = {file.parent for mark in marks for file in root.rglob(mark)}
+    if not found:
+        raise errors.UserError(
+            "no job of a sweep here",
+            where=root,
+            expected="folders that `lrcn train -m` wrote",
+            remedy="Give the sweep's folder.",
+        )
+    return [read_job(path) for path in sorted(found)]
+
+
+def _stored_overrides(run: runs.RunDirectory) -> list[str]:
+    if not run.config_file.exists():
+        return []
+    stored = runs.read_json(run.config_file).get("overrides", [])
+    if isinstance(stored, Mapping):
+        return [f"{key}={value}" for key, value in stored.items()]
+    return list(stored)
+
+
+def _split_override(text: str) -> tuple[str, str]:
+    key, _, value = text.partition("=")
+    return key.lstrip("+~"), value
+
+
+def _status(run: runs.RunDirectory) -> str:
+    if run.failure is not None:
+        return "FAILED"
+    return "DONE" if run.is_done else "unfinished"
+
+
+def _metrics(run: runs.RunDirectory) -> dict[str, float]:
+    metrics = _numbers(run.metrics_file)
+    for file in sorted((run.path / "evaluation").glob("*/metrics.json")):
+        metrics.update(
+            {f"{file.parent.name}_{key}": value for key, value in _numbers(file).items()}
+        )
+    return metrics
+
+
+def _numbers(file: pathlib.Path) -> dict[str, float]:
+    if not file.exists():
+        return {}
+    return {
+        key: value
+        for key, value in runs.read_json(file).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def choose_metric(jobs: Sequence[Job]) -> str:
+    """Returns the metric of the jobs' task: the first of `METRICS` that any job has."""
+    return next((name for name in METRICS if any(name in job.metrics for job in jobs)), METRICS[0])
+
+
+def ranked(jobs: Iterable[Job], metric: str) -> list[Job]:
+    """Returns the jobs from the best `metric` to the worst, those without one at the end."""
+
+    def place(job: Job) -> tuple[float, str]:
+        score = None if job.status == "FAILED" else job.metrics.get(metric)
+        return np.inf if score is None else -score, str(job.folder)
+
+    return sorted(jobs, key=place)
+
+
+def varied(jobs: Sequence[Job]) -> list[str]:
+    """Returns the override keys in which the jobs differ; every key if they differ in none."""
+    keys = list(dict.fromkeys(key for job in jobs for key in job.overrides))
+    differing = [key for key in keys if len({job.overrides.get(key) for job in jobs}) > 1]
+    return differing or keys
+
+
+def grouped(jobs: Sequence[Job], metric: str) -> list[tuple[str, list[float]]]:
+    """Returns each setting with its scores over the seeds, from the best mean to the worst."""
+    keys = [key for key in varied(jobs) if key not in _REPEATS]
+    scores: dict[str, list[float]] = {}
+    for job in jobs:
+        name = _setting(job, keys)
+        scores.setdefault(name, []).extend(
+            [job.metrics[metric]] if metric in job.metrics and job.status != "FAILED" else []
+        )
+    return sorted(scores.items(), key=lambda pair: -np.mean(pair[1]) if pair[1] else np.inf)
+
+
+def _setting(job: Job, keys: Sequence[str]) -> str:
+    parts = [f"{key}={job.overrides[key]}" for key in keys if key in job.overrides]
+    return " ".join(parts) or job.folder.name
+
+
+def write_summary(
+    folder: str | os.PathLike, jobs: Sequence[Job], *, metric: str | None = None
+) -> None:
+    """Writes `summary.csv` and `summary.png` of a sweep.
+
+    Args:
+        folder: The sweep's folder.
+        jobs: Every job, finished or not.
+        metric: The score to sort by; by default that of the task.
+    """
+    metric = metric or choose_metric(jobs)
+    root = pathlib.Path(folder)
+    files.write_text(root / "summary.csv", _csv(root, ranked(jobs, metric)))
+    plots.summary(root / "summary.png", grouped(jobs, metric), metric=metric)
+
+
+def _csv(root: pathlib.Path, jobs: Sequence[Job]) -> str:
+    overrides = list(dict.fromkeys(key for job in jobs for key in job.overrides))
+    metrics = list(dict.fromkeys(key for job in jobs for key in job.metrics))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*overrides, "status", *metrics, "run", "reason"])
+    for job in jobs:
+        writer.writerow(
+            [
+                *(job.overrides.get(key, "") for key in overrides),
+                job.status,
+                *(job.metrics.get(key, "") for key in metrics),
+                _relative(job.folder, root),
+                job.reason,
+            ]
+        )
+    return text.getvalue()
+
+
+def _relative(folder: pathlib.Path, root: pathlib.Path) -> str:
+    inside = folder.resolve()
+    return str(inside.relative_to(root.resolve()) if root.resolve() in inside.parents else folder)
+
+
+def table(jobs: Sequence[Job], *, metric: str | None = None) -> table_lib.Table:
+    """Returns the table of a sweep for a terminal, best job first."""
+    metric = metric or choose_metric(jobs)
+    keys = varied(jobs)
+    shown = [name for name in _SHOWN if name != metric and any(name in j.metrics for j in jobs)]
+    report = table_lib.Table(title=f"{len(jobs)} jobs by {metric.replace('_', ' ')}")
+    for key in keys:
+        report.add_column(key, overflow="fold")
+    for name in (metric, *shown):
+        report.add_column(name.replace("_", " "), justify="right", no_wrap=True)
+    report.add_column("status", overflow="fold")
+    for place, job in enumerate(ranked(jobs, metric)):
+        cells = [job.overrides.get(key, "") for key in keys]
+        cells += [_number(job.metrics.get(name)) for name in (metric, *shown)]
+        report.add_row(
+            *(text_lib.Text(cell) for cell in cells),
+            _status_cell(job),
+            style="bold" if place == 0 and metric in job.metrics else None,
+        )
+    return report
+
+
+def seeds_table(jobs: Sequence[Job], *, metric: str | None = None) -> table_lib.Table | None:
+    """Returns mean and spread of each setting over its seeds, or None if no setting has two."""
+    metric = metric or choose_metric(jobs)
+    groups = grouped(jobs, metric)
+    if not any(len(scores) > 1 for _, scores in groups):
+        return None
+    report = table_lib.Table(title=f"{metric.replace('_', ' ')} over seeds")
+    report.add_column("setting", overflow="fold")
+    for name in ("jobs", "mean", "spread"):
+        report.add_column(name, justify="right", no_wrap=True)
+    for name, scores in groups:
+        mean = float(np.mean(scores)) if scores else None
+        spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+        report.add_row(text_lib.Text(name), str(len(scores)), _number(mean), _number(spread))
+    return report
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _status_cell(job: Job) -> text_lib.Text:
+    if job.status != "FAILED":
+        return text_lib.Text(job.status)
+    return text_lib.Text(f"FAILED: {job.reason}" if job.reason else "FAILED", style="red")

@@ -1,0 +1,127 @@
+import csv
+import io
+import json
+
+import pytest
+from PIL import Image
+from rich import console
+
+from lrcn import errors
+from lrcn.inference import sweeps
+
+
+def _job(root, name, overrides, *, metrics=None, failure=None, done=True, test=None):
+    folder = root / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"overrides": overrides}))
+    if metrics:
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+    if test:
+        (folder / "evaluation/test").mkdir(parents=True)
+        (folder / "evaluation/test/metrics.json").write_text(json.dumps(test))
+    if failure is not None:
+        (folder / "FAILED").write_text(failure)
+    elif done:
+        (folder / "DONE").write_text("")
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    shared = ["epochs=2"]
+    for seed, (lstm, single) in enumerate([(0.8, 0.6), (0.9, 0.5)]):
+        _job(
+            tmp_path,
+            f"seed={seed},workflow=lstm",
+            [*shared, "workflow=lstm", f"seed={seed}"],
+            metrics={"video_accuracy": lstm, "loss": 1.0, "label": "x"},
+            test={"video_accuracy": lstm - 0.1},
+        )
+        _job(
+            tmp_path,
+            f"seed={seed},workflow=singleframe",
+            [*shared, "workflow=singleframe", f"seed={seed}"],
+            metrics={"video_accuracy": single, "loss": 2.0},
+        )
+    _job(tmp_path, "bad", [*shared, "workflow=bad", "seed=0"], failure="loss is NaN. Lower\nmore")
+    _job(tmp_path, "cut", [*shared, "workflow=cut", "+seed=0"], done=False)
+    return tmp_path
+
+
+def _printed(table):
+    text = io.StringIO()
+    console.Console(file=text, width=200).print(table)
+    return text.getvalue()
+
+
+def test_summary_csv_is_sorted_and_complete(sweep):
+    jobs = sweeps.read_sweep(sweep)
+    sweeps.write_summary(sweep, jobs)
+    rows = list(csv.DictReader(io.StringIO((sweep / "summary.csv").read_text())))
+    assert [row["video_accuracy"] for row in rows] == ["0.9", "0.8", "0.6", "0.5", "", ""]
+    assert rows[0]["workflow"] == "lstm"
+    assert rows[0]["seed"] == "1"
+    assert rows[0]["epochs"] == "2"
+    assert float(rows[0]["test_video_accuracy"]) == pytest.approx(0.8)
+    assert rows[0]["run"] == "seed=1,workflow=lstm"
+    assert "label" not in rows[0]
+    failed = next(row for row in rows if row["status"] == "FAILED")
+    assert failed["reason"] == "loss is NaN. Lower"
+    assert [row["status"] for row in rows].count("unfinished") == 1
+    with Image.open(sweep / "summary.png") as picture:
+        picture.verify()
+
+
+def test_settings_are_averaged_over_seeds(sweep):
+    groups = sweeps.grouped(sweeps.read_sweep(sweep), "video_accuracy")
+    assert groups[:2] == [("workflow=lstm", [0.8, 0.9]), ("workflow=singleframe", [0.6, 0.5])]
+    assert {name for name, scores in groups[2:] if not scores} == {"workflow=bad", "workflow=cut"}
+
+
+def test_table_shows_what_varies_and_why_a_job_failed(sweep):
+    text = _printed(sweeps.table(sweeps.read_sweep(sweep)))
+    assert text.index("0.9000") < text.index("0.8000") < text.index("0.5000")
+    assert "FAILED: loss is NaN. Lower" in text
+    assert "epochs" not in text
+    assert "6 jobs by video accuracy" in text
+
+
+def test_seeds_table_gives_mean_and_spread(sweep):
+    text = _printed(sweeps.seeds_table(sweeps.read_sweep(sweep)))
+    assert "0.8500" in text
+    assert "0.0707" in text
+
+
+def test_no_seeds_table_without_repeats(tmp_path):
+    _job(tmp_path, "a", ["pooling=avg"], metrics={"video_accuracy": 0.5})
+    assert sweeps.seeds_table(sweeps.read_sweep(tmp_path)) is None
+
+
+def test_overrides_of_the_caller_win_over_the_stored_ones(tmp_path):
+    _job(tmp_path, "a", ["pooling=avg"])
+    assert sweeps.read_job(tmp_path / "a", ["pooling=last", "a.b=[1,2]"]).overrides == {
+        "pooling": "last",
+        "a.b": "[1,2]",
+    }
+
+
+def test_a_job_that_broke_before_its_first_file_is_a_row_all_the_same(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "FAILED").write_text("")
+    (job,) = sweeps.read_sweep(tmp_path)
+    assert (job.status, job.overrides, job.reason) == ("FAILED", {}, "")
+    assert "FAILED" in _printed(sweeps.table([job]))
+
+
+def test_markup_in_a_reason_is_shown_as_it_is(tmp_path):
+    _job(tmp_path, "a", ["x=[red]"], failure="bad [/key]")
+    assert "bad [/key]" in _printed(sweeps.table(sweeps.read_sweep(tmp_path)))
+
+
+def test_multi_label_sweeps_are_sorted_by_mean_average_precision(tmp_path):
+    _job(tmp_path, "a", ["x=1"], metrics={"mean_average_precision": 0.5})
+    assert sweeps.choose_metric(sweeps.read_sweep(tmp_path)) == "mean_average_precision"
+
+
+def test_a_folder_without_jobs_is_named(tmp_path):
+    with pytest.raises(errors.UserError, match="no job of a sweep"):
+        sweeps.read_sweep(tmp_path)
