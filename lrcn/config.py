@@ -1,0 +1,253 @@
+"""Turns the composed configuration into typed plain values and checks them across fields.
+
+The only module that knows OmegaConf.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from typing import Any, Literal
+
+import omegaconf
+
+from lrcn import settings as settings_lib
+from lrcn.errors import UsageError, UserError
+
+# Groups that are told apart by a key of their own, not by a dataclass alone.
+_DISCRIMINATORS = ("name", "source")
+_POSITIVE = {
+    "units", "layers", "num_frames_per_clip", "size", "num_frames", "frame_step", "fps", "epochs",
+    "batch_size", "num_threads", "num_items_per_thread", "shards", "learning_rate", "lr_mult",
+    "clipnorm", "decay_steps", "decay_rate", "top_k", "patience", "alpha",
+}  # fmt: skip
+_NOT_NEGATIVE = {
+    "weight_decay", "momentum", "warmup_steps", "min_delta", "train", "val", "test", "val_groups",
+    "final_rate", "seed",
+}  # fmt: skip
+_SHARES = {"dropout", "dropout_in", "dropout_out"}
+_GROUPS_WITHOUT_SETTINGS = {"experiment", "sweep", "debug"}
+
+
+def typed(verb: str, composed: omegaconf.DictConfig, choices: dict[str, str] | None = None) -> Any:
+    """Turns a composed configuration into the typed settings of a verb.
+
+    Args:
+        verb: A key of `settings.VERBS`.
+        composed: The configuration as Hydra composed it.
+        choices: The chosen member of each group, for messages.
+
+    Raises:
+        UserError: A value is missing, of another type, or does not fit another one.
+        UsageError: A key is not known.
+    """
+    for key in sorted(omegaconf.OmegaConf.missing_keys(composed)):
+        raise UserError(
+            "a value is needed",
+            where=key,
+            expected=f"{key}=...",
+            remedy=f"`lrcn {verb} --help` lists the keys.",
+        )
+    plain = omegaconf.OmegaConf.to_container(composed, resolve=True)
+    plain = {key: value for key, value in plain.items() if key not in _GROUPS_WITHOUT_SETTINGS}
+    return from_plain(verb, plain, choices)
+
+
+def from_plain(verb: str, plain: dict, choices: dict[str, str] | None = None) -> Any:
+    """Turns plain nested values, such as those of a `config.json`, into typed settings."""
+    settings = _build(settings_lib.VERBS[verb], plain, key="", choices=choices or {})
+    _check_across(settings)
+    return settings
+
+
+def to_plain(settings: Any) -> dict:
+    """Turns typed settings into nested dicts and lists that JSON can hold."""
+    plain = dataclasses.asdict(settings)
+    return _listed(plain)
+
+
+def changed_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
+    """Returns the dotted keys whose values differ between two plain settings."""
+    keys = []
+    for key in sorted(old.keys() | new.keys()):
+        name = f"{prefix}{key}"
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            keys += changed_keys(a, b, prefix=f"{name}.")
+        elif a != b:
+            keys.append(name)
+    return keys
+
+
+def register_resolvers(**resolvers: Any) -> None:
+    """Makes functions available to `conf/` as `${lrcn.NAME:...}`."""
+    for name, function in resolvers.items():
+        omegaconf.OmegaConf.register_new_resolver(f"lrcn.{name}", function, replace=True)
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _listed(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_listed(inner) for inner in value]
+    return value
+
+
+def _build(kind: type, plain: Any, *, key: str, choices: dict[str, str]) -> Any:
+    """Builds a dataclass from a dict, key by key."""
+    member = f" ({key}={choices[key]})" if key in choices else ""
+    if not isinstance(plain, dict):
+        raise UserError("not a group of keys", where=key, received=plain)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for name in plain:
+        if name not in fields:
+            raise unknown_key(f"{key}.{name}" if key else name, member, list(fields))
+    hints = typing.get_type_hints(kind)
+    values = {
+        name: _convert(hints[name], value, key=f"{key}.{name}" if key else name, choices=choices)
+        for name, value in plain.items()
+    }
+    for name, field in fields.items():
+        if name not in values and field.default is dataclasses.MISSING:
+            raise UserError("a value is needed", where=f"{key}.{name}" if key else name)
+    return kind(**values)
+
+
+def unknown_key(key: str, member: str, known: list[str]) -> UsageError:
+    """Returns the error for a key that does not exist, with those that do."""
+    known = [name for name in known if name not in _DISCRIMINATORS or name == "name"]
+    return UsageError(f"unknown key '{key}'{member}; keys here: {', '.join(sorted(known))}")
+
+
+def _convert(hint: Any, value: Any, *, key: str, choices: dict[str, str]) -> Any:
+    """Converts one value to its annotated type, or says what was expected."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return _convert_union(arguments, value, key=key, choices=choices)
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, key=key, choices=choices)
+    if origin is Literal:
+        if value in arguments and not isinstance(value, bool):
+            return value
+        raise _misfit(key, value, " | ".join(map(str, arguments)))
+    if origin is tuple:
+        listed = list(value) if isinstance(value, (list, tuple)) else [value]
+        return tuple(_convert(arguments[0], item, key=key, choices=choices) for item in listed)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise _misfit(key, value, "{name: value, ...}")
+        return {
+            str(k): _convert(arguments[1], v, key=key, choices=choices) for k, v in value.items()
+        }
+    return _convert_scalar(hint, value, key=key)
+
+
+def _convert_union(arguments: tuple, value: Any, *, key: str, choices: dict[str, str]) -> Any:
+    members = [argument for argument in arguments if dataclasses.is_dataclass(argument)]
+    if members:
+        return _build(_member(members, value, key=key), value, key=key, choices=choices)
+    if value is None and type(None) in arguments:
+        return None
+    rest = [argument for argument in arguments if argument is not type(None)]
+    if rest == [bool, int]:
+        if isinstance(value, (bool, int)):
+            return value
+        raise _misfit(key, value, "true | false | a number")
+    try:
+        return _convert(rest[0], value, key=key, choices=choices)
+    except UserError as error:
+        if type(None) in arguments:
+            error = _misfit(key, value, f"{error.expected} | null")
+        raise error from None
+
+
+def _member(members: list[type], value: Any, *, key: str) -> type:
+    """Picks the dataclass whose `name` or `source` annotation holds the given one."""
+    for member in members:
+        hints = typing.get_type_hints(member)
+        for discriminator in _DISCRIMINATORS:
+            hint = hints.get(discriminator)
+            if typing.get_origin(hint) is Literal and isinstance(value, dict):
+                if value.get(discriminator) in typing.get_args(hint):
+                    return member
+                break
+    raise UsageError("no such member", where=key, received=value)
+
+
+def _convert_scalar(hint: type, value: Any, *, key: str) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is float and number:
+        value = float(value)
+    elif hint is str and isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        value = str(value)
+    elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        names = {int: "a whole number", float: "a number", bool: "true | false", str: "text"}
+        raise _misfit(key, value, names[hint])
+    if number:
+        _check_range(key, value)
+    return value
+
+
+def _check_range(key: str, value: float) -> None:
+    name = key.rpartition(".")[2]
+    if name in _POSITIVE and not value > 0:
+        raise _misfit(key, value, "more than 0")
+    if name in _NOT_NEGATIVE and not value >= 0:
+        raise _misfit(key, value, "0 or more")
+    if name in _SHARES and not 0 <= value < 1:
+        raise _misfit(key, value, "from 0 to below 1")
+
+
+def _misfit(key: str, value: Any, expected: str) -> UserError:
+    shown = (
+        {None: "null", True: "true", False: "false"}.get(value, value)
+        if not isinstance(value, (list, dict, tuple))
+        else value
+    )
+    return UserError("not a value of this key", where=key, received=shown, expected=expected)
+
+
+def _check_across(settings: Any) -> None:
+    """Checks values that depend on each other."""
+    shape = getattr(settings, "raw_image_shape", None)
+    if shape is not None and (len(shape) != 3 or shape[2] != 3 or min(shape) < 1):
+        raise _misfit("raw_image_shape", list(shape), "[height, width, 3] | null")
+    backbone = getattr(settings, "backbone", None)
+    if backbone is not None and len(backbone.image_size) != 2:
+        raise _misfit("backbone.image_size", list(backbone.image_size), "[height, width]")
+    if isinstance(settings, settings_lib.TrainSettings):
+        _check_train(settings)
+    if (
+        isinstance(settings, settings_lib.SerializeSettings)
+        and settings.dataset.source == "records"
+    ):
+        raise UserError("records are serialized already", where="dataset", received="records")
+    dataset = getattr(settings, "dataset", None)
+    if isinstance(dataset, settings_lib.AsInRun) and not isinstance(
+        settings, settings_lib.EvaluateSettings
+    ):
+        raise UsageError("only evaluate knows the data set of a run", where="dataset=auto")
+
+
+def _check_train(settings: settings_lib.TrainSettings) -> None:
+    if settings.clipframe_mode.name == "none":
+        raise UserError(
+            "training needs clips",
+            where="clipframe_mode",
+            received="none",
+            expected="auto | rand_frames | rand_clips | iterative",
+        )
+    for group in ("pooling", "augment"):
+        if None in dataclasses.asdict(getattr(settings, group)).values():
+            raise UsageError("only evaluate and predict take it from a run", where=f"{group}=auto")
+    if settings.resume and settings.init:
+        raise UserError(
+            "a run is either continued or started from weights",
+            where="init",
+            received=f"resume={settings.resume} and init={settings.init}",
+            remedy="Give one of the two.",
+        )
+    unknown = sorted(set(settings.evaluate) - {"train", "val", "test"})
+    if unknown:
+        raise _misfit("evaluate", unknown, "[train, val, test] or some of them")
