@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import pathlib
-import re
 from collections.abc import Callable, Iterable
 
 import numpy as np
