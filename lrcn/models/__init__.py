@@ -1,1 +1,7 @@
-"""Recurrent convolutional networks as functional Keras models."""
+"""Recurrent convolutional networks as functional Keras models.
+
+Importing this package registers every custom layer, so that afterwards plain
+`keras.models.load_model(path)` opens a saved run in safe mode.
+"""
+
+from lrcn.models import layers as layers

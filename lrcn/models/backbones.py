@@ -1,0 +1,314 @@
+"""CNNs that turn frames [batch, height, width, 3] uint8 into features [batch, features].
+
+Each is a functional `keras.Model` whose first layer is its `InputContract`: RGB bytes go in, and
+the model itself brings them to the size-independent form that its weights expect.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Callable
+
+import keras
+
+from lrcn.errors import UserError
+from lrcn.models import alexnets, layers, weights
+
+CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
+CAFFE = {"channel_order": "bgr", "mean": CAFFE_MEAN}
+ONE_TO_ONE = {"scale": 1 / 127.5, "mean": (1.0, 1.0, 1.0)}  # [-1, 1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What a caller wants of an architecture."""
+
+    layer: str
+    alpha: float
+    dropout: float
+    initializer: str | None
+    pretrained: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """One CNN: how it is extended from a contracted input, and what it expects.
+
+    `extend` maps (input tensor, request) to a feature tensor. `block` is a pattern whose group in
+    a layer's name names the block that the layer belongs to.
+    """
+
+    extend: Callable
+    image_size: tuple[int, int]
+    contract: dict
+    layers: tuple[str, ...]
+    imagenet: bool = False
+    block: str = r"^([a-z]+\d+)"
+
+
+def build(
+    name: str,
+    *,
+    layer: str | None = None,
+    weights: str | None = None,
+    trainable: bool | int = False,
+    alpha: float = 1.0,
+    dropout: float = 0.5,
+    image_size: tuple[int, int] | None = None,
+    initializer: str | None = None,
+) -> keras.Model:
+    """Returns a CNN from frames [batch, height, width, 3] uint8 to features [batch, features].
+
+    Args:
+        name: One of `NAMES`.
+        layer: The layer whose activation is the feature ("fc6", "fc7" where they exist); None is
+            the architecture's first choice, see `default_layer`.
+        weights: None, "imagenet" or a weights file.
+        trainable: False (inference mode throughout), True, or the number of last blocks to train.
+        alpha: Width multiplier of `mobilenet`.
+        dropout: Share dropped between fc6 and fc7 while the CNN trains.
+        image_size: Height and width in pixels instead of the architecture's own.
+        initializer: Name of the kernels' initialiser in the AlexNet family, such as
+            "gaussian_0.01" (section 4 of Donahue et al. 2015); None is Keras's.
+
+    Raises:
+        UserError: The name, layer, size, weights or number of blocks does not exist or fit.
+    """
+    architecture = _architecture(name)
+    request = Request(
+        layer=_checked_layer(name, architecture, layer),
+        alpha=float(alpha),
+        dropout=float(dropout) if trainable else 0.0,
+        initializer=initializer,
+        pretrained=_wants_imagenet(name, architecture, weights),
+    )
+    model = _extended(name, architecture, request, tuple(image_size or architecture.image_size))
+    if weights and not request.pretrained:
+        _load(model, weights)
+    _set_trainable(model, architecture, trainable)
+    return model
+
+
+def default_layer(name: str, workflow: str) -> str:
+    """Returns the feature layer of a backbone: fc7 for single frames and fc6 for an LSTM."""
+    names = _architecture(name).layers
+    wanted = "fc7" if workflow == "singleframe" else "fc6"
+    return wanted if wanted in names else names[0]
+
+
+def image_size(name: str) -> tuple[int, int]:
+    """Returns a backbone's own frame height and width in pixels."""
+    return _architecture(name).image_size
+
+
+def contract_of(model: keras.Model) -> dict:
+    """Returns the input contract (height, width, channel_order, scale, mean, std) of a model.
+
+    Args:
+        model: A backbone, or a whole network around one.
+    """
+    for layer in model.layers:
+        if isinstance(layer, layers.InputContract):
+            return layer.contract()
+        if isinstance(layer, layers.PerFrame):
+            return contract_of(layer.layer)
+    raise UserError(
+        "The model holds no input contract",
+        where=model.name,
+        expected="a model made by lrcn.models",
+    )
+
+
+def blocks_of(model: keras.Model, name: str) -> list[list[keras.layers.Layer]]:
+    """Returns the layers with weights of a backbone, grouped into blocks from input to output."""
+    return _blocks(model, _architecture(name))
+
+
+def _architecture(name: str) -> Architecture:
+    if name not in ARCHITECTURES:
+        raise UserError(
+            "Unknown backbone", where="backbone", received=name, expected=", ".join(NAMES)
+        )
+    return ARCHITECTURES[name]
+
+
+def _checked_layer(name: str, architecture: Architecture, layer: str | None) -> str:
+    if layer is None:
+        return architecture.layers[0]
+    if layer not in architecture.layers:
+        raise UserError(
+            f"Backbone {name} has no such feature layer",
+            where="backbone.layer",
+            received=layer,
+            expected=" or ".join(architecture.layers),
+        )
+    return layer
+
+
+def _wants_imagenet(name: str, architecture: Architecture, weights: str | None) -> bool:
+    if weights != "imagenet":
+        return False
+    if not architecture.imagenet:
+        raise UserError(
+            f"There are no published ImageNet weights for backbone {name}",
+            where="backbone.weights",
+            received="imagenet",
+            expected="null or a weights file",
+        )
+    return True
+
+
+def _extended(
+    name: str, architecture: Architecture, request: Request, size: tuple[int, int]
+) -> keras.Model:
+    frames = keras.Input((*size, 3), dtype="uint8", name="frame")
+    contract = layers.InputContract(*size, name="input_contract", **architecture.contract)
+    try:
+        features = architecture.extend(contract(frames), request)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(
+            f"Backbone {name} cannot be built ({error})",
+            where="backbone.image_size",
+            received=f"image_size {size[0]}x{size[1]}, alpha {request.alpha}",
+            expected=f"image_size {architecture.image_size[0]}x{architecture.image_size[1]}",
+        ) from error
+    return keras.Model(frames, features, name=name)
+
+
+def _load(model: keras.Model, file: str) -> None:
+    weights.load_backbone_weights(model, pathlib.Path(file))
+
+
+def _set_trainable(model: keras.Model, architecture: Architecture, trainable: bool | int) -> None:
+    if isinstance(trainable, bool) or trainable == 0:
+        model.trainable = bool(trainable)
+        return
+    blocks = _blocks(model, architecture)
+    if not isinstance(trainable, int) or not 0 < trainable <= len(blocks):
+        raise UserError(
+            f"Backbone {model.name} has {len(blocks)} blocks",
+            where="backbone.trainable",
+            received=trainable,
+            expected=f"false, true or a number of last blocks from 0 to {len(blocks)}",
+        )
+    for block in blocks[:-trainable]:
+        for layer in block:
+            layer.trainable = False
+
+
+def _blocks(model: keras.Model, architecture: Architecture) -> list[list[keras.layers.Layer]]:
+    blocks: dict[str, list[keras.layers.Layer]] = {}
+    for layer in model.layers:
+        if layer.weights:
+            match = re.match(architecture.block, layer.name)
+            block = match.group(match.lastindex) if match else layer.name
+            blocks.setdefault(block, []).append(layer)
+    return list(blocks.values())
+
+
+def _small(inputs, request: Request):
+    values = inputs
+    for index, (filters, size) in enumerate(((16, 5), (32, 3), (48, 3)), start=1):
+        values = keras.layers.Conv2D(
+            filters, size, strides=2, padding="same", activation="relu", name=f"conv{index}"
+        )(values)
+    # Flattened, not averaged: where a shape is tells how it moves from frame to frame.
+    values = keras.layers.Flatten(name="flatten")(values)
+    return keras.layers.Dense(128, activation="relu", name="fc4")(values)
+
+
+def _alexnet(convolutions: tuple[alexnets.Convolution, ...]) -> Callable:
+    def extend(inputs, request: Request):
+        return alexnets.extend(
+            inputs,
+            convolutions,
+            layer=request.layer,
+            dropout=request.dropout,
+            initializer=request.initializer,
+        )
+
+    return extend
+
+
+def _application(inputs, request: Request, builder: Callable, **options):
+    """Returns the output of a network of `keras.applications`."""
+    source = "imagenet" if request.pretrained else None
+    try:
+        return builder(input_tensor=inputs, weights=source, **options)
+    except ValueError:
+        raise
+    except Exception as error:  # Keras raises the bare class when a download fails.
+        raise UserError(
+            f"The ImageNet weights could not be fetched ({error})",
+            where="backbone.weights",
+            received="imagenet",
+            remedy="Give a local weights file instead, or go online once",
+        ) from error
+
+
+def _vgg16(inputs, request: Request):
+    if request.layer == "pool":
+        net = _application(
+            inputs, request, keras.applications.VGG16, include_top=False, pooling="avg"
+        )
+        return net.output
+    net = _application(inputs, request, keras.applications.VGG16)
+    fc6 = net.get_layer("fc1")
+    if request.layer == "fc6":
+        return fc6.output
+    values = fc6.output
+    if request.dropout:
+        values = keras.layers.Dropout(request.dropout, name="drop6")(values)
+    return net.get_layer("fc2")(values)
+
+
+def _pooled(builder: Callable, **options) -> Callable:
+    def extend(inputs, request: Request):
+        net = _application(inputs, request, builder, include_top=False, pooling="avg", **options)
+        return net.output
+
+    return extend
+
+
+def _mobilenet(inputs, request: Request):
+    builder = keras.applications.MobileNet
+    return _pooled(builder, alpha=request.alpha)(inputs, request)
+
+
+FULLY_CONNECTED = ("fc7", "fc6")
+ARCHITECTURES = {
+    "small": Architecture(_small, (64, 64), ONE_TO_ONE, ("fc4",), block=r"^(\w+)"),
+    "hybrid": Architecture(_alexnet(alexnets.HYBRID), (227, 227), CAFFE, FULLY_CONNECTED),
+    "alexnet": Architecture(_alexnet(alexnets.ALEXNET), (227, 227), CAFFE, FULLY_CONNECTED),
+    "caffenet": Architecture(_alexnet(alexnets.CAFFENET), (227, 227), CAFFE, FULLY_CONNECTED),
+    "vgg16": Architecture(_vgg16, (224, 224), CAFFE, (*FULLY_CONNECTED, "pool"), imagenet=True),
+    "mobilenet": Architecture(
+        _mobilenet,
+        (224, 224),
+        ONE_TO_ONE,
+        ("pool",),
+        imagenet=True,
+        block=r"^(conv1)|^conv_(?:dw|pw)_(\d+)",
+    ),
+    "resnet50": Architecture(
+        _pooled(keras.applications.ResNet50),
+        (224, 224),
+        CAFFE,
+        ("pool",),
+        imagenet=True,
+        block=r"^(conv\d+(?:_block\d+)?)",
+    ),
+    "efficientnet_v2": Architecture(
+        _pooled(keras.applications.EfficientNetV2B0, include_preprocessing=False),
+        (224, 224),
+        {"scale": 1 / 255, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)},
+        ("pool",),
+        imagenet=True,
+        block=r"^(stem|top|block\d+[a-z])",
+    ),
+}
+NAMES = tuple(ARCHITECTURES)

@@ -1,0 +1,160 @@
+"""Weights from files and from other models, with errors that name the tensor."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+import re
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+
+from lrcn.errors import UserError
+
+WHERE = "backbone.weights"
+READABLE = "a .weights.h5, .h5 or .keras file of Keras weights"
+
+
+def load_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
+    """Loads a backbone's weights from a local file, in place.
+
+    Layers are matched by name. Stored layers that the model lacks, such as the classifier of a
+    whole ImageNet network, are left. Nothing changes unless every tensor fits.
+
+    Args:
+        model: A functional model without nested models.
+        file: `.weights.h5` (Keras 3), `.h5` (older weights files) or a `.keras` archive.
+
+    Raises:
+        UserError: The file is missing, holds no weights, or a tensor misfits (the first is named).
+    """
+    path = pathlib.Path(file)
+    if not path.is_file():
+        raise UserError("The weights file does not exist", where=WHERE, received=path)
+    stored = _read(path)
+    keys = _position_names(model)
+    pairs = []
+    for layer in model.layers:
+        if layer.weights:
+            arrays = stored.get(layer.name, stored.get(keys[layer.name], []))
+            pairs.extend(_fitting(layer, arrays, path))
+    for variable, array in pairs:
+        variable.assign(array)
+
+
+def carry_over(source: keras.Model, target: keras.Model) -> tuple[list[str], list[str]]:
+    """Copies weights of equal path and shape from one model into another, in place.
+
+    Args:
+        source: A trained model.
+        target: The model that takes the weights.
+
+    Returns:
+        The paths of the target's weights that were matched, and of those that were not.
+    """
+    known = {weight.path: weight for weight in source.weights}
+    matched, unmatched = [], []
+    for weight in target.weights:
+        other = known.get(weight.path)
+        if other is not None and tuple(other.shape) == tuple(weight.shape):
+            weight.assign(other)
+            matched.append(weight.path)
+        else:
+            unmatched.append(weight.path)
+    return matched, unmatched
+
+
+def _fitting(
+    layer: keras.layers.Layer, arrays: list[np.ndarray], path: pathlib.Path
+) -> list[tuple[keras.Variable, np.ndarray]]:
+    """Returns pairs of a layer's weights and their stored values."""
+    pairs = []
+    for index, variable in enumerate(layer.weights):
+        received = tuple(arrays[index].shape) if index < len(arrays) else "no such tensor"
+        expected = tuple(variable.shape)
+        if received != expected:
+            raise UserError(
+                f"Tensor {variable.path} does not fit",
+                where=path,
+                received=received,
+                expected=expected,
+                remedy="Give the file of the same backbone, alpha and layer",
+            )
+        pairs.append((variable, arrays[index]))
+    return pairs
+
+
+def _read(path: pathlib.Path) -> dict[str, list[np.ndarray]]:
+    """Returns the stored arrays by layer name."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                source = io.BytesIO(archive.read("model.weights.h5"))
+        else:
+            source = path
+        with h5py.File(source, "r") as stored:
+            legacy = stored.get("model_weights", stored)
+            if "layer_names" in legacy.attrs:
+                return _legacy_arrays(legacy)
+            arrays = _arrays(stored)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(
+            "This is not a weights file", where=path, received=error, expected=READABLE
+        ) from error
+    if not arrays:
+        raise UserError(
+            "This file holds no weights", where=path, received="an empty file", expected=READABLE
+        )
+    return arrays
+
+
+def _arrays(stored: h5py.File) -> dict[str, list[np.ndarray]]:
+    """Returns the arrays of a Keras 3 file by layer name and, for older files, by position name."""
+    arrays: dict[str, list[np.ndarray]] = {}
+
+    def visit(path: str, group) -> None:
+        if not path.endswith("/vars") or not isinstance(group, h5py.Group) or not len(group):
+            return
+        values = [group[str(index)][()] for index in range(len(group))]
+        arrays[path.split("/")[-2]] = values
+        if "name" in group.attrs:
+            arrays[str(group.attrs["name"])] = values
+
+    stored.visititems(visit)
+    return arrays
+
+
+def _legacy_arrays(stored: h5py.Group) -> dict[str, list[np.ndarray]]:
+    """Returns the arrays of a file as Keras 2 wrote it, by layer name."""
+    return {
+        _text(name): [
+            stored[_text(name)][_text(tensor)][()]
+            for tensor in stored[_text(name)].attrs["weight_names"]
+        ]
+        for name in stored.attrs["layer_names"]
+    }
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def _position_names(model: keras.Model) -> dict[str, str]:
+    """Returns the key of each layer in a Keras 3 file: its class and how many came before it."""
+    counts: dict[str, int] = {}
+    names = {}
+    for layer in model.layers:
+        kind = _snake(type(layer).__name__)
+        count = counts.get(kind, 0)
+        counts[kind] = count + 1
+        names[layer.name] = f"{kind}_{count}" if count else kind
+    return names
+
+
+def _snake(name: str) -> str:
+    """Returns a class name as Keras writes it in files: `GroupedConv2D` -> `grouped_conv2d`."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
