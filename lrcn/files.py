@@ -25,7 +25,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     temporary = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:8]}.tmp{final.suffix}")
     try:
         yield temporary
-        with open(temporary, "rb+") as written:
+        with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(temporary, final)
         sync_folder(final.parent)

@@ -1,0 +1,175 @@
+"""From the settings of a data set to its items, and to records in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import pathlib
+import shutil
+import uuid
+
+from lrcn import settings as settings_lib
+from lrcn.data import catalog as catalog_lib
+from lrcn.data import lists, records, serialize
+from lrcn.errors import UserError
+
+log = logging.getLogger(__name__)
+
+SPLITS = ("train", "val", "test")
+
+
+def cache_folder() -> pathlib.Path:
+    """Returns where rendered and serialized data is kept: `LRCN_CACHE`, else the user's cache."""
+    if given := os.environ.get("LRCN_CACHE"):
+        return pathlib.Path(given).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base) / "lrcn"
+
+
+def catalog_of(dataset: settings_lib.Dataset, *, seed: int = 0) -> lists.Catalog:
+    """Returns the items and label names of a data set.
+
+    Args:
+        dataset: Its settings, of any kind but records.
+        seed: Of a random split into train, val and test (`folder`).
+
+    Raises:
+        UserError: Lists or folders are not as they should be.
+    """
+    match dataset:
+        case settings_lib.MovingShapes():
+            return catalog_lib.moving_shapes(
+                kind="motion" if dataset.kind == "auto" else dataset.kind,
+                train=dataset.train,
+                val=dataset.val,
+                test=dataset.test,
+                size=dataset.size,
+                num_frames=dataset.num_frames,
+                seed=dataset.seed,
+            )
+        case settings_lib.Lists():
+            return catalog_lib.lists(
+                dataset.input_files,
+                path_prepend_folder=dataset.path_prepend_folder,
+                labels=dataset.labels,
+                frame_format=dataset.frame_format,
+            )
+        case settings_lib.Folder():
+            return catalog_lib.folder(
+                dataset.root,
+                groups=dataset.groups,
+                fractions=dataset.fractions,
+                val_groups=dataset.val_groups,
+                test_groups=dataset.test_groups,
+                seed=seed,
+                frame_format=dataset.frame_format,
+            )
+        case settings_lib.Ucf101():
+            return catalog_lib.ucf101(
+                dataset.videos,
+                dataset.lists,
+                split=dataset.split,
+                classes=dataset.classes,
+                val_groups=dataset.val_groups,
+            )
+        case settings_lib.Tfds():
+            return catalog_lib.tfds(dataset.name, data_dir=dataset.data_dir, splits=dataset.splits)
+    raise UserError("holds no items to read", where="dataset", received=dataset.source)
+
+
+def given_records(dataset: settings_lib.Records) -> dict[str, pathlib.Path]:
+    """Returns the files of `dataset=records` by split.
+
+    Raises:
+        UserError: No file is given, or one does not exist.
+    """
+    found = {split: getattr(dataset, split) for split in SPLITS}
+    return {split: pathlib.Path(path).absolute() for split, path in found.items() if path}
+
+
+def records_of(
+    dataset: settings_lib.Dataset,
+    *,
+    image_shape: tuple[int, ...] | None,
+    num_threads: int,
+    seed: int,
+) -> dict[str, pathlib.Path]:
+    """Returns record files by split; what is no records yet is serialized into the cache.
+
+    Every frame is stored, so one set of records serves every clip mode. The same data set asked
+    again is found by a key over its items (path, size and time of each file) and options.
+
+    Args:
+        dataset: The settings of the data set.
+        image_shape: `[height, width, 3]` of stored frames; None keeps them as they are.
+        num_threads: Threads of the serializer.
+        seed: Of a random split (`folder`).
+
+    Raises:
+        UserError: The data set is not as it should be.
+    """
+    if isinstance(dataset, settings_lib.Records):
+        return given_records(dataset)
+    catalog = catalog_of(dataset, seed=seed)
+    if isinstance(dataset, settings_lib.MovingShapes):
+        image_shape = None  # rendered at the size that is asked for
+    options = serialize.StoreOptions(
+        mode=None,
+        image_shape=image_shape,
+        frame_format=getattr(dataset, "frame_format", "jpg"),
+        frame_step=dataset.frame_step,
+        fps=dataset.fps,
+        num_threads=num_threads,
+    )
+    key = _fingerprint(catalog, dataset, image_shape)
+    folder = cache_folder() / "records" / f"{dataset.source}-{key}"
+    if not folder.is_dir():
+        _serialize_whole(catalog, folder, options)
+    else:
+        log.info("data: %s (serialized before)", folder)
+    return {_role(name): folder / f"{name}.tfrecord" for name in catalog.splits}
+
+
+def _serialize_whole(
+    catalog: lists.Catalog, folder: pathlib.Path, options: serialize.StoreOptions
+) -> None:
+    """Serializes all splits beside `folder`, then gives them its name."""
+    log.info("data: serializing into %s", folder)
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        serialize.serialize(catalog, temporary, options=options)
+        if not folder.is_dir():  # another process may have been faster
+            temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _fingerprint(
+    catalog: lists.Catalog, dataset: settings_lib.Dataset, image_shape: tuple[int, ...] | None
+) -> str:
+    """Returns a key that changes with the items, their files and how they are stored."""
+    digest = hashlib.sha256()
+    options = [records.FORMAT_VERSION, image_shape, dataset.frame_step, dataset.fps]
+    options += [catalog.label_names, catalog.num_classes]
+    if isinstance(dataset, settings_lib.MovingShapes):
+        options += [dataset.kind, dataset.size, dataset.num_frames, dataset.seed]
+    digest.update(json.dumps(options).encode())
+    for name, split in sorted(catalog.splits.items()):
+        for item in split.items:
+            facts = [name, item.id, item.path, item.labels, item.captions, _stamp(item)]
+            digest.update(json.dumps(facts).encode())
+    return digest.hexdigest()[:12]
+
+
+def _stamp(item: lists.Item) -> list[int]:
+    if item.kind == "array":
+        return []
+    status = pathlib.Path(item.path).stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _role(name: str) -> str:
+    """Returns the role of a split: the last dot-part of its name."""
+    return name.rpartition(".")[2]

@@ -1,0 +1,153 @@
+"""Answers `--help` from the `conf/` folder, without Hydra and without TensorFlow."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+VERBS = {
+    "serialize": "a data set -> TFRecords, metadata and a report of what was skipped",
+    "check": "verifies lists, media, records and the split; deletes nothing",
+    "train": "fits a model; validates at video level every epoch; resumable",
+    "evaluate": "a run on a split: metrics, per class, confusion, predictions, pictures",
+    "predict": "labels for files, folders or globs; optionally an annotated video",
+}
+EXAMPLES = {
+    "serialize": (
+        "lrcn serialize dataset.input_files=[data.train,data.val] clipframe_mode=none",
+        "lrcn serialize dataset.input_files=data.train clipframe_mode=iterative "
+        "clipframe_mode.num_frames_per_clip=16 do_shuffle=true",
+    ),
+    "check": (
+        "lrcn check dataset.input_files=[data.train,data.val] report=findings.json",
+        "lrcn check dataset=records dataset.train=data.train.tfrecord",
+    ),
+    "train": (
+        "lrcn train",
+        "lrcn train dataset=records dataset.train=data.train.tfrecord "
+        "dataset.val=data.val.tfrecord backbone=mobilenet backbone.weights=imagenet",
+        "lrcn train -m workflow=singleframe,lstm pooling=avg,last",
+        "lrcn train resume=outputs/train/2026-01-01_12-00-00 epochs=40",
+    ),
+    "evaluate": (
+        "lrcn evaluate run=outputs/train/2026-01-01_12-00-00",
+        "lrcn evaluate run=RUN split=val pooling=last augment=ten_crop",
+    ),
+    "predict": (
+        "lrcn predict run=RUN input=video.mp4 overlay=labelled.mp4",
+        "lrcn predict run=RUN 'input=clips/*.avi' top_k=3",
+    ),
+}
+_KEY = re.compile(r"^(?P<indent> *)(?P<key>\w+): *(?P<value>[^#]*?) *(?:# *(?P<comment>.*))?$")
+_DEFAULT = re.compile(r"^ *- (?P<group>\w+): (?P<member>\w+) *$")
+_HIDDEN_KEYS = ("name", "source")
+
+
+def conf_folder() -> pathlib.Path:
+    """Returns the folder of the configuration: in the wheel, else beside the package."""
+    package = pathlib.Path(__file__).parent
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "train.yaml").exists():
+            return folder
+    raise FileNotFoundError(f"no conf/ folder in {package} or beside it: install lrcn again")
+
+
+def overview() -> str:
+    """Returns the answer to `lrcn --help`."""
+    lines = ["usage: lrcn VERB [hydra flags] [group=member ...] [key=value ...]", "", "verbs:"]
+    lines += [f"  {verb:<11}{does}" for verb, does in VERBS.items()]
+    lines += [
+        "",
+        "`lrcn VERB --help` lists the groups, keys and examples of a verb.",
+        "A first run: `lrcn train`, then `lrcn evaluate run=FOLDER` with the folder it prints.",
+    ]
+    return "\n".join(lines)
+
+
+def of_verb(verb: str, overrides: list[str] = ()) -> str:
+    """Returns the answer to `lrcn VERB [overrides] --help`.
+
+    Args:
+        verb: A key of `VERBS`.
+        overrides: The command line; chosen members decide which keys are listed.
+    """
+    chosen = members_in_use(verb, overrides)
+    lines = [f"lrcn {verb}: {VERBS[verb]}", ""]
+    lines += [f"usage: lrcn {verb} [hydra flags] [group=member ...] [key=value ...]", ""]
+    if chosen:
+        lines.append("groups (the one in use, then the others):")
+        lines += [_group_line(group, member) for group, member in chosen.items()]
+        lines.append("")
+    lines.append("keys:")
+    lines += _aligned(_keys(conf_folder() / f"{verb}.yaml"))
+    for group, member in chosen.items():
+        file = conf_folder() / group / f"{member}.yaml"
+        keys = [(f"{group}.{key}", *rest) for key, *rest in _keys(file) if key not in _HIDDEN_KEYS]
+        if keys and member != "null":
+            lines += ["", f"{group}={member}: {_summary(file)}", *_aligned(keys)]
+    lines += ["", "hydra flags: -m (sweep), --cfg job (print the configuration), --config-dir DIR"]
+    lines += ["", "examples:", *(f"  {example}" for example in EXAMPLES[verb])]
+    return "\n".join(lines)
+
+
+def members(group: str) -> list[str]:
+    """Returns the members of a configuration group."""
+    return sorted(file.stem for file in (conf_folder() / group).glob("*.yaml"))
+
+
+def members_in_use(verb: str, overrides: list[str] = ()) -> dict[str, str]:
+    """Returns the member of every group of a verb, after the overrides."""
+    text = (conf_folder() / f"{verb}.yaml").read_text(encoding="utf-8")
+    found = (_DEFAULT.match(line) for line in text.splitlines())
+    chosen = {match["group"]: match["member"] for match in found if match}
+    for override in overrides:
+        group, _, member = override.partition("=")
+        if group in chosen and member in members(group):
+            chosen[group] = member
+    return chosen
+
+
+def known_keys(verb: str, key: str, overrides: list[str] = ()) -> tuple[str, list[str]]:
+    """Returns the group member a dotted key belongs to, as ` (group=member)`, and its keys."""
+    chosen = members_in_use(verb, overrides)
+    group = key.partition(".")[0]
+    if "." in key and group in chosen:
+        file = conf_folder() / group / f"{chosen[group]}.yaml"
+        names = [name for name, *_ in _keys(file) if name not in _HIDDEN_KEYS]
+        return f" ({group}={chosen[group]})", names
+    names = [name for name, *_ in _keys(conf_folder() / f"{verb}.yaml")]
+    return "", [*names, *chosen]
+
+
+def _group_line(group: str, member: str) -> str:
+    others = [name for name in members(group) if name != member]
+    return f"  {group:<16}{' | '.join([member, *others])}"
+
+
+def _summary(file: pathlib.Path) -> str:
+    comments = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        comments.append(line.lstrip("# ").strip())
+    return " ".join(comment for comment in comments if not comment.startswith("@package"))
+
+
+def _keys(file: pathlib.Path) -> list[tuple[str, str, str]]:
+    """Returns (key, value, comment) of the top-level keys of a configuration file."""
+    if not file.exists():
+        return []
+    found = (_KEY.match(line) for line in file.read_text(encoding="utf-8").splitlines())
+    return [
+        (match["key"], match["value"], match["comment"] or "")
+        for match in found
+        if match and not match["indent"] and match["key"] not in ("defaults", "hydra")
+    ]
+
+
+def _aligned(keys: list[tuple[str, str, str]]) -> list[str]:
+    if not keys:
+        return []
+    pairs = [(f"{key}={value}", comment) for key, value, comment in keys]
+    width = max(len(pair) for pair, _ in pairs) + 2
+    return [f"  {pair:<{width}}{comment}".rstrip() for pair, comment in pairs]
