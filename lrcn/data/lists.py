@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+import pathlib
+import re
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from lrcn import errors
+from lrcn.data import folders
 
 KINDS = ("image", "frames", "video", "array")
+IMAGE_SUFFIXES = ("bmp", "jpeg", "jpg", "png", "pgm", "pnm", "ppm", "tif", "tiff", "webp")
+VIDEO_SUFFIXES = (
+    *("3gp", "avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts"),
+    *("webm", "wmv"),
+)
+
+frame_files = folders.frame_files
+natural_key = folders.natural_key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,3 +74,295 @@ class Catalog:
     label_names: tuple[str, ...]
     num_classes: int
     multi_label: bool
+
+
+_CAPTION_NUMBER = re.compile(r"#\d+$")
+
+
+def read_list(
+    file: str | pathlib.Path,
+    *,
+    path_prepend_folder: str | pathlib.Path | None = None,
+    frame_format: str = "jpg",
+    label_names: Sequence[str] = (),
+    on_error: str = "stop",
+) -> tuple[Item, ...]:
+    """Reads the items of a list file.
+
+    A line is `path label [label ...]` split from the right, `path<TAB>label...`, or
+    `path<TAB>caption`; a path repeated with captions is one item, `path#k` with a caption is
+    caption k of `path`. Blank lines and lines that start with `#` are skipped.
+
+    Args:
+        file: The list, UTF-8.
+        path_prepend_folder: Folder of relative paths, by default the list's own.
+        frame_format: Suffix of frames in folders; also taken for images.
+        label_names: Names of the classes in order; then labels may be names and are checked
+            against their number.
+        on_error: `stop` raises what is wrong with the first bad line; `keep` returns such items
+            with `problem` set, for a caller that skips or collects them.
+
+    Raises:
+        UserError: If the list cannot be read or names nothing, or as `on_error` tells.
+    """
+    file = pathlib.Path(file)
+    folder = pathlib.Path(path_prepend_folder) if path_prepend_folder else file.parent
+    lines = _lines(file)
+    reader = _Reader(folder.absolute(), frame_format, tuple(label_names))
+    items = _merged([reader.item(line) for line in reader.told_apart(lines)])
+    problems = [item.problem for item in items if item.problem]
+    if problems and on_error == "stop":
+        raise first_of(problems)
+    return items
+
+
+def first_of(problems: Sequence[errors.UserError]) -> errors.UserError:
+    """Returns the first problem; its message tells how many others there are."""
+    first, others = problems[0], len(problems) - 1
+    if not others:
+        return first
+    return errors.UserError(
+        first.what,
+        where=first.where,
+        received=first.received,
+        expected=first.expected,
+        remedy=f"{first.remedy.rstrip('.')}. {others} more of this kind: `lrcn check` lists them",
+    )
+
+
+def read_label_names(file: str | pathlib.Path) -> tuple[str, ...]:
+    """Reads class names, one a line; the line number less one is the label.
+
+    Raises:
+        UserError: If the file cannot be read, is empty, or a name stands twice, or is a number
+            that is not its own label.
+    """
+    names: dict[str, str] = {}
+    for where, line in _lines(pathlib.Path(file)):
+        name = line.strip()
+        if name in names:
+            raise errors.UserError(
+                "class name stands twice", where=where, received=name, expected="unique names"
+            )
+        if re.fullmatch(r"[+-]?\d+", name) and name != str(len(names)):
+            raise errors.UserError(
+                "class name is a number other than its label",
+                where=where,
+                received=name,
+                expected=f"a name, or {len(names)}",
+                remedy="Lists may hold numbers as well as names, so this name would be ambiguous",
+            )
+        names[name] = where
+    return tuple(names)
+
+
+def _lines(file: pathlib.Path) -> list[tuple[str, str]]:
+    """Returns `(file:line, text)` of the lines that are neither blank nor comments."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise errors.UserError(
+            "no such list file",
+            where=file,
+            remedy="Correct the path; it is relative to the working directory",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.UserError(
+            "list file cannot be read", where=file, received=error, expected="a UTF-8 text file"
+        ) from error
+    numbered = enumerate(text.split("\n"), start=1)
+    kept = [(f"{file}:{number}", line.rstrip("\r")) for number, line in numbered]
+    kept = [(where, line) for where, line in kept if line.strip() and line.lstrip()[0] != "#"]
+    if not kept:
+        raise errors.UserError("the list names no item", where=file, expected="an item a line")
+    return kept
+
+
+@dataclasses.dataclass(frozen=True)
+class _Line:
+    """A line with where it stands; `path` is given if a TAB parts it from `rest`."""
+
+    where: str
+    rest: str
+    path: str | None = None
+    captioned: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """How lines of one list are understood."""
+
+    folder: pathlib.Path
+    frame_format: str
+    label_names: tuple[str, ...]
+
+    def told_apart(self, lines: list[tuple[str, str]]) -> list[_Line]:
+        """Parts lines at their first TAB and decides whether the list holds labels or captions."""
+        read = []
+        for where, line in lines:
+            path, tab, rest = line.strip().partition("\t")
+            parts = (rest.strip(), path.rstrip()) if tab else (path, None)
+            read.append(_Line(where, *parts))
+        tabbed = [line for line in read if line.path is not None]
+        captioned = bool(tabbed) and not self.label_names and self._holds_captions(tabbed)
+        return [
+            dataclasses.replace(line, captioned=captioned) if line.path is not None else line
+            for line in read
+        ]
+
+    def _holds_captions(self, tabbed: list[_Line]) -> bool:
+        """Tells captions from labels: no line has a label, and most have several words."""
+        if any(self.labels(line.rest) for line in tabbed):
+            numbered = sum(bool(_CAPTION_NUMBER.search(line.path)) for line in tabbed)
+            return numbered == len(tabbed)
+        return any(" " in line.rest or _CAPTION_NUMBER.search(line.path) for line in tabbed)
+
+    def labels(self, text: str) -> tuple[int, ...] | None:
+        """Returns the labels that `text` holds, or None if a part is no integer and no name."""
+        found: list[int] = []
+        for field in text.split("\t"):
+            words = [field.strip()] if field.strip() in self.label_names else field.split()
+            for word in words:
+                if word in self.label_names:
+                    found.append(self.label_names.index(word))
+                elif re.fullmatch(r"[+-]?\d+", word):
+                    found.append(int(word))
+                else:
+                    return None
+        return tuple(dict.fromkeys(found)) or None
+
+    def item(self, line: _Line) -> Item:
+        """Returns the item of a line, with `problem` set if it is faulty."""
+        name = line.rest if line.path is None else line.path
+        try:
+            if line.captioned:
+                return self._captioned(line)
+            name, labels = self._spaced(line) if line.path is None else self._tabbed(line)
+            self._check_range(labels, line.where)
+            return self._located(name, line.where, labels=labels)
+        except errors.UserError as problem:
+            name = self._image(name) if line.captioned else name
+            return Item(name, "", "missing", where=line.where, problem=problem)
+
+    def _captioned(self, line: _Line) -> Item:
+        if not line.rest:
+            raise errors.UserError("line without caption", where=line.where, received=line.path)
+        return self._located(self._image(line.path), line.where, captions=(line.rest,))
+
+    def _image(self, name: str) -> str:
+        """Returns the path without a caption's number, unless a file has that very name."""
+        return name if (self.folder / name).exists() else _CAPTION_NUMBER.sub("", name)
+
+    def _tabbed(self, line: _Line) -> tuple[str, tuple[int, ...]]:
+        labels = self.labels(line.rest)
+        if labels is None:
+            raise self._no_label(line.where, line.rest)
+        return line.path, labels
+
+    def _spaced(self, line: _Line) -> tuple[str, tuple[int, ...]]:
+        """Splits `path label [label ...]` where the path exists and the rest are labels."""
+        gaps = [match.span() for match in re.finditer(r"\s+", line.rest)]
+        splits = [(line.rest[:start], line.rest[end:]) for start, end in reversed(gaps)]
+        readable = [(path, labels) for path, rest in splits if (labels := self.labels(rest))]
+        present = [pair for pair in readable if (self.folder / pair[0]).exists()]
+        if len(present) > 1:
+            raise errors.UserError(
+                "the line can be read in several ways",
+                where=line.where,
+                received=" or ".join(repr(path) for path, _ in present),
+                expected="one path",
+                remedy="Put a TAB between path and labels",
+            )
+        if present:
+            return present[0]
+        unknown = [rest for path, rest in splits if (self.folder / path).exists()]
+        if unknown:
+            raise self._no_label(line.where, unknown[0])
+        if not readable or (self.folder / line.rest).exists():
+            raise self._no_label(line.where, splits[0][1] if splits else "")
+        return readable[-1]
+
+    def _no_label(self, where: str, text: str) -> errors.UserError:
+        if not text:
+            return errors.UserError(
+                "line without label", where=where, expected="path label [label ...]"
+            )
+        known = "an integer"
+        if self.label_names:
+            names = self.label_names
+            shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+            known = f"an integer from 0 to {len(names) - 1}, or one of {shown}"
+        return errors.UserError(
+            "label is no integer and no known name",
+            where=where,
+            received=repr(text),
+            expected=known,
+            remedy="" if self.label_names else "Names need a file of labels (dataset.labels)",
+        )
+
+    def _check_range(self, labels: tuple[int, ...], where: str) -> None:
+        classes = len(self.label_names)
+        outside = [label for label in labels if label < 0 or (classes and label >= classes)]
+        if outside:
+            expected = f"0 to {classes - 1} (labels count from 0)" if classes else "0 or more"
+            raise errors.UserError(
+                "label out of range", where=where, received=outside[0], expected=expected
+            )
+
+    def _located(self, name: str, where: str, **known) -> Item:
+        path = self.folder / name
+        return Item(name, str(path), kind_of(path, self.frame_format, where), where=where, **known)
+
+
+def kind_of(path: str | pathlib.Path, frame_format: str = "jpg", where: str = "") -> str:
+    """Tells what is at `path`: `frames` (a folder), `video` or `image`.
+
+    Raises:
+        UserError: If nothing is there, or a file of unknown suffix.
+    """
+    path = pathlib.Path(path)
+    where = where or str(path)
+    if path.is_dir():
+        return "frames"
+    suffix = path.suffix.lower().lstrip(".")
+    if not path.is_file():
+        raise errors.UserError(
+            "no such image, video or folder of frames",
+            where=where,
+            received=path,
+            remedy="Correct the path, or set path_prepend_folder for relative paths",
+        )
+    if suffix in IMAGE_SUFFIXES or suffix == frame_format.lower().lstrip("."):
+        return "image"
+    if suffix in VIDEO_SUFFIXES:
+        return "video"
+    raise errors.UserError(
+        "neither an image nor a video, by its suffix",
+        where=where,
+        received=path,
+        expected=f"one of {', '.join(IMAGE_SUFFIXES + VIDEO_SUFFIXES)}",
+    )
+
+
+def _merged(items: list[Item]) -> tuple[Item, ...]:
+    """Joins captions of one path; an id that comes again otherwise becomes a problem."""
+    merged: dict[str, Item] = {}
+    repeated = []
+    for item in items:
+        first = merged.setdefault(item.id, item)
+        if first is item:
+            continue
+        if first.captions and item.captions:
+            merged[item.id] = dataclasses.replace(first, captions=(*first.captions, *item.captions))
+        elif item.problem:
+            repeated += [item] if item.problem.what != getattr(first.problem, "what", "") else []
+        else:
+            problem = errors.UserError(
+                "two items with one id",
+                where=item.where,
+                received=item.id,
+                expected="each path once",
+                remedy=f"It stands first at {first.where}",
+            )
+            repeated.append(dataclasses.replace(item, problem=problem))
+    return (*merged.values(), *repeated)

@@ -1,0 +1,69 @@
+"""Folders of frames: which files are frames, and in which order."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+
+from lrcn import errors
+
+_NUMBER = re.compile(r"\d+")
+
+
+def natural_key(name: str) -> tuple:
+    """Returns a sort key that puts 2 before 10."""
+    parts = re.split(r"(\d+)", name)
+    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), name
+
+
+def frame_files(folder: str | pathlib.Path, frame_format: str = "jpg") -> list[pathlib.Path]:
+    """Returns the frames in a folder in natural order.
+
+    Raises:
+        UserError: If there is none, or if numbered frames have a gap or repeat a number.
+    """
+    folder = pathlib.Path(folder)
+    suffix = _same_format(frame_format)
+    names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
+    kept = [name for name in names if _same_format(pathlib.PurePath(name).suffix) == suffix]
+    if not kept:
+        others = sorted({pathlib.PurePath(name).suffix or name for name in names})
+        raise errors.UserError(
+            "folder without frames",
+            where=folder,
+            received=f"files of {', '.join(others[:5])}" if others else "an empty folder",
+            expected=f"*.{frame_format}",
+            remedy="Set frame_format to the suffix of the frames" if others else "",
+        )
+    kept.sort(key=natural_key)
+    _check_numbers(folder, kept)
+    return [folder / name for name in kept]
+
+
+def _same_format(suffix: str) -> str:
+    suffix = suffix.lower().lstrip(".")
+    return "jpg" if suffix == "jpeg" else suffix
+
+
+def _check_numbers(folder: pathlib.Path, names: list[str]) -> None:
+    """Refuses a gap or repetition in the last number of names that are otherwise alike."""
+    stems = [pathlib.PurePath(name).stem for name in names]
+    found = [list(_NUMBER.finditer(stem)) for stem in stems]
+    if not all(found):
+        return
+    last = [matches[-1] for matches in found]
+    frames = {(stem[: m.start()], stem[m.end() :]) for stem, m in zip(stems, last, strict=True)}
+    if len(frames) > 1:
+        return
+    numbers = [int(match.group()) for match in last]
+    for name, before, number in zip(names[1:], numbers, numbers[1:], strict=False):
+        if number != before + 1:
+            what = "frame number stands twice" if number == before else "gap in frame numbers"
+            raise errors.UserError(
+                what,
+                where=folder,
+                received=f"{name} after number {before}",
+                expected=f"number {before + 1}",
+                remedy="Restore the missing frames or number them without gaps",
+            )
