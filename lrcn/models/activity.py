@@ -94,8 +94,14 @@ def lstm(
 
 
 def head(model: keras.Model) -> keras.Model:
-    """Returns the part from features [batch, time, features] float32 to the dict of outputs."""
-    return model.get_layer("head")
+    """Returns the part from features [batch, time, features] float32 to the dict of outputs.
+
+    It is a new model over the same layers each time: one that is compiled may share the optimizer
+    of `model` (`head(model).compile(model.optimizer, ...)`) without entering the saved file, where
+    a compiled nested model would take the optimizer's state with it.
+    """
+    nested = model.get_layer("head")
+    return keras.Model(nested.input, nested.output, name="head")
 
 
 def backbone(model: keras.Model) -> keras.Model:
