@@ -200,11 +200,8 @@ def _check_range(key: str, value: float) -> None:
 
 
 def _misfit(key: str, value: Any, expected: str) -> UserError:
-    shown = (
-        {None: "null", True: "true", False: "false"}.get(value, value)
-        if not isinstance(value, (list, dict, tuple))
-        else value
-    )
+    as_yaml = {"None": "null", "True": "true", "False": "false"}
+    shown = as_yaml.get(str(value), value)
     return UserError("not a value of this key", where=key, received=shown, expected=expected)
 
 

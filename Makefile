@@ -1,0 +1,42 @@
+# The two commands of the README are `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+DEMO := demo
+
+.PHONY: help demo test test-extras lint format clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@touch $(VENV)/.installed $@
+
+demo: $(VENV)/.installed  ## train, evaluate and predict on the embedded videos (minutes on 2 cores)
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh $(DEMO)
+
+test: $(VENV)/.installed-test lint  ## the core tests (under 20 minutes on 2 cores)
+	$(BIN)/python -m pytest
+
+test-extras: $(VENV)/.installed-test  ## tests of the optional parts
+	$(BIN)/python -m pytest -m extras
+
+lint: $(VENV)/.installed-test  ## ruff: rules, docstrings, format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-test  ## apply ruff's fixes and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) $(DEMO) build dist

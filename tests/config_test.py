@@ -1,0 +1,132 @@
+import dataclasses
+import json
+
+import hydra
+import pytest
+
+from lrcn import config, help, settings
+from lrcn.errors import UsageError, UserError
+
+
+def compose(verb, *overrides):
+    config.register_resolvers(job_folder=str, hydra_folder=str)
+    with hydra.initialize_config_dir(str(help.conf_folder()), version_base="1.3"):
+        return hydra.compose(verb, list(overrides))
+
+
+def typed(verb, *overrides):
+    return config.typed(verb, compose(verb, *overrides))
+
+
+def test_defaults_of_train():
+    values = typed("train")
+    assert isinstance(values.workflow, settings.LstmWorkflow)
+    assert isinstance(values.dataset, settings.MovingShapes)
+    assert isinstance(values.backbone, settings.Backbone)
+    assert values.clipframe_mode.name == "auto"
+    assert values.raw_image_shape == (240, 320, 3)
+
+
+@pytest.mark.parametrize("group", ["workflow", "clipframe_mode", "pooling", "dataset", "backbone"])
+def test_every_member_of_train_has_a_type(group):
+    needed = {
+        "lists": ["dataset.input_files=a"],
+        "folder": ["dataset.root=a"],
+        "ucf101": ["dataset.videos=a", "dataset.lists=b"],
+        "tfds": ["dataset.name=a"],
+    }
+    refused = {"auto", "none"}
+    for member in help.members(group):
+        if member in refused and group != "clipframe_mode":
+            continue
+        if (group, member) == ("clipframe_mode", "none"):
+            continue
+        values = typed("train", f"{group}={member}", *needed.get(member, []))
+        assert dataclasses.is_dataclass(getattr(values, group))
+
+
+@pytest.mark.parametrize("group", ["augment", "optimizer", "schedule", "callbacks"])
+def test_members_of_the_other_groups(group):
+    for member in set(help.members(group)) - {"auto"}:
+        assert dataclasses.is_dataclass(getattr(typed("train", f"{group}={member}"), group))
+
+
+def test_a_single_list_file_is_a_list():
+    values = typed("serialize", "dataset.input_files=data.train")
+    assert values.dataset.input_files == ("data.train",)
+
+
+def test_a_missing_value_is_named():
+    with pytest.raises(UserError, match=r"^dataset.input_files: a value is needed"):
+        typed("serialize")
+
+
+def test_an_unknown_key_lists_the_known_ones():
+    composed = compose("train", "+backbone.alpha=0.5")
+    with pytest.raises(UsageError) as caught:
+        config.typed("train", composed, {"backbone": "small"})
+    assert "unknown key 'backbone.alpha' (backbone=small); keys here: image_size, layer" in str(
+        caught.value
+    )
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("epochs=0", "epochs: not a value of this key. Received: 0. Expected: more than 0."),
+        ("epochs=1.5", "epochs: not a value of this key. Received: 1.5. Expected: a whole number."),
+        ("batch_size=null", "Received: null. Expected: a whole number."),
+        ("precision=half", "Expected: float32 | mixed_bfloat16 | mixed_float16."),
+        ("workflow.dropout_in=1.0", "workflow.dropout_in: not a value of this key."),
+        ("workflow.loss=mean", "Expected: every_step | pooled."),
+        ("raw_image_shape=[240,320]", "Expected: [height, width, 3] | null."),
+        ("clipframe_mode=none", "clipframe_mode: training needs clips. Received: none."),
+        ("callbacks.patience=x", "Expected: a whole number | null."),
+        ("backbone.trainable=some", "Expected: true | false | a number."),
+        ("evaluate=[tset]", "evaluate: not a value of this key."),
+        ("optimizer.learning_rate=-1", "optimizer.learning_rate: not a value of this key."),
+    ],
+)
+def test_misfits_name_key_received_and_expected(override, expected):
+    with pytest.raises(UserError) as caught:
+        typed("train", override)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_resume_and_init_exclude_each_other():
+    with pytest.raises(UserError, match="Give one of the two"):
+        typed("train", "resume=a", "init=b")
+
+
+def test_auto_belongs_to_evaluate():
+    with pytest.raises(UsageError, match="only evaluate"):
+        typed("train", "dataset=auto")
+    with pytest.raises(UsageError, match="pooling=auto"):
+        typed("train", "pooling=auto")
+    assert typed("evaluate", "run=x").dataset.source == "auto"
+
+
+@pytest.mark.parametrize("verb", ["train", "serialize", "check", "evaluate", "predict"])
+def test_plain_values_round_trip_through_json(verb):
+    needed = {
+        "serialize": ["dataset.input_files=[a,b]"],
+        "check": ["dataset.input_files=[a]"],
+        "evaluate": ["run=x"],
+        "predict": ["run=x", "input=[a,b]"],
+    }
+    values = typed(verb, *needed.get(verb, []))
+    plain = json.loads(json.dumps(config.to_plain(values)))
+    assert config.from_plain(verb, plain) == values
+
+
+def test_changed_keys_are_dotted():
+    old = config.to_plain(typed("train"))
+    new = config.to_plain(typed("train", "workflow.units=8", "epochs=3"))
+    assert config.changed_keys(old, new) == ["epochs", "workflow.units"]
+
+
+def test_dicts_of_splits():
+    values = typed("train", "dataset=tfds", "dataset.name=a", "+dataset.splits={train: x}")
+    assert values.dataset.splits == {"train": "x"}
