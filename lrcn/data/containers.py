@@ -1,0 +1,253 @@
+"""Video files, decoded in order and counted, never sought in (PyAV)."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator
+
+import av
+import av.error
+import av.stream
+import av.video.reformatter
+import numpy as np
+
+from lrcn import errors
+from lrcn.data import clips
+
+_REMEDY = "Replace the file, or set on_error=skip to leave it out"
+
+
+@dataclasses.dataclass(frozen=True)
+class Timeline:
+    """When each frame of a video is shown.
+
+    Attributes:
+        times: Seconds from the start of the file, ascending.
+        rate: Nominal frames per second, or None if the file names none.
+    """
+
+    times: tuple[float, ...]
+    rate: float | None
+
+    def kept(self, *, frame_step: int = 1, fps: float | None = None) -> np.ndarray:
+        """Returns the frames that remain after resampling to `fps`, then every `frame_step`-th.
+
+        A resampled frame is the one shown nearest to its time; frames repeat if `fps` is more
+        than the video has.
+
+        Returns:
+            Frame numbers in the file, `[n] int64`.
+        """
+        frames = np.arange(len(self.times))
+        if fps is not None and len(frames):
+            times = np.asarray(self.times) - self.times[0]
+            last = 1 / self.rate if self.rate else times[-1] / max(len(times) - 1, 1)
+            # Time stamps are often rounded to milliseconds: a sliver of a frame is none.
+            count = max(int(np.ceil((times[-1] + last) * fps - 0.05)), 1)
+            borders = (times[1:] + times[:-1]) / 2
+            frames = np.searchsorted(borders, np.arange(count) / fps, side="left")
+        return frames[::frame_step].astype(np.int64)
+
+
+@dataclasses.dataclass
+class _Tally:
+    """What passed by while a file was read."""
+
+    stamps: list[float | None] = dataclasses.field(default_factory=list)
+    unshown: int = 0
+    end: float = 0.0
+
+    def add(self, packet: av.Packet, *, video: bool) -> None:
+        if packet.dts is None and packet.pts is None and not packet.size:
+            return
+        if packet.is_corrupt:
+            raise errors.UserError("video is cut short: its last packet is incomplete")
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is not None and packet.time_base is not None:
+            self.end = max(self.end, float((stamp + (packet.duration or 0)) * packet.time_base))
+        if not video:
+            return
+        # Packets outside an edit list and empty packets (repeat the last frame) show nothing.
+        if packet.is_discard or not packet.size:
+            self.unshown += 1
+        else:
+            known = packet.pts is not None and packet.time_base is not None
+            self.stamps.append(float(packet.pts * packet.time_base) if known else None)
+
+
+@contextlib.contextmanager
+def _opened(path: str | pathlib.Path) -> Iterator[tuple]:
+    """Opens a video file as `(container, stream)`; every FFmpeg error inside names the file."""
+    try:
+        with av.open(str(path), metadata_errors="ignore") as container:
+            yield container, _video_stream(container)
+    except av.error.FFmpegError as error:
+        raise errors.UserError(
+            "video cannot be opened or decoded",
+            where=path,
+            received=error.strerror or str(error),
+            expected="a complete video file",
+            remedy=_REMEDY,
+        ) from error
+    except errors.UserError as error:
+        if error.where:
+            raise
+        raise errors.UserError(
+            error.what,
+            where=path,
+            received=error.received,
+            expected=error.expected,
+            remedy=_REMEDY,
+        ) from error
+
+
+def _video_stream(container) -> av.video.stream.VideoStream:
+    cover = av.stream.Disposition.attached_pic
+    streams = [stream for stream in container.streams.video if not stream.disposition & cover]
+    if not streams:
+        raise errors.UserError("no video in this file", expected="a video stream")
+    stream = streams[0]
+    # Files are decoded side by side, so threads inside one would only contend.
+    stream.codec_context.thread_count = 1
+    stream.codec_context.options = {"err_detect": "explode"}
+    return stream
+
+
+def _timeline(stamps: list[float | None], stream) -> Timeline:
+    rate = float(stream.average_rate or stream.guessed_rate or 0) or None
+    if None in stamps:
+        return Timeline(tuple(index / (rate or 25.0) for index in range(len(stamps))), rate)
+    return Timeline(tuple(sorted(stamps)), rate)
+
+
+def planned(path: str | pathlib.Path) -> Timeline:
+    """Returns the timeline that the packets promise, without decoding."""
+    tally = _Tally()
+    with _opened(path) as (container, stream):
+        for packet in container.demux():
+            tally.add(packet, video=packet.stream_index == stream.index)
+        return _timeline(tally.stamps, stream)
+
+
+def decode(
+    path: str | pathlib.Path, visit: Callable[[int, av.VideoFrame], None] | None = None
+) -> Timeline:
+    """Decodes a whole video in order.
+
+    Args:
+        path: The file.
+        visit: Called with the number of each frame and the frame.
+
+    Returns:
+        The timeline of the frames that were decoded.
+
+    Raises:
+        UserError: If the file does not open, a packet does not decode, or fewer frames came than
+            its header promises.
+    """
+    tally, stamps = _Tally(), []
+    with _opened(path) as (container, stream):
+        for packet in container.demux():
+            video = packet.stream_index == stream.index
+            tally.add(packet, video=video)
+            for frame in packet.decode() if video else ():
+                if frame.is_corrupt:
+                    raise errors.UserError("frame is damaged", received=f"frame {len(stamps)}")
+                if visit is not None:
+                    visit(len(stamps), frame)
+                stamps.append(frame.time)
+        _check_complete(container, stream, tally, len(stamps))
+        return _timeline(stamps, stream)
+
+
+def _check_complete(container, stream, tally: _Tally, decoded: int) -> None:
+    promised = stream.frames - tally.unshown
+    if decoded < max(promised, 1):
+        raise errors.UserError(
+            "video is cut short", received=f"{decoded} frames", expected=f"{max(promised, 1)}"
+        )
+    # Matroska and WebM count no frames, but their header tells the duration.
+    if not stream.frames and container.duration and "matroska" in container.format.name:
+        seconds, frame = container.duration / 1e6, 1 / float(stream.average_rate or 10)
+        if tally.end < seconds - 2 * frame - 0.1:
+            raise errors.UserError(
+                "video is cut short",
+                received=f"{tally.end:.2f} seconds",
+                expected=f"{seconds:.2f} seconds",
+            )
+
+
+def select(
+    path: str | pathlib.Path,
+    choose: Callable[[int], np.ndarray],
+    convert: Callable[[av.VideoFrame], bytes],
+    *,
+    frame_step: int = 1,
+    fps: float | None = None,
+) -> tuple[int, list[bytes]]:
+    """Converts only the frames that are needed, in one pass over the file if packets tell truth.
+
+    Args:
+        path: The file.
+        choose: From the number of frames after `fps` and `frame_step` to the indices that are
+            needed; called again with the true number if the packets promised another.
+        convert: From a decoded frame to what is kept of it.
+        frame_step: Every `frame_step`-th frame counts.
+        fps: Frames per second to resample to by time stamps.
+
+    Returns:
+        The number of frames, and the converted frames in the order of their indices.
+    """
+    timeline = planned(path)
+    while True:
+        kept = timeline.kept(frame_step=frame_step, fps=fps)
+        # A wrong promise must not be blamed on the video: look at the true count first.
+        short, wanted = None, kept[:0]
+        try:
+            wanted = kept[choose(len(kept))]
+        except clips.ShortVideo as error:
+            short = error
+        converted = dict.fromkeys(wanted.tolist())
+
+        def visit(index, frame, converted=converted):
+            if index in converted:
+                converted[index] = convert(frame)
+
+        true = decode(path, visit)
+        same = true.kept(frame_step=frame_step, fps=fps)
+        if len(same) == len(kept) and (same == kept).all():
+            break
+        timeline = true
+    if short is not None:
+        raise short
+    return len(kept), [converted[index] for index in wanted.tolist()]
+
+
+class RgbConverter:
+    """Turns decoded frames into upright RGB of one size in a single scaling step.
+
+    Args:
+        size: `(height, width)` in pixels, or None for the video's own.
+    """
+
+    def __init__(self, size: tuple[int, int] | None = None):
+        self.size = size
+        self._reformatter = av.video.reformatter.VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        """Returns `[height, width, 3] uint8`."""
+        turns = round(frame.rotation / 90) % 4
+        height, width = self.size or (None, None)
+        if turns % 2:
+            height, width = width, height
+        scaled = self._reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format="rgb24",
+            interpolation=av.video.reformatter.Interpolation.BILINEAR,
+        )
+        rgb = scaled.to_ndarray()
+        return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb

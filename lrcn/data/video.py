@@ -1,0 +1,234 @@
+"""Frames of items: how many there are, and the needed ones as JPEG or RGB, in order."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from lrcn import errors
+from lrcn.data import containers, folders, images, lists
+
+Choose = Callable[[int], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How frames are read.
+
+    Attributes:
+        image_shape: `(height, width, 3)` of frames in pixels, or None for the source's own.
+        frame_format: Suffix of frames in folders.
+        frame_step: Every `frame_step`-th frame counts, after `fps`.
+        fps: Frames per second to resample videos to, or None.
+        quality: JPEG quality of encoded frames.
+    """
+
+    image_shape: tuple[int, int, int] | None = None
+    frame_format: str = "jpg"
+    frame_step: int = 1
+    fps: float | None = None
+    quality: int = 95
+
+    def __post_init__(self):
+        shape = self.image_shape
+        if shape is not None and (len(shape) != 3 or shape[2] != 3 or min(shape) < 1):
+            raise errors.UserError(
+                "bad shape of frames",
+                where="raw_image_shape",
+                received=list(shape),
+                expected="[height, width, 3], or null for the sources' own",
+            )
+        if self.frame_step < 1:
+            raise errors.UserError(
+                "bad step", where="frame_step", received=self.frame_step, expected="1 or more"
+            )
+        if self.fps is not None and not self.fps > 0:
+            raise errors.UserError(
+                "bad rate", where="fps", received=self.fps, expected="more than 0, or null"
+            )
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """`(height, width)` or None."""
+        return tuple(self.image_shape[:2]) if self.image_shape else None
+
+
+def read(item: lists.Item, reading: Reading, choose: Choose | None = None) -> tuple[int, list]:
+    """Reads the needed frames of an item in one go; the whole item is seen to decode.
+
+    Args:
+        item: What is read.
+        reading: Size, step and rate.
+        choose: From the number of frames to the indices that are needed; None needs all.
+
+    Returns:
+        The number of frames after `fps` and `frame_step`, and the JPEGs in the order of their
+        indices.
+
+    Raises:
+        UserError: If the item has a problem, is missing, cut short or does not decode, or if
+            its frames differ in size and none is asked for.
+        ShortVideo: As `choose` raises it.
+    """
+    if item.problem is not None:
+        raise item.problem
+    try:
+        count, frames = _READERS[item.kind](item, reading, choose or np.arange)
+        if not count:
+            raise errors.UserError("no frames", where=item.path)
+        _check_sizes(item, [size for _, size in frames])
+    except errors.UserError as error:
+        raise located(error, item) from error
+    except OSError as error:
+        raise errors.UserError(
+            "cannot be read", where=item.where or item.path, received=error
+        ) from error
+    return count, [jpeg for jpeg, _ in frames]
+
+
+def located(error: errors.UserError, item: lists.Item) -> errors.UserError:
+    """Returns the error with the place of the item and its path in front."""
+    path = error.where or item.path
+    where = f"{item.where}: {path}" if item.where and item.where not in path else path
+    return type(error)(
+        error.what,
+        where=where,
+        received=error.received,
+        expected=error.expected,
+        remedy=error.remedy,
+    )
+
+
+def _read_image(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
+    needed = choose(1)
+    frame = images.jpeg_from_file(item.path, size=reading.size, quality=reading.quality)
+    return 1, [frame for _ in needed]
+
+
+def _read_folder(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
+    _refuse_fps(reading, "a folder of frames")
+    files = folders.frame_files(item.path, reading.frame_format)[:: reading.frame_step]
+    needed = choose(len(files))
+    read = [
+        images.jpeg_from_file(files[index], size=reading.size, quality=reading.quality)
+        for index in needed
+    ]
+    return len(files), read
+
+
+def _read_video(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
+    rgb = containers.RgbConverter(reading.size)
+
+    def encoded(frame):
+        return images.jpeg_from_array(rgb(frame), quality=reading.quality)
+
+    if choose is not np.arange or reading.fps is not None:
+        return containers.select(
+            item.path, choose, encoded, frame_step=reading.frame_step, fps=reading.fps
+        )
+    frames = []
+
+    def visit(index, frame):
+        if index % reading.frame_step == 0:
+            frames.append(encoded(frame))
+
+    containers.decode(item.path, visit)
+    return len(frames), frames
+
+
+def _read_array(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
+    _refuse_fps(reading, "an item without time stamps")
+    frames = list(item.load())[:: reading.frame_step]
+    needed = choose(len(frames))
+    chosen = [np.asarray(frames[index]) for index in needed]
+    wrong = [frame for frame in chosen if frame.dtype != np.uint8 or frame.shape[2:] != (3,)]
+    if wrong:
+        raise errors.UserError(
+            "bad frame",
+            where=item.path,
+            received=f"{wrong[0].dtype} {list(wrong[0].shape)}",
+            expected="uint8 [height, width, 3]",
+        )
+    size, quality = reading.size, reading.quality
+    return len(frames), [
+        images.jpeg_from_array(frame, size=size, quality=quality) for frame in chosen
+    ]
+
+
+_READERS = {
+    "image": _read_image,
+    "frames": _read_folder,
+    "video": _read_video,
+    "array": _read_array,
+}
+
+
+def _refuse_fps(reading: Reading, what: str) -> None:
+    if reading.fps is not None:
+        raise errors.UserError(
+            f"{what} has no rate to resample",
+            received=f"fps={reading.fps}",
+            expected="fps=null",
+            remedy="Use frame_step=k to keep every k-th frame",
+        )
+
+
+def _check_sizes(item: lists.Item, sizes: list[tuple[int, int]]) -> None:
+    others = [(index, size) for index, size in enumerate(sizes) if size != sizes[0]]
+    if others:
+        index, size = others[0]
+        raise errors.UserError(
+            "frames differ in size",
+            where=item.path,
+            received=f"{list(size)} in frame {index} of those stored",
+            expected=f"{list(sizes[0])} as the first",
+            remedy="Set raw_image_shape=[height,width,3]",
+        )
+
+
+def count_frames(
+    item: lists.Item,
+    *,
+    frame_format: str = "jpg",
+    frame_step: int = 1,
+    fps: float | None = None,
+) -> int:
+    """Counts the frames of an item after `fps` and `frame_step`; a video is decoded whole."""
+    if item.problem is not None:
+        raise item.problem
+    reading = Reading(frame_format=frame_format, frame_step=frame_step, fps=fps)
+    if item.kind == "video":
+        try:
+            timeline = containers.decode(item.path)
+        except errors.UserError as error:
+            raise located(error, item) from error
+        return len(timeline.kept(frame_step=frame_step, fps=fps))
+    none = np.zeros([0], np.int64)
+    return read(item, reading, lambda n: none)[0] if item.kind != "image" else 1
+
+
+def jpeg_frames(
+    item: lists.Item,
+    *,
+    indices: Sequence[int] | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+    frame_format: str = "jpg",
+    frame_step: int = 1,
+    fps: float | None = None,
+    quality: int = 95,
+) -> list[bytes]:
+    """Returns the frames at `indices` (all if None) as JPEGs; see `read`."""
+    reading = Reading(image_shape, frame_format, frame_step, fps, quality)
+    choose = None if indices is None else lambda n: np.asarray(indices, np.int64)
+    return read(item, reading, choose)[1]
+
+
+def rgb_frames(item: lists.Item, reading: Reading) -> Iterator[np.ndarray]:
+    """Yields the frames of an item as the networks will see them: `[height, width, 3] uint8`.
+
+    They pass through the JPEG of the records, so prediction and training see the same pixels.
+    """
+    for jpeg in read(item, reading)[1]:
+        yield images.decode(jpeg)
