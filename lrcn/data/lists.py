@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import folders
+from lrcn.data import frames
 
 KINDS = ("image", "frames", "video", "array")
 IMAGE_SUFFIXES = ("bmp", "jpeg", "jpg", "png", "pgm", "pnm", "ppm", "tif", "tiff", "webp")
@@ -19,8 +19,8 @@ VIDEO_SUFFIXES = (
     *("webm", "wmv"),
 )
 
-frame_files = folders.frame_files
-natural_key = folders.natural_key
+frame_files = frames.frame_files
+natural_key = frames.natural_key
 
 
 @dataclasses.dataclass(frozen=True)

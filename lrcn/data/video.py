@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import containers, folders, images, lists
+from lrcn.data import containers, images, lists
 
 Choose = Callable[[int], np.ndarray]
 
@@ -109,7 +109,7 @@ def _read_image(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int
 
 def _read_folder(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
     _refuse_fps(reading, "a folder of frames")
-    files = folders.frame_files(item.path, reading.frame_format)[:: reading.frame_step]
+    files = lists.frame_files(item.path, reading.frame_format)[:: reading.frame_step]
     needed = choose(len(files))
     read = [
         images.jpeg_from_file(files[index], size=reading.size, quality=reading.quality)
