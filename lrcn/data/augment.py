@@ -1,0 +1,167 @@
+"""Which part of each frame the network sees: crops, mirrors and resizing, once per clip."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from lrcn import errors
+
+CROPS = ("centre", "squash", "random", "ten")
+TEN = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """How a stored frame becomes an input frame of the network.
+
+    Frames that already have the input size pass untouched, whatever the crop. Frames smaller than
+    the crop are first enlarged, with their aspect kept, until the crop fits.
+
+    Args:
+        size: Height and width of the network's input, in pixels.
+        crop: "centre" takes the middle; "squash" resizes the whole frame; "random" takes one of
+            all positions, the same for every frame of a clip; "ten" takes the corners, the middle
+            and their mirror images (evaluation only; Donahue et al. 2015, released code).
+        mirror: Whether a clip is mirrored left to right half of the time.
+    """
+
+    size: tuple[int, int]
+    crop: str = "centre"
+    mirror: bool = False
+
+    def __post_init__(self):
+        if self.crop not in CROPS:
+            raise errors.UserError(
+                "unknown crop",
+                where="augment.crop",
+                received=repr(self.crop),
+                expected="one of " + ", ".join(CROPS),
+            )
+        if self.crop == "ten" and self.mirror:
+            raise errors.UserError(
+                "ten crops already hold their mirror images",
+                where="augment.mirror",
+                received=True,
+                expected=False,
+            )
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the same clip looks different from epoch to epoch."""
+        return self.crop == "random" or self.mirror
+
+
+def draws(rng: np.random.Generator, clips: int) -> np.ndarray:
+    """Draws what is random about the view of each clip.
+
+    Returns:
+        float64 [clips, 3]: place from top and from left as shares of the room there is, and the
+        coin for the mirror, each in [0, 1).
+    """
+    return rng.random((clips, 3))
+
+
+def centre_offset(frame: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """Returns top and left of the middle crop: (6, 46) for 227x227 in 240x320."""
+    return (frame[0] - size[0]) // 2, (frame[1] - size[1]) // 2
+
+
+def ten_offsets(frame: tuple[int, int], size: tuple[int, int]) -> list[tuple[int, int]]:
+    """Returns top and left of the corners and the middle; mirrored they are the ten crops."""
+    bottom, right = frame[0] - size[0], frame[1] - size[1]
+    return [(0, 0), (0, right), (bottom, 0), (bottom, right), centre_offset(frame, size)]
+
+
+def decode(jpegs: tf.Tensor, view: View, draw: tf.Tensor) -> tf.Tensor:
+    """Decodes the frames of one clip and shows them through `view`.
+
+    Frames may differ in size; each is cropped by the same draw.
+
+    Args:
+        jpegs: [time] JPEG strings.
+        view: The view.
+        draw: [3] float64, a row of `draws`; used by random views only.
+
+    Returns:
+        [time, height, width, 3] uint8, or [10, time, height, width, 3] for ten crops.
+    """
+    crops = TEN if view.crop == "ten" else 1
+    frames = tf.map_fn(
+        lambda jpeg: _as_crops(apply(_decode_jpeg(jpeg)[tf.newaxis], view, draw), crops),
+        jpegs,
+        fn_output_signature=tf.TensorSpec([crops, *view.size, 3], tf.uint8),
+    )
+    return tf.transpose(frames, [1, 0, 2, 3, 4]) if view.crop == "ten" else frames[:, 0]
+
+
+def apply(frames: tf.Tensor, view: View, draw: tf.Tensor | None = None) -> tf.Tensor:
+    """Shows decoded frames of one size through `view`.
+
+    Args:
+        frames: [time, height, width, 3] uint8.
+        view: The view.
+        draw: [3] float64, a row of `draws`; needed by random views only.
+
+    Returns:
+        [time, height, width, 3] uint8, or [10, time, height, width, 3] for ten crops.
+    """
+    if view.crop == "squash":
+        frames = _resize(frames, tf.constant(view.size))
+    else:
+        frames = _enlarge(frames, view.size)
+    if view.crop == "ten":
+        return _ten(frames, view.size)
+    if view.crop != "squash":
+        frames = _crop(frames, _offset(tf.shape(frames)[1:3], view, draw), view.size)
+    if view.mirror:
+        frames = tf.where(draw[2] < 0.5, frames[:, :, ::-1], frames)
+    return tf.ensure_shape(frames, [None, *view.size, 3])
+
+
+def _decode_jpeg(jpeg: tf.Tensor) -> tf.Tensor:
+    # The accurate transform costs nothing more and gives the same pixels as Pillow.
+    return tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE")
+
+
+def _as_crops(frames: tf.Tensor, crops: int) -> tf.Tensor:
+    return tf.reshape(frames, tf.concat([[crops], tf.shape(frames)[-3:]], 0))
+
+
+def _resize(frames: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    def resized():
+        values = tf.image.resize(frames, size, antialias=True)
+        return tf.saturate_cast(tf.round(values), tf.uint8)
+
+    same = tf.reduce_all(tf.equal(tf.shape(frames)[1:3], size))
+    return tf.cond(same, lambda: frames, resized)
+
+
+def _enlarge(frames: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    shape = tf.cast(tf.shape(frames)[1:3], tf.float64)
+    one = tf.constant(1.0, tf.float64)
+    factor = tf.maximum(one, tf.reduce_max(tf.constant(size, tf.float64) / shape))
+    # Rounding may fall one pixel short of the crop, so the crop is a lower bound.
+    target = tf.maximum(tf.cast(tf.round(shape * factor), tf.int32), tf.constant(size))
+    return _resize(frames, tf.where(factor > 1.0, target, tf.shape(frames)[1:3]))
+
+
+def _offset(shape: tf.Tensor, view: View, draw: tf.Tensor | None) -> tf.Tensor:
+    room = shape - tf.constant(view.size)
+    if view.crop == "centre":
+        return room // 2
+    return tf.cast(tf.floor(draw[:2] * tf.cast(room + 1, tf.float64)), tf.int32)
+
+
+def _crop(frames: tf.Tensor, offset: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    top, left = offset[0], offset[1]
+    return frames[:, top : top + size[0], left : left + size[1]]
+
+
+def _ten(frames: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    shape = tf.unstack(tf.shape(frames)[1:3])
+    crops = [_crop(frames, tf.stack(offset), size) for offset in ten_offsets(shape, size)]
+    crops = tf.stack(crops + [crop[:, :, ::-1] for crop in crops])
+    return tf.ensure_shape(crops, [TEN, None, *size, 3])

@@ -1,0 +1,303 @@
+"""Pipelines from records to batches: read, parse, choose a clip, decode it, crop it, batch it."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from lrcn import errors
+from lrcn.data import augment, records
+from lrcn.data import clips as clips_lib
+from lrcn.data import epochs as epochs_lib
+
+# Bytes around a record in a TFRecord file: its length and two checksums.
+_BEFORE, _AFTER = 12, 4
+_AHEAD = 2  # batches decoded ahead of the consumer
+
+
+def training_clips(
+    record_set: records.RecordSet,
+    *,
+    mode: clips_lib.ClipMode | None,
+    view: augment.View,
+    batch_size: int,
+    seed: int,
+    first_epoch: int,
+    epochs: int,
+    num_classes: int,
+    multi_label: bool,
+    short_videos: str = "error",
+    class_weights: Sequence[float] | None = None,
+) -> tuple[tf.data.Dataset, int]:
+    """Returns the clips of the epochs `first_epoch` to `epochs - 1`, one after another.
+
+    Each epoch has an order of its own that depends on seed and epoch alone and mixes all clips
+    whatever the size of the records, since records are read by their place in the file. Frames
+    stay uint8, and only those of the chosen clips are decoded. The last batch of an epoch may be
+    smaller. All checksums of the records are verified first.
+
+    Args:
+        record_set: The records.
+        mode: How clips are chosen; None for the records' own.
+        view: Crop and mirror, drawn once per clip.
+        batch_size: Clips in a batch.
+        seed: Of order, clips, crops and mirrors.
+        first_epoch: The first epoch to show, counted from 0.
+        epochs: The epoch to stop before.
+        num_classes: Number of classes of the model.
+        multi_label: Whether labels are several per item.
+        short_videos: "error", "loop" or "skip".
+        class_weights: Weight of each class, as a third element of each batch.
+
+    Returns:
+        The dataset and the number of batches in an epoch. Elements are (frames [batch, time,
+        height, width, 3] uint8, labels int32 [batch] or float32 [batch, classes], and, with class
+        weights, weights float32 [batch]).
+
+    Raises:
+        UserError: Labels, clips or records are not as they should be.
+    """
+    _refuse_ten(view)
+    chosen = _clips(record_set, mode, short_videos)
+    targets = Targets(record_set, num_classes, multi_label, class_weights)
+    decode = _decoder(_Reader(record_set), view)
+
+    def element(item, frames, draw):
+        return (decode(item, frames, draw), *targets.of(item))
+
+    def batches(rows: tf.data.Dataset) -> tf.data.Dataset:
+        shown = rows.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return shown.batch(batch_size)
+
+    steps = -(-len(chosen.epoch(seed, first_epoch)) // batch_size)
+    dataset = by_epoch(chosen, seed, first_epoch, epochs).flat_map(
+        lambda *rows: batches(tf.data.Dataset.from_tensor_slices(rows))
+    )
+    count = tf.data.experimental.assert_cardinality(steps * max(0, epochs - first_epoch))
+    return dataset.apply(count).prefetch(_AHEAD), steps
+
+
+def evaluation_clips(
+    record_set: records.RecordSet,
+    *,
+    mode: clips_lib.ClipMode | None,
+    view: augment.View,
+    batch_size: int,
+    short_videos: str = "error",
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Returns every clip of every item in order, with a partial last batch.
+
+    Ten crops come as ten clips with the same item and clip number.
+
+    Args:
+        record_set: The records.
+        mode: How clips are chosen; None for the records' own.
+        view: What part of a frame is seen; not a random one.
+        batch_size: Clips in a batch.
+        short_videos: "error", "loop" or "skip".
+        seed: Of random modes.
+
+    Returns:
+        A dataset of dicts of `frames` [batch, time, height, width, 3] uint8, `item` int64 [batch]
+        (its place in the records) and `clip` int64 [batch].
+
+    Raises:
+        UserError: Clips or records are not as they should be.
+    """
+    chosen = _clips(record_set, mode, short_videos)
+    rows = chosen.every(seed)
+    tables = chosen.tables(rows)
+
+    def clips_of(item, text):
+        table = tf.numpy_function(lambda index: tables[index], [item], tf.int64, stateful=False)
+        table = tf.ensure_shape(table, [None, chosen.num_frames])
+        frames = tf.gather(records.parse_example(text)["frames"], table)
+        numbers = tf.range(tf.shape(table, tf.int64)[0])
+        items = tf.fill([tf.size(numbers)], item)
+        return tf.data.Dataset.from_tensor_slices((frames, items, numbers))
+
+    def element(jpegs, item, clip):
+        frames = augment.decode(jpegs, view, tf.zeros([3], tf.float64))
+        if view.crop == "ten":
+            item, clip = tf.fill([augment.TEN], item), tf.fill([augment.TEN], clip)
+        return {"frames": _fixed(frames, chosen.num_frames), "item": item, "clip": clip}
+
+    dataset = record_set.serialized().enumerate().flat_map(clips_of)
+    dataset = dataset.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    if view.crop == "ten":
+        dataset = dataset.unbatch()
+    crops = augment.TEN if view.crop == "ten" else 1
+    count = -(-len(rows) * crops // batch_size)
+    dataset = dataset.batch(batch_size)
+    return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(_AHEAD)
+
+
+def by_epoch(
+    chosen: epochs_lib.Clips, seed: int, first_epoch: int, last_epoch: int
+) -> tf.data.Dataset:
+    """Returns an element an epoch: (item [rows], frames [rows, time], draw [rows, 3])."""
+
+    def rows_of(epoch):
+        rows = chosen.epoch(seed, int(epoch))
+        return rows.item, rows.frames, rows.draw
+
+    def element(epoch):
+        kinds = (tf.int64, tf.int64, tf.float64)
+        item, frames, draw = tf.numpy_function(rows_of, [epoch], kinds, stateful=False)
+        return (
+            tf.ensure_shape(item, [None]),
+            tf.ensure_shape(frames, [None, chosen.num_frames]),
+            tf.ensure_shape(draw, [None, 3]),
+        )
+
+    return tf.data.Dataset.range(first_epoch, last_epoch).map(element)
+
+
+class Targets:
+    """What each item should be recognised as, and how much it weighs.
+
+    Args:
+        record_set: The records.
+        num_classes: Number of classes of the model.
+        multi_label: Whether items may have several labels.
+        class_weights: Weight of each class; an item of several labels has their mean.
+
+    Raises:
+        UserError: An item has no label, too many, or one out of range.
+    """
+
+    def __init__(
+        self,
+        record_set: records.RecordSet,
+        num_classes: int,
+        multi_label: bool,
+        class_weights: Sequence[float] | None = None,
+    ):
+        labels = record_set.metadata.labels
+        for item, own in enumerate(labels):
+            _check_labels(record_set, item, own, num_classes, multi_label)
+        if multi_label:
+            self.labels = np.zeros((len(labels), num_classes), np.float32)
+            for item, own in enumerate(labels):
+                self.labels[item, list(own)] = 1.0
+        else:
+            self.labels = np.array([own[0] for own in labels], np.int32)
+        self.weights = None
+        if class_weights is not None:
+            weights = np.asarray(class_weights, np.float32)
+            means = [weights[list(own)].mean() for own in labels]
+            self.weights = np.array(means, np.float32)
+
+    def of(self, item: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Returns the labels of items, and their weights if there are any."""
+        labels = tf.gather(tf.constant(self.labels), item)
+        if self.weights is None:
+            return (labels,)
+        return labels, tf.gather(tf.constant(self.weights), item)
+
+
+def balanced_weights(record_set: records.RecordSet, num_classes: int) -> list[float]:
+    """Returns class weights under which every class that occurs weighs the same, on average 1."""
+    labels = [label for own in record_set.metadata.labels for label in own]
+    counts = np.bincount(labels, minlength=num_classes)
+    share = len(labels) / max(1, np.count_nonzero(counts))
+    return [float(share / count) if count else 0.0 for count in counts]
+
+
+def waiting(dataset: tf.data.Dataset, counter: tf.Variable) -> tf.data.Dataset:
+    """Returns the dataset, adding to `counter` the seconds its consumer waits for elements.
+
+    Args:
+        dataset: Any dataset.
+        counter: Scalar float64.
+    """
+
+    def add(began, element):
+        counter.assign_add(tf.timestamp() - began)
+        return element
+
+    began = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
+    return tf.data.Dataset.zip((began, dataset)).map(add)
+
+
+class _Reader:
+    """Reads single records by their place in the files."""
+
+    def __init__(self, record_set: records.RecordSet):
+        self._shards = record_set.shards
+        counts = [shard.records for shard in record_set.metadata.shards]
+        with records.translating_errors(record_set.path):
+            lengths = record_set.serialized().map(tf.strings.length).as_numpy_iterator()
+            self._lengths = np.array(list(lengths), np.int64)
+        self._shard = np.repeat(np.arange(len(counts)), counts)
+        ends = np.cumsum(self._lengths + _BEFORE + _AFTER)
+        before = np.concatenate([[0], ends])[np.concatenate([[0], np.cumsum(counts)[:-1]])]
+        self._starts = ends - self._lengths - _AFTER - before[self._shard]
+
+    def read(self, item: tf.Tensor) -> tf.Tensor:
+        """Returns the serialized example at a place in the records."""
+        text = tf.numpy_function(self._bytes, [item], tf.string, stateful=False)
+        return tf.ensure_shape(text, [])
+
+    def _bytes(self, item: np.int64) -> bytes:
+        path: pathlib.Path = self._shards[self._shard[item]]
+        with path.open("rb") as file:
+            file.seek(self._starts[item])
+            return file.read(self._lengths[item])
+
+
+def _decoder(reader: _Reader, view: augment.View):
+    def decode(item, frames, draw):
+        example = records.parse_example(reader.read(item))
+        shown = augment.decode(tf.gather(example["frames"], frames), view, draw)
+        return _fixed(shown, frames.shape[0])
+
+    return decode
+
+
+def _fixed(frames: tf.Tensor, time: int) -> tf.Tensor:
+    """States the number of frames, which the decoder cannot know."""
+    return tf.ensure_shape(frames, [*frames.shape[:-4], time, *frames.shape[-3:]])
+
+
+def _clips(record_set, mode, short_videos) -> epochs_lib.Clips:
+    return epochs_lib.Clips(record_set, mode, short_videos=short_videos)
+
+
+def _refuse_ten(view: augment.View) -> None:
+    if view.crop == "ten":
+        raise errors.UserError(
+            "ten crops are for evaluation",
+            where="augment.train",
+            received=view.crop,
+            expected="squash | centre | random",
+        )
+
+
+def _check_labels(
+    record_set: records.RecordSet,
+    item: int,
+    labels: tuple[int, ...],
+    num_classes: int,
+    multi_label: bool,
+) -> None:
+    where = f"{record_set.path}: item {record_set.metadata.ids[item]}"
+    if not labels or (len(labels) > 1 and not multi_label):
+        expected = "one label or more" if multi_label else "one label"
+        raise errors.UserError(
+            "cannot be trained on",
+            where=where,
+            received=f"labels {list(labels)}",
+            expected=expected,
+        )
+    if not 0 <= min(labels) <= max(labels) < num_classes:
+        raise errors.UserError(
+            "label out of range",
+            where=where,
+            received=f"labels {list(labels)}",
+            expected=f"0 to {num_classes - 1}, the model has {num_classes} classes",
+        )

@@ -1,0 +1,174 @@
+"""Which clips an epoch shows and in which order, as arithmetic on the records' metadata.
+
+Frame pipelines and feature pipelines ask the same object, so they see the same clips in the same
+order. Every draw depends on seed, epoch and item alone: never on threads or on earlier draws.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from lrcn import errors
+from lrcn.data import augment, records
+from lrcn.data import clips as clips_lib
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Clips in the order they are shown.
+
+    Attributes:
+        item: int64 [rows], place of the item in the records.
+        clip: int64 [rows], number of the clip within its item.
+        frames: int64 [rows, time], indices into the item's stored frames.
+        draw: float64 [rows, 3], see `augment.draws`.
+    """
+
+    item: np.ndarray
+    clip: np.ndarray
+    frames: np.ndarray
+    draw: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    def take(self, order: np.ndarray) -> Rows:
+        """Returns the rows that `order` names, in its order."""
+        return Rows(self.item[order], self.clip[order], self.frames[order], self.draw[order])
+
+
+class Clips:
+    """The clips of records under a clip mode.
+
+    Args:
+        record_set: The records.
+        mode: How clips are chosen from records that hold every frame; None takes the records' own
+            clips. Images are one frame and ignore it.
+        short_videos: What becomes of videos with fewer frames than a clip: "error", "loop" or
+            "skip" (they show no clip).
+
+    Raises:
+        UserError: The records hold clips of another mode, none although none are to be chosen, or
+            videos that are too short.
+    """
+
+    def __init__(
+        self,
+        record_set: records.RecordSet,
+        mode: clips_lib.ClipMode | None,
+        *,
+        short_videos: str = "error",
+    ):
+        metadata = record_set.metadata
+        self.records = record_set
+        self.short_videos = short_videos
+        self.mode = _resolved(record_set, mode)
+        self.stored = _stored_clips(record_set) if self.mode is None else None
+        self.counts = metadata.frame_counts
+        self.num_frames = metadata.frames_per_clip if self.mode is None else _frames(self.mode)
+        self.items = self._usable()
+
+    def epoch(self, seed: int, epoch: int) -> Rows:
+        """Returns the clips of a training epoch, shuffled as a whole."""
+        rows = self._rows(np.array([seed, epoch]))
+        return rows.take(np.random.default_rng([seed, epoch]).permutation(len(rows)))
+
+    def every(self, seed: int = 0) -> Rows:
+        """Returns the clips of an evaluation: every clip of every item, in order.
+
+        Args:
+            seed: Of random modes; others draw nothing.
+        """
+        return self._rows(np.array([seed]))
+
+    def tables(self, rows: Rows) -> list[np.ndarray]:
+        """Returns the frame indices of each item of `every`, `[clips, time]`, empty if skipped."""
+        counts = np.bincount(rows.item, minlength=len(self.counts))
+        return np.split(rows.frames, np.cumsum(counts)[:-1])
+
+    def _usable(self) -> list[int]:
+        least = 0 if self.mode is None or self.short_videos == "loop" else self.num_frames
+        short = {item for item, count in enumerate(self.counts) if count < max(least, 1)}
+        if short and self.short_videos != "skip":
+            raise self._too_short(sorted(short))
+        usable = [item for item in range(len(self.counts)) if item not in short]
+        if not usable:
+            raise errors.UserError("the records hold no clip", where=self.records.path)
+        return usable
+
+    def _too_short(self, items: list[int]) -> errors.UserError:
+        ids = self.records.metadata.ids
+        return errors.UserError(
+            "videos are shorter than a clip",
+            where=self.records.path,
+            received=", ".join(f"{ids[item]} ({self.counts[item]} frames)" for item in items),
+            expected=f"at least {self.num_frames} frames (clipframe_mode.num_frames_per_clip)",
+            remedy="Set short_videos=loop to repeat frames.",
+        )
+
+    def _rows(self, key: np.ndarray) -> Rows:
+        chosen, draws = [], []
+        for item in self.items:
+            rng = np.random.default_rng([*key, item])
+            chosen.append(self._choose(item, rng))
+            draws.append(augment.draws(rng, len(chosen[-1])))
+        counts = [len(table) for table in chosen]
+        return Rows(
+            np.repeat(np.array(self.items, np.int64), counts),
+            np.concatenate([np.arange(count, dtype=np.int64) for count in counts]),
+            np.concatenate(chosen),
+            np.concatenate(draws),
+        )
+
+    def _choose(self, item: int, rng: np.random.Generator) -> np.ndarray:
+        if self.mode is None:
+            return self.stored[item]
+        count = self.counts[item]
+        return clips_lib.choose(self.mode, count, rng, short_videos=self.short_videos)
+
+
+def _frames(mode: clips_lib.ClipMode) -> int:
+    return mode.num_frames_per_clip
+
+
+def _resolved(
+    record_set: records.RecordSet, mode: clips_lib.ClipMode | None
+) -> clips_lib.ClipMode | None:
+    """Returns the mode to choose clips with, or None for the records' own clips."""
+    metadata = record_set.metadata
+    if metadata.type == "image":
+        return clips_lib.ClipMode("iterative", 1, 0)
+    stored = metadata.clipframe_mode
+    if stored is None:
+        if mode is None:
+            raise errors.UserError(
+                "the records hold every frame, so a way to choose clips is needed",
+                where="clipframe_mode",
+                expected="one of " + ", ".join(clips_lib.NAMES),
+            )
+        return mode
+    if mode is not None and mode != stored:
+        raise errors.UserError(
+            "the records hold clips of another mode",
+            where="clipframe_mode",
+            received=f"{describe(mode)}; {record_set.path} has {describe(stored)}",
+            remedy="Leave clipframe_mode out, or serialize with clipframe_mode=none, which serves "
+            "every mode.",
+        )
+    return None
+
+
+def describe(mode: clips_lib.ClipMode) -> str:
+    """Returns a mode with the parameters that matter to it, in one line."""
+    text = f"{mode.name}(num_frames_per_clip={mode.num_frames_per_clip}"
+    if mode.name != "rand_frames":
+        text += f", clip_offset_or_num={mode.clip_offset_or_num}"
+    return text + (f", tail={mode.tail})" if mode.name == "iterative" else ")")
+
+
+def _stored_clips(record_set: records.RecordSet) -> list[np.ndarray]:
+    parsed = record_set.serialized().map(lambda text: records.parse_example(text)["clips"])
+    with records.translating_errors(record_set.path):
+        return list(parsed.as_numpy_iterator())
