@@ -71,7 +71,6 @@ def _run(verb: str, overrides: list[str]) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing a traceback
     import hydra
-    import omegaconf
 
     from lrcn import config
 
@@ -87,7 +86,7 @@ def _run(verb: str, overrides: list[str]) -> int:
         hydra.main(version_base="1.3", config_path=str(help_lib.conf_folder()), config_name=verb)(
             job
         )()
-    except (hydra.errors.HydraException, omegaconf.errors.OmegaConfBaseException) as error:
+    except Exception as error:  # jobs never raise, so this is Hydra's own about the command line
         raise _composition_error(verb, overrides, error) from error
     finally:
         signal.signal(signal.SIGTERM, previous)
@@ -161,6 +160,9 @@ def _unknown(what: str, received: str, known: list[str], remedy: str = "") -> Us
 def _composition_error(verb: str, overrides: list[str], error: Exception) -> UserError:
     """Says in our words what Hydra found wrong on the command line."""
     text = "\n".join(str(part) for part in (error, error.__cause__) if part)
+    for group in help_lib.members_in_use(verb):
+        if {f"{group}=null", f"{group}="} & set(overrides):
+            return _unknown(f"member of {group}", "null", help_lib.members(group))
     if match := re.search(r"Could not find '([\w/]+)/(.+?)'", text):
         group, member = match.groups()
         return _unknown(f"member of {group}", member, help_lib.members(group))
@@ -170,7 +172,7 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
         key = match[1]
         member, known = help_lib.known_keys(verb, key, overrides)
         return config.unknown_key(key, member, known)
-    if "mismatched input" in text or "token recognition" in text or "Error parsing" in text:
+    if type(error).__name__ == "OverrideParseException":
         return UsageError(
             "the command line could not be read",
             received=text.splitlines()[0],
@@ -202,7 +204,9 @@ def job_folder(override_dirname: str) -> str:
     Args:
         override_dirname: The job's overrides, sorted, as Hydra joins them.
     """
-    name = re.sub(r"[^\w.,=+-]+", "_", override_dirname) or "defaults"
+    if not override_dirname:
+        return "defaults"
+    name = re.sub(r"[^\w.,=+-]+", "_", override_dirname)
     if name == override_dirname and len(name) <= _LONGEST_FOLDER:
         return name
     digest = hashlib.sha256(override_dirname.encode()).hexdigest()[:8]

@@ -116,7 +116,8 @@ def _build(kind: type, plain: Any, *, key: str, choices: dict[str, str]) -> Any:
 
 def unknown_key(key: str, member: str, known: list[str]) -> UsageError:
     """Returns the error for a key that does not exist, with those that do."""
-    known = [name for name in known if name not in _DISCRIMINATORS or name == "name"]
+    if "." in key:
+        known = [name for name in known if name not in _DISCRIMINATORS]
     return UsageError(f"unknown key '{key}'{member}; keys here: {', '.join(sorted(known))}")
 
 

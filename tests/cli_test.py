@@ -1,0 +1,92 @@
+import pytest
+
+from lrcn import cli
+
+
+def run(capsys, *arguments):
+    code = cli.main(list(arguments))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_without_a_verb_the_overview_and_exit_code_2(capsys):
+    code, out, err = run(capsys)
+    assert (code, err) == (2, "")
+    assert out.startswith("usage: lrcn VERB")
+
+
+def test_version(capsys):
+    code, out, _ = run(capsys, "--version")
+    assert code == 0
+    assert out.startswith("lrcn ")
+
+
+def test_an_unknown_verb_names_the_nearest(capsys):
+    code, out, err = run(capsys, "trian")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "no such verb 'trian'; did you mean 'train'" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["train", "workflow=lsmt"], "no such member of workflow 'lsmt'; did you mean 'lstm'"),
+        (
+            ["train", "backbone=vgg16", "backbone.alpha=1"],
+            "unknown key 'backbone.alpha' (backbone=vgg16); keys here: image_size, layer",
+        ),
+        (["train", "epoch=3"], "unknown key 'epoch'; keys here:"),
+        (["train", "+backbone.alpha=.5"], "unknown key 'backbone.alpha' (backbone=small)"),
+        (["train", "+nothing=1"], "unknown key 'nothing'"),
+        (["train", "workflow=null"], "workflow"),
+        (["train", "dataset.input=[a(b]"], "could not be read"),
+    ],
+)
+def test_usage_errors_are_one_line_and_exit_code_2(
+    capsys, tmp_path, monkeypatch, arguments, expected
+):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, *arguments)
+    assert code == 2, err
+    assert out == ""
+    assert expected in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def test_a_missing_value_is_exit_code_1_and_leaves_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, "evaluate")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: run: a value is needed")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_job_folders_are_flat_stable_and_short():
+    assert cli.job_folder("pooling=avg,workflow=lstm") == "pooling=avg,workflow=lstm"
+    nested = cli.job_folder("dataset.train=/data/a b.tfrecord")
+    assert "/" not in nested
+    assert " " not in nested
+    assert nested == cli.job_folder("dataset.train=/data/a b.tfrecord")
+    assert nested != cli.job_folder("dataset.train=/data/a_b.tfrecord")
+    assert len(cli.job_folder("a=" + "b" * 300)) <= 110
+    assert cli.job_folder("") == "defaults"
+
+
+def test_hydra_keeps_off_a_finished_run(tmp_path):
+    assert cli.hydra_folder(str(tmp_path)) == ".hydra"
+    (tmp_path / "DONE").touch()
+    assert cli.hydra_folder(str(tmp_path)) is None
+
+
+def test_resume_repeats_the_overrides_of_the_run(tmp_path):
+    (tmp_path / "config.json").write_text('{"overrides": ["epochs=3", "workflow=singleframe"]}')
+    repeated = cli._continue_run([f"resume={tmp_path}", "epochs=5"])
+    assert repeated == [
+        "workflow=singleframe",
+        f"hydra.run.dir='{tmp_path}'",
+        f"resume={tmp_path}",
+        "epochs=5",
+    ]
+    assert cli._continue_run(["epochs=5"]) == ["epochs=5"]
