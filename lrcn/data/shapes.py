@@ -199,14 +199,14 @@ def _moving_figure(
     look: Look, x: float, y: float, relative_size: float, size: int
 ) -> drawing.Figure:
     """Scales a shape from the disc of motions to pixels, whole within the picture."""
-    smallest, largest = 0.1 * size, 0.22 * size
+    smallest, largest = 0.08 * size, 0.26 * size
     reach = size / 2 - largest - 1
     return drawing.Figure(
         outline=look.outline,
         colour=look.colour,
         x=size / 2 + reach * x,
         y=size / 2 + reach * y,
-        radius=smallest * (largest / smallest) ** relative_size,
+        radius=smallest + (largest - smallest) * relative_size,
         angle=look.angle,
     )
 

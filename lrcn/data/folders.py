@@ -1,0 +1,293 @@
+"""A folder per class as a data set: finds the items and parts them into train, val and test."""
+
+from __future__ import annotations
+
+import collections
+import difflib
+import logging
+import os
+import pathlib
+import re
+from collections.abc import Iterator, Sequence
+
+from lrcn.data import grouping, lists
+from lrcn.errors import UserError
+
+log = logging.getLogger(__name__)
+
+SPLITS = ("train", "val", "test")
+SHOWN = 5
+
+
+def folder(
+    root: str | os.PathLike,
+    *,
+    groups: str | None = None,
+    fractions: Sequence[float] = (0.7, 0.15, 0.15),
+    val_groups: Sequence[str] | None = None,
+    test_groups: Sequence[str] | None = None,
+    seed: int = 0,
+    frame_format: str = "jpg",
+) -> lists.Catalog:
+    """Reads a folder that holds a folder per class; class names are the sorted folder names.
+
+    An item is a video, an image, or a folder of frames, anywhere below its class folder. Items of
+    one group stay in one split. `val_groups` and `test_groups` fill their splits alone; what is
+    left is parted among the other splits by their fractions.
+
+    Args:
+        root: The folder.
+        groups: Regular expression searched in each item's path below `root`; its first group (or
+            the whole match) names the item's group. Without it each item is a group of its own,
+            named by its path.
+        fractions: Shares of train, val and test; 0 leaves a split out.
+        val_groups: Groups that are val.
+        test_groups: Groups that are test.
+        seed: Of the random parting.
+        frame_format: Suffix of the frames in folders of frames.
+
+    Raises:
+        UserError: A class is empty or has nothing to learn from, a group is unknown, or a value is
+            not as it should be.
+    """
+    shares = _checked_fractions(fractions)
+    pattern = _checked_pattern(groups)
+    root = pathlib.Path(root)
+    names = class_names(root)
+    items = [
+        _item(path, kind, root=root, label=label, pattern=pattern)
+        for label, name in enumerate(names)
+        for path, kind in _found(root / name, frame_format)
+    ]
+    given = {"val": _plain(val_groups), "test": _plain(test_groups)}
+    parts = _parts(items, shares, given, seed=seed)
+    splits = {
+        split: lists.Split(split, tuple(members), f"folder {root.absolute()} split={split}")
+        for split in SPLITS
+        if (members := [item for item, part in zip(items, parts, strict=True) if part == split])
+    }
+    _check_learnable(splits, names, root)
+    return lists.Catalog(splits, names, len(names), multi_label=False)
+
+
+def class_names(root: pathlib.Path) -> tuple[str, ...]:
+    """Returns the names of the class folders in `root`, sorted.
+
+    Raises:
+        UserError: If `root` is no folder, or holds no folders, or those of splits.
+    """
+    if not root.is_dir():
+        raise UserError(
+            "no such folder", where="dataset.root", received=root, expected="a folder per class"
+        )
+    names = sorted(entry.name for entry in _visible(root) if entry.is_dir())
+    if not names:
+        raise UserError(
+            "no folder of a class in it",
+            where="dataset.root",
+            received=root,
+            expected="a folder per class",
+            remedy="Items without class folders need a list file (dataset=lists)",
+        )
+    if set(names) <= {*SPLITS, "valid", "validation", "dev"}:
+        raise UserError(
+            "these folders are splits, not classes",
+            where="dataset.root",
+            received=f"{root} with {', '.join(names)}",
+            expected="a folder per class",
+            remedy="Name one of them, or keep the splits with a list file each (dataset=lists)",
+        )
+    return tuple(names)
+
+
+def _visible(folder_path: pathlib.Path) -> list[pathlib.Path]:
+    """Returns what is in a folder in natural order, without hidden files."""
+    found = (entry for entry in folder_path.iterdir() if not entry.name.startswith("."))
+    return sorted(found, key=lambda entry: lists.natural_key(entry.name))
+
+
+def _found(class_folder: pathlib.Path, frame_format: str) -> list[tuple[pathlib.Path, str]]:
+    """Returns the items of a class as `(path, kind)`."""
+    ignored: list[pathlib.Path] = []
+    found = list(_walk(class_folder, frame_format, ignored))
+    if ignored:
+        names = ", ".join(path.name for path in ignored[:SHOWN])
+        log.warning(
+            "%s: %d files are neither video nor image and are left out: %s%s",
+            class_folder,
+            len(ignored),
+            names,
+            ", ..." if len(ignored) > SHOWN else "",
+        )
+    if not found:
+        raise UserError(
+            "class folder without items",
+            where=class_folder,
+            received="an empty folder" if not ignored else f"only files such as {ignored[0].name}",
+            expected="videos, images, or folders of frames",
+            remedy="Fill it, or move it out of dataset.root",
+        )
+    return found
+
+
+def _walk(
+    folder_path: pathlib.Path, frame_format: str, ignored: list[pathlib.Path]
+) -> Iterator[tuple[pathlib.Path, str]]:
+    for entry in _visible(folder_path):
+        if entry.is_dir():
+            if _holds_frames(entry, frame_format):
+                yield entry, "frames"
+            else:
+                yield from _walk(entry, frame_format, ignored)
+            continue
+        try:
+            yield entry, lists.kind_of(entry, frame_format)
+        except UserError:
+            ignored.append(entry)
+
+
+def _holds_frames(folder_path: pathlib.Path, frame_format: str) -> bool:
+    suffix = "." + frame_format.lower().lstrip(".")
+    suffixes = {suffix, ".jpeg"} if suffix == ".jpg" else {suffix}
+    return any(entry.suffix.lower() in suffixes for entry in _visible(folder_path))
+
+
+def _item(
+    path: pathlib.Path, kind: str, *, root: pathlib.Path, label: int, pattern: re.Pattern | None
+) -> lists.Item:
+    name = path.relative_to(root).as_posix()
+    return lists.Item(
+        id=name,
+        path=str(path.absolute()),
+        kind=kind,
+        labels=(label,),
+        where=str(path),
+        group=name if pattern is None else _group_of(name, pattern),
+    )
+
+
+def _group_of(name: str, pattern: re.Pattern) -> str:
+    match = pattern.search(name)
+    group = match and match.group(1 if pattern.groups else 0)
+    if not group:
+        raise UserError(
+            "the pattern of groups does not match an item",
+            where="dataset.groups",
+            received=f"{pattern.pattern!r} on {name!r}",
+            expected="a match in the path of every item below dataset.root",
+        )
+    return group
+
+
+def _checked_pattern(groups: str | None) -> re.Pattern | None:
+    try:
+        return re.compile(groups) if groups else None
+    except re.error as error:
+        raise UserError(
+            "no regular expression",
+            where="dataset.groups",
+            received=f"{groups!r} ({error})",
+            expected="a pattern such as '_g([0-9]+)_'",
+        ) from error
+
+
+def _checked_fractions(fractions: Sequence[float]) -> dict[str, float]:
+    values = [float(value) for value in fractions]
+    if len(values) != len(SPLITS) or min(values) < 0 or abs(sum(values) - 1) > 1e-6:
+        raise UserError(
+            "fractions do not part a data set",
+            where="dataset.fractions",
+            received=list(fractions),
+            expected="three numbers from 0 that sum to 1 (train, val, test)",
+            remedy="For example dataset.fractions=[0.8,0.1,0.1]",
+        )
+    return dict(zip(SPLITS, values, strict=True))
+
+
+def _plain(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Returns group names as text; numbers lose their quotes on a command line."""
+    return None if names is None else tuple(str(name) for name in names)
+
+
+def _parts(
+    items: list[lists.Item],
+    shares: dict[str, float],
+    given: dict[str, tuple[str, ...] | None],
+    *,
+    seed: int,
+) -> list[str]:
+    """Returns the split of each item."""
+    _check_given(items, given)
+    claimed = {group: split for split, names in given.items() for group in names or ()}
+    open_splits = [split for split in SPLITS if given.get(split) is None and shares[split] > 0]
+    rest = [item for item in items if item.group not in claimed]
+    if rest and not open_splits:
+        raise UserError(
+            "no split is left for the other groups",
+            where="dataset.fractions",
+            received=f"train {shares['train']:g}",
+            expected="a share of train above 0",
+        )
+    _check_enough(rest, open_splits)
+    drawn = iter(
+        grouping.parted(
+            [item.labels[0] for item in rest],
+            [item.group for item in rest],
+            [shares[split] for split in open_splits],
+            seed=seed,
+        )
+    )
+    return [claimed.get(item.group) or open_splits[next(drawn)] for item in items]
+
+
+def _check_given(items: list[lists.Item], given: dict[str, tuple[str, ...] | None]) -> None:
+    """Refuses groups that no item has and groups that are in two splits."""
+    known = sorted({item.group for item in items}, key=lists.natural_key)
+    for split, names in given.items():
+        for name in names or ():
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:SHOWN]
+                raise UserError(
+                    "no item has this group",
+                    where=f"dataset.{split}_groups",
+                    received=name,
+                    expected=f"one of {len(known)} groups, such as {', '.join(near)}",
+                )
+    both = set(given["val"] or ()) & set(given["test"] or ())
+    if both:
+        raise UserError(
+            "a group cannot be in two splits",
+            where="dataset.test_groups",
+            received=f"{', '.join(sorted(both))}, also in dataset.val_groups",
+            expected="different groups",
+        )
+
+
+def _check_enough(rest: list[lists.Item], open_splits: list[str]) -> None:
+    count = len({item.group for item in rest})
+    if count < len(open_splits):
+        raise UserError(
+            "too few groups for the splits",
+            where="dataset.groups",
+            received=f"{count} for {', '.join(open_splits)}",
+            expected=f"at least {len(open_splits)}",
+            remedy="Set the fractions of splits that are not wanted to 0 (dataset.fractions)",
+        )
+
+
+def _check_learnable(splits: dict[str, lists.Split], names: tuple[str, ...], root: object) -> None:
+    """Refuses a train split that misses a class which another split has."""
+    present = collections.Counter(
+        label
+        for item in splits.get("train", lists.Split("", (), "")).items
+        for label in item.labels
+    )
+    missing = [name for label, name in enumerate(names) if not present[label]]
+    if missing and "train" in splits:
+        raise UserError(
+            "classes have nothing to learn from: all their groups are in val or test",
+            where=root,
+            received=f"no train item of {', '.join(missing[:SHOWN])}",
+            expected="items of every class in train",
+            remedy="Choose other dataset.val_groups and dataset.test_groups, or other fractions",
+        )

@@ -1,0 +1,322 @@
+"""TensorFlow Datasets as a source of items: any set with a video or an image feature.
+
+The record files of a prepared data set are indexed once (labels, captions and the place of each
+record); frames are read and decoded an item at a time, when an item is loaded, so memory stays
+flat. `tensorflow_datasets` is imported only when such a set is asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import io
+import os
+import pathlib
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from lrcn.data import lists
+from lrcn.errors import UserError
+
+_LENGTH = struct.Struct("<Q")
+_CHECKSUM_BYTES = 4
+
+
+def tfds(
+    name: str,
+    *,
+    data_dir: str | os.PathLike | None = None,
+    splits: Sequence[str] | Mapping[str, str] | None = None,
+) -> lists.Catalog:
+    """Reads a prepared data set of TensorFlow Datasets; nothing is downloaded.
+
+    It needs a video feature, or else an image feature, and a label (`ClassLabel` or a sequence of
+    them; integers are taken if a feature is called `label`, `labels`) or captions (text features
+    called `caption` or `captions`).
+
+    Args:
+        name: Name such as `ucf101/ucf101_1:2.0.0`, or a folder that holds `dataset_info.json`.
+        data_dir: Folder that the set was prepared in, by default that of TensorFlow Datasets.
+        splits: Names of splits, or a mapping from a name to a split of the set such as
+            `{"train": "train[:90%]", "val": "train[90%:]"}`; by default all of the set.
+
+    Raises:
+        UserError: The set, a split or a feature is missing, or files are not as they should be.
+    """
+    builder = _opened(name, data_dir)
+    fields = _fields(builder.info.features, name)
+    wanted = _wanted(builder, splits, name)
+    catalog_splits = {
+        split: lists.Split(
+            split, tuple(_items(builder, fields, spec)), f"tfds {builder.info.full_name} {spec}"
+        )
+        for split, spec in wanted.items()
+    }
+    found = [item.labels for split in catalog_splits.values() for item in split.items]
+    highest = max((max(labels) for labels in found if labels), default=-1)
+    return lists.Catalog(
+        splits=catalog_splits,
+        label_names=fields.label_names,
+        num_classes=len(fields.label_names) or highest + 1,
+        multi_label=any(len(labels) > 1 for labels in found),
+    )
+
+
+def _opened(name: str, data_dir: str | os.PathLike | None) -> Any:
+    """Returns the builder of a prepared data set."""
+    import tensorflow_datasets
+
+    for folder in (name, data_dir, data_dir and pathlib.Path(data_dir, name)):
+        if folder and pathlib.Path(folder, "dataset_info.json").is_file():
+            return tensorflow_datasets.builder_from_directory(str(folder))
+    try:
+        builder = tensorflow_datasets.builder(name, data_dir=data_dir and str(data_dir))
+    except (tensorflow_datasets.core.DatasetNotFoundError, ValueError, AssertionError) as error:
+        raise UserError(
+            "no such data set",
+            where="dataset.name",
+            received=name,
+            expected="a name of TensorFlow Datasets, or a folder that holds dataset_info.json",
+            remedy=str(error).strip().splitlines()[0] if str(error).strip() else "",
+        ) from error
+    if not builder.is_prepared():
+        raise UserError(
+            "the data set is not prepared",
+            where="dataset.data_dir",
+            received=builder.data_dir,
+            expected="record files and dataset_info.json in it",
+            remedy=f"Nothing is downloaded here: run `tfds build {name}` or set dataset.data_dir",
+        )
+    return builder
+
+
+@dataclasses.dataclass(frozen=True)
+class _Fields:
+    """Which features of a data set are used."""
+
+    frames: str
+    is_video: bool
+    label: str | None
+    captions: str | None
+    id: str | None
+    label_names: tuple[str, ...]
+
+
+def _fields(features: Any, name: str) -> _Fields:
+    """Chooses the features of frames, label, captions and id."""
+    from tensorflow_datasets import features as kinds
+
+    by_key = dict(features.items()) if hasattr(features, "items") else {}
+    frames = _first(by_key, kinds.Video, ("video",)) or _first(by_key, kinds.Image, ("image",))
+    is_class = {key: _class_label(feature, kinds) for key, feature in by_key.items()}
+    named = [key for key, feature in is_class.items() if feature]
+    label = _preferred(named, ("label", "labels"))
+    if label is None:
+        label = next((key for key in ("label", "labels") if key in by_key), None)
+    texts = [key for key in ("captions", "caption") if key in by_key]
+    captions = next((key for key in texts if _holds_text(by_key[key], kinds)), None)
+    if frames is None or (label is None and captions is None):
+        raise UserError(
+            "the data set has no video or image, or neither label nor captions",
+            where="dataset.name",
+            received=f"{name} with {_listed(by_key)}",
+            expected="a Video or Image feature and a ClassLabel, or captions",
+        )
+    names = () if label is None or not is_class.get(label) else _names(is_class[label])
+    has_id = "id" in by_key and isinstance(by_key["id"], kinds.Text)
+    return _Fields(
+        frames=frames,
+        is_video=isinstance(by_key[frames], kinds.Video),
+        label=label,
+        captions=captions,
+        id="id" if has_id else None,
+        label_names=names,
+    )
+
+
+def _listed(by_key: dict[str, Any]) -> str:
+    return ", ".join(f"{key} ({type(feature).__name__})" for key, feature in by_key.items())
+
+
+def _first(by_key: dict[str, Any], kind: type, preferred: tuple[str, ...]) -> str | None:
+    return _preferred(
+        [key for key, feature in by_key.items() if isinstance(feature, kind)], preferred
+    )
+
+
+def _preferred(keys: list[str], preferred: tuple[str, ...]) -> str | None:
+    return next((key for key in preferred if key in keys), keys[0] if keys else None)
+
+
+def _class_label(feature: Any, kinds: Any) -> Any:
+    """Returns the `ClassLabel` that a feature is or is a sequence of, else None."""
+    inner = getattr(feature, "feature", feature)
+    return inner if isinstance(inner, kinds.ClassLabel) else None
+
+
+def _holds_text(feature: Any, kinds: Any) -> bool:
+    return isinstance(getattr(feature, "feature", feature), kinds.Text)
+
+
+def _names(label: Any) -> tuple[str, ...]:
+    return tuple(label.names) if label.num_classes else ()
+
+
+def _wanted(
+    builder: Any, splits: Sequence[str] | Mapping[str, str] | None, name: str
+) -> dict[str, str]:
+    """Returns the splits to read: their names here, and what they are in the data set."""
+    known = list(builder.info.splits)
+    if splits is None:
+        return {split: split for split in known}
+    alone = [splits] if isinstance(splits, str) else splits
+    wanted = dict(alone) if isinstance(alone, Mapping) else {split: split for split in alone}
+    wanted = {split: spec for split, spec in wanted.items() if spec is not None}
+    for split, spec in wanted.items():
+        if not all(character.isalnum() or character in "_-." for character in split):
+            raise UserError(
+                "a part of a split needs a name",
+                where="dataset.splits",
+                received=split,
+                expected=f'a mapping such as {{train: "{split}"}}',
+            )
+        try:
+            builder.info.splits[spec]
+        except (KeyError, ValueError) as error:
+            near = difflib.get_close_matches(spec, known, n=1) or known
+            raise UserError(
+                "no such split",
+                where="dataset.splits",
+                received=spec,
+                expected=f"of {name}: {', '.join(near)}, or a part such as {near[0]}[:80%]",
+            ) from error
+    return wanted
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where a record lies in its file."""
+
+    file: str
+    offset: int
+    length: int
+
+
+def _places(file: str, skip: int, take: int) -> Iterator[tuple[int, _Place]]:
+    """Yields number and place of records of a TFRecord file without reading their data."""
+    number = 0
+    with pathlib.Path(file).open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        offset = 0
+        while number < skip + take:
+            stream.seek(offset)
+            header = stream.read(_LENGTH.size)
+            start = offset + _LENGTH.size + _CHECKSUM_BYTES
+            length = _LENGTH.unpack(header)[0] if len(header) == _LENGTH.size else 0
+            if start + length + _CHECKSUM_BYTES > end or not header:
+                raise UserError(
+                    "records are cut short",
+                    where=file,
+                    received=f"{number} whole records",
+                    expected=f"at least {skip + take}",
+                    remedy="Prepare the data set again",
+                )
+            if number >= skip:
+                yield number, _Place(file, start, length)
+            offset = start + length + _CHECKSUM_BYTES
+            number += 1
+
+
+def _read(place: _Place) -> bytes:
+    with pathlib.Path(place.file).open("rb") as stream:
+        stream.seek(place.offset)
+        return stream.read(place.length)
+
+
+def _items(builder: Any, fields: _Fields, spec: str) -> Iterator[lists.Item]:
+    """Yields the items of a split in stored order."""
+    split = builder.info.splits[spec]
+    seen: set[str] = set()
+    for instruction in split.file_instructions:
+        file = str(instruction.filename)
+        if not pathlib.Path(file).is_file() or ".tfrecord" not in pathlib.Path(file).name:
+            raise UserError(
+                "no TFRecord file of the data set",
+                where=file,
+                expected="an existing file of the tfrecord format",
+                remedy="Prepare the data set with file_format=tfrecord",
+            )
+        for number, place in _places(file, instruction.skip, instruction.take):
+            item = _item(builder.info.features, fields, place, number)
+            if item.id in seen:
+                item = dataclasses.replace(item, id=f"{item.id}#{len(seen)}")
+            seen.add(item.id)
+            yield item
+
+
+def _item(features: Any, fields: _Fields, place: _Place, number: int) -> lists.Item:
+    example = _parsed(features, fields, place)
+    where = f"{place.file}#{number}"
+    name = f"{pathlib.Path(place.file).name}#{number}"
+    if fields.id:
+        name = _texts(example[fields.id])[0]
+    labels = () if fields.label is None else np.ravel(example[fields.label]).tolist()
+    return lists.Item(
+        id=name,
+        path=where,
+        kind="array",
+        labels=tuple(int(label) for label in labels if label >= 0),
+        captions=() if fields.captions is None else _texts(example[fields.captions]),
+        where=where,
+        load=functools.partial(_frames, features, fields, place),
+    )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(np.char.decode(np.ravel(np.asarray(value, dtype=bytes)), "utf-8").tolist())
+
+
+def _parsed(features: Any, fields: _Fields, place: _Place) -> dict[str, Any]:
+    """Returns the features of a record as arrays; frames stay encoded."""
+    import tensorflow as tf
+    import tensorflow_datasets
+
+    decoders = {
+        key: tensorflow_datasets.decode.SkipDecoding()
+        for key, feature in features.items()
+        if isinstance(
+            feature, (tensorflow_datasets.features.Video, tensorflow_datasets.features.Image)
+        )
+    }
+    try:
+        example = features.deserialize_example(_read(place), decoders=decoders)
+    except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
+        raise UserError(
+            "record cannot be read",
+            where=f"{place.file} at byte {place.offset}",
+            received=str(error).splitlines()[0],
+            expected="an example of the data set's features",
+            remedy="Prepare the data set again",
+        ) from error
+    return dict(tensorflow_datasets.as_numpy(example))
+
+
+def _frames(features: Any, fields: _Fields, place: _Place) -> Iterator[np.ndarray]:
+    """Decodes the frames of an item one at a time, `[height, width, 3] uint8`."""
+    encoded = _parsed(features, fields, place)[fields.frames]
+    for number, data in enumerate(np.ravel(np.asarray(encoded, dtype=object))):
+        try:
+            with PIL.Image.open(io.BytesIO(data)) as image:
+                yield np.asarray(image.convert("RGB"))
+        except (OSError, SyntaxError) as error:
+            raise UserError(
+                f"frame {number} cannot be decoded",
+                where=f"{place.file} at byte {place.offset}",
+                received=error,
+                expected="a JPEG or PNG",
+            ) from error
