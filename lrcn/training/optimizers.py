@@ -104,6 +104,7 @@ def build(
     new_variables: Iterable = (),
     lr_mult: float = 1.0,
     bias_lr_mult: float = 1.0,
+    loss_scaling: bool = False,
 ) -> keras.optimizers.Optimizer:
     """Returns an optimizer for `variables`.
 
@@ -120,6 +121,8 @@ def build(
         new_variables: Those of `variables` that start from random values.
         lr_mult: Factor of the rate of `new_variables` (the paper's code: 10 for the last layer).
         bias_lr_mult: Further factor of the rate of biases (the paper's code: 2).
+        loss_scaling: Whether losses are scaled against underflow, as mixed_float16 needs. Keras
+            would add it by itself, but then could not load the saved model under float32.
 
     Raises:
         UserError: An unknown name.
@@ -143,10 +146,10 @@ def build(
         "lr_mults": lr_mults,
         "decay_mults": decay_mults,
     }
-    if name == "adam":
-        return Adam(**arguments)
-    kind = SGD if name == "sgd" else RMSprop
-    return kind(momentum=float(momentum), **arguments)
+    if name != "adam":
+        arguments["momentum"] = float(momentum)
+    optimizer = {"sgd": SGD, "adam": Adam, "rmsprop": RMSprop}[name](**arguments)
+    return keras.optimizers.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
 
 
 def is_bias(variable) -> bool:

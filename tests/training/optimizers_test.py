@@ -153,7 +153,7 @@ def test_mixed_float16_keeps_the_factors(tmp_path):
         model = dense_model()
     finally:
         keras.config.set_dtype_policy("float32")
-    model.compile(optimizer=paper_optimizer(model), loss="mse", auto_scale_loss=True)
+    model.compile(optimizer=paper_optimizer(model, loss_scaling=True), loss="mse")
     model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
