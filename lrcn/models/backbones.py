@@ -84,7 +84,8 @@ def build(
         initializer=initializer,
         pretrained=_wants_imagenet(name, architecture, weights),
     )
-    model = _extended(name, architecture, request, tuple(image_size or architecture.image_size))
+    size = architecture.image_size if image_size is None else _checked_size(name, image_size)
+    model = _extended(name, architecture, request, size)
     if weights and not request.pretrained:
         _load(model, weights)
     _set_trainable(model, architecture, trainable)
@@ -145,6 +146,17 @@ def _checked_layer(name: str, architecture: Architecture, layer: str | None) -> 
             expected=" or ".join(architecture.layers),
         )
     return layer
+
+
+def _checked_size(name: str, size: tuple[int, int]) -> tuple[int, int]:
+    if len(size) != 2 or min(size) < 1:
+        raise UserError(
+            f"Backbone {name} cannot see such frames",
+            where="backbone.image_size",
+            received=size,
+            expected="height and width above 0",
+        )
+    return (int(size[0]), int(size[1]))
 
 
 def _wants_imagenet(name: str, architecture: Architecture, weights: str | None) -> bool:

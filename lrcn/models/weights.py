@@ -47,6 +47,8 @@ def load_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
 def carry_over(source: keras.Model, target: keras.Model) -> tuple[list[str], list[str]]:
     """Copies weights of equal path and shape from one model into another, in place.
 
+    A layer is carried as a whole: a bias does not come without its kernel.
+
     Args:
         source: A trained model.
         target: The model that takes the weights.
@@ -55,15 +57,23 @@ def carry_over(source: keras.Model, target: keras.Model) -> tuple[list[str], lis
         The paths of the target's weights that were matched, and of those that were not.
     """
     known = {weight.path: weight for weight in source.weights}
+    misfits = {
+        _owner(weight.path)
+        for weight in target.weights
+        if weight.path not in known or tuple(known[weight.path].shape) != tuple(weight.shape)
+    }
     matched, unmatched = [], []
     for weight in target.weights:
-        other = known.get(weight.path)
-        if other is not None and tuple(other.shape) == tuple(weight.shape):
-            weight.assign(other)
-            matched.append(weight.path)
-        else:
+        if _owner(weight.path) in misfits:
             unmatched.append(weight.path)
+        else:
+            weight.assign(known[weight.path])
+            matched.append(weight.path)
     return matched, unmatched
+
+
+def _owner(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _fitting(
