@@ -20,6 +20,7 @@ FORMAT_VERSION = 1
 SUFFIX = ".tfrecord"
 SIZE_SUFFIX = ".tfrecord.size"
 _SHARD = re.compile(r"\.tfrecord-\d{5}-of-\d{5}$")
+_READ_BUFFER = 2**20
 _REDO = "Serialize again with overwrite=true"
 
 
@@ -51,12 +52,13 @@ class Metadata:
         type: `image` or `video`.
         frames_per_clip: F, or None if no clips are stored.
         clips_per_item: Clips of every item if equal, else None (see `clip_counts`).
-        frame_shape: Stored `(height, width, 3)`, or None for the sources' own sizes.
+        frame_shape: Stored `(height, width, 3)`, or None if items differ.
         channel_order: Of decoded frames, always `rgb`.
         num_classes: Number of classes, 0 without labels.
         multi_label: Whether an item may have several labels.
         label_names: Names of the classes, possibly empty.
         clipframe_mode: The mode the stored clips were taken with, None for every frame.
+        raw_image_shape: The shape that was asked for, None for the sources' own.
         frame_step: Every `frame_step`-th frame was kept.
         fps: Frames per second after resampling, None for the source's own.
         frame_format: Suffix of frames in folders.
@@ -83,6 +85,7 @@ class Metadata:
     multi_label: bool
     label_names: tuple[str, ...]
     clipframe_mode: clips_lib.ClipMode | None
+    raw_image_shape: tuple[int, int, int] | None
     frame_step: int
     fps: float | None
     frame_format: str
@@ -112,7 +115,8 @@ class RecordSet:
 
     def serialized(self) -> tf.data.Dataset:
         """Returns the serialized examples in stored order, as scalar strings."""
-        return tf.data.TFRecordDataset([str(shard) for shard in self.shards])
+        names = [str(shard) for shard in self.shards]
+        return tf.data.TFRecordDataset(names, buffer_size=_READ_BUFFER)
 
 
 def _text(values: Sequence[str]) -> tf.train.Feature:
@@ -356,7 +360,7 @@ def checksum(path: pathlib.Path) -> str:
 def _count_readable(path: pathlib.Path) -> int:
     count = 0
     with contextlib.suppress(tf.errors.DataLossError):
-        for _ in tf.data.TFRecordDataset(str(path)):
+        for _ in tf.data.TFRecordDataset(str(path), buffer_size=_READ_BUFFER):
             count += 1
     return count
 

@@ -55,7 +55,16 @@ class Reading:
         return tuple(self.image_shape[:2]) if self.image_shape else None
 
 
-def read(item: lists.Item, reading: Reading, choose: Choose | None = None) -> tuple[int, list]:
+@dataclasses.dataclass(frozen=True)
+class Frames:
+    """Frames that were read: how many the item has, the needed ones as JPEG, `(height, width)`."""
+
+    count: int
+    jpegs: list[bytes]
+    size: tuple[int, int] | None
+
+
+def read(item: lists.Item, reading: Reading, choose: Choose | None = None) -> Frames:
     """Reads the needed frames of an item in one go; the whole item is seen to decode.
 
     Args:
@@ -65,7 +74,7 @@ def read(item: lists.Item, reading: Reading, choose: Choose | None = None) -> tu
 
     Returns:
         The number of frames after `fps` and `frame_step`, and the JPEGs in the order of their
-        indices.
+        indices, all of one size.
 
     Raises:
         UserError: If the item has a problem, is missing, cut short or does not decode, or if
@@ -78,14 +87,14 @@ def read(item: lists.Item, reading: Reading, choose: Choose | None = None) -> tu
         count, frames = _READERS[item.kind](item, reading, choose or np.arange)
         if not count:
             raise errors.UserError("no frames", where=item.path)
-        _check_sizes(item, [size for _, size in frames])
+        size = _common_size(item, [size for _, size in frames])
     except errors.UserError as error:
         raise located(error, item) from error
     except OSError as error:
         raise errors.UserError(
             "cannot be read", where=item.where or item.path, received=error
         ) from error
-    return count, [jpeg for jpeg, _ in frames]
+    return Frames(count, [jpeg for jpeg, _ in frames], size)
 
 
 def located(error: errors.UserError, item: lists.Item) -> errors.UserError:
@@ -175,7 +184,7 @@ def _refuse_fps(reading: Reading, what: str) -> None:
         )
 
 
-def _check_sizes(item: lists.Item, sizes: list[tuple[int, int]]) -> None:
+def _common_size(item: lists.Item, sizes: list[tuple[int, int]]) -> tuple[int, int] | None:
     others = [(index, size) for index, size in enumerate(sizes) if size != sizes[0]]
     if others:
         index, size = others[0]
@@ -186,6 +195,7 @@ def _check_sizes(item: lists.Item, sizes: list[tuple[int, int]]) -> None:
             expected=f"{list(sizes[0])} as the first",
             remedy="Set raw_image_shape=[height,width,3]",
         )
+    return sizes[0] if sizes else None
 
 
 def count_frames(
@@ -206,7 +216,7 @@ def count_frames(
             raise located(error, item) from error
         return len(timeline.kept(frame_step=frame_step, fps=fps))
     none = np.zeros([0], np.int64)
-    return read(item, reading, lambda n: none)[0] if item.kind != "image" else 1
+    return read(item, reading, lambda n: none).count if item.kind != "image" else 1
 
 
 def jpeg_frames(
@@ -222,7 +232,7 @@ def jpeg_frames(
     """Returns the frames at `indices` (all if None) as JPEGs; see `read`."""
     reading = Reading(image_shape, frame_format, frame_step, fps, quality)
     choose = None if indices is None else lambda n: np.asarray(indices, np.int64)
-    return read(item, reading, choose)[1]
+    return read(item, reading, choose).jpegs
 
 
 def rgb_frames(item: lists.Item, reading: Reading) -> Iterator[np.ndarray]:
@@ -230,5 +240,5 @@ def rgb_frames(item: lists.Item, reading: Reading) -> Iterator[np.ndarray]:
 
     They pass through the JPEG of the records, so prediction and training see the same pixels.
     """
-    for jpeg in read(item, reading)[1]:
+    for jpeg in read(item, reading).jpegs:
         yield images.decode(jpeg)

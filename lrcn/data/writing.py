@@ -1,0 +1,142 @@
+"""Records into files in order, whatever the threads that make them; faults gathered or raised."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from lrcn import errors
+from lrcn.data import clips, ordered, packing, progress
+
+_BYTES_AHEAD = 64 * 2**20
+
+
+@dataclasses.dataclass
+class Written:
+    """What went into the files.
+
+    Attributes:
+        stored: The items in order, without their bytes.
+        skipped: Pairs of item id and reason.
+        counts: Records of each file.
+    """
+
+    stored: list[packing.Packed] = dataclasses.field(default_factory=list)
+    skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    counts: list[int] = dataclasses.field(default_factory=list)
+
+
+def write(
+    packer: packing.Packer,
+    order: np.ndarray,
+    paths: Sequence[pathlib.Path],
+    *,
+    name: str,
+    num_threads: int,
+    num_items_per_thread: int,
+    skip_all: bool,
+) -> Written:
+    """Writes items to files, equally many to each.
+
+    Args:
+        packer: Makes records.
+        order: Places of the items, in the order they are written.
+        paths: The files.
+        name: Name of the split, for the progress bar.
+        num_threads: Threads that pack.
+        num_items_per_thread: Items a thread may be ahead.
+        skip_all: Whether every faulty item is left out; else only videos that are too short, and
+            only if the packer's `short_videos` is `skip`.
+
+    Raises:
+        UserError: If an item is faulty, naming every video that is too short, or none is left.
+    """
+    results = ordered.mapped(
+        packer,
+        order.tolist(),
+        num_threads=num_threads,
+        num_ahead=num_threads * num_items_per_thread,
+        bytes_ahead=_BYTES_AHEAD,
+        size=lambda packed: len(packed.record),
+    )
+    bounds = [len(order) * part // len(paths) for part in range(len(paths) + 1)]
+    written, short = Written(), []
+    with (
+        contextlib.closing(results),
+        progress.shown(f"serialize {name}", len(order)) as advance,
+    ):
+        for path, first, last in zip(paths, bounds, bounds[1:], strict=False):
+            before = len(written.stored)
+            with tf.io.TFRecordWriter(str(path)) as file:
+                for _ in range(first, last):
+                    _take(next(results), packer, file, written, short, skip_all)
+                    advance()
+            written.counts.append(len(written.stored) - before)
+    if short:
+        raise _too_short(short)
+    if not written.stored:
+        first = written.skipped[0] if written.skipped else ("nothing", "there was no item")
+        raise errors.UserError(
+            "no item is left to store", where=name, received=f"{first[0]} was skipped: {first[1]}"
+        )
+    return written
+
+
+def _take(
+    packed: packing.Packed,
+    packer: packing.Packer,
+    file: tf.io.TFRecordWriter,
+    written: Written,
+    short: list[packing.Packed],
+    skip_all: bool,
+) -> None:
+    """Writes one record, or notes or raises why there is none."""
+    fault = packed.fault
+    too_short = isinstance(fault, clips.ShortVideo)
+    if fault is None:
+        file.write(packed.record)
+        written.stored.append(packed.without_record())
+    elif skip_all or (too_short and packer.short_videos == "skip"):
+        written.skipped.append((packed.item.id, str(fault)))
+    elif too_short:
+        packer.only_lengths = True
+        short.append(packed)
+    else:
+        raise fault
+
+
+def _too_short(short: Sequence[packing.Packed]) -> errors.UserError:
+    """Returns one error that names every video that is too short."""
+    first = short[0].fault
+    named = [
+        f"{packed.item.where + ': ' if packed.item.where else ''}{packed.item.path} "
+        f"({packed.fault.received})"
+        for packed in short
+    ]
+    if len(short) == 1:
+        return first
+    return errors.UserError(
+        f"{len(short)} videos are shorter than one clip",
+        received="; ".join(named),
+        expected=first.expected,
+        remedy=first.remedy,
+    )
+
+
+@contextlib.contextmanager
+def telling_errors(folder: pathlib.Path) -> Iterator[None]:
+    """Turns a full disk, missing rights and the like into a `UserError`."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        raise errors.UserError(
+            "records cannot be written",
+            where=folder,
+            received=error,
+            remedy="Choose another output_folder, or see to space and rights",
+        ) from error
