@@ -1,0 +1,163 @@
+import pathlib
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from lrcn import errors
+from lrcn.data import folders
+
+REAL = pathlib.Path(__file__).parents[3] / "shared" / "data" / "weizmann4" / "videos"
+
+
+def write_image(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.fromarray(np.zeros([4, 6, 3], np.uint8)).save(path)
+
+
+@pytest.fixture
+def persons(tmp_path):
+    """Two classes, five persons, two images of each person and class."""
+    for name in ("wave", "bend"):
+        for person in ("ann", "bob", "eve", "ida", "tom"):
+            for take in (1, 2):
+                write_image(tmp_path / name / f"{person}_{take}.jpg")
+    return tmp_path
+
+
+def test_classes_are_the_sorted_folder_names(persons):
+    found = folders.folder(persons, fractions=(1, 0, 0))
+    assert found.label_names == ("bend", "wave")
+    assert found.num_classes == 2
+    assert list(found.splits) == ["train"]
+    items = found.splits["train"].items
+    assert [item.id for item in items[:2]] == ["bend/ann_1.jpg", "bend/ann_2.jpg"]
+    assert {item.labels for item in items[:10]} == {(0,)}
+    assert all(pathlib.Path(item.path).is_file() for item in items)
+
+
+def test_items_are_videos_images_and_folders_of_frames_at_any_depth(tmp_path, caplog):
+    write_image(tmp_path / "run" / "photo.PNG")
+    write_image(tmp_path / "run" / "frames" / "10.jpg")
+    write_image(tmp_path / "run" / "day" / "clip" / "1.jpg")
+    (tmp_path / "run" / "day" / "film.avi").write_bytes(b"")
+    (tmp_path / "run" / "notes.txt").write_text("no item")
+    (tmp_path / "run" / ".hidden.jpg").write_bytes(b"")
+    (tmp_path / "index.csv").write_text("not a class")
+    items = folders.folder(tmp_path, fractions=(1, 0, 0)).splits["train"].items
+    assert {item.id: item.kind for item in items} == {
+        "run/photo.PNG": "image",
+        "run/frames": "frames",
+        "run/day/clip": "frames",
+        "run/day/film.avi": "video",
+    }
+    assert "notes.txt" in caplog.text
+
+
+def test_groups_are_never_parted_and_every_split_has_its_share(persons):
+    found = folders.folder(persons, groups=r"/([a-z]+)_", fractions=(0.6, 0.2, 0.2))
+    groups = {name: {item.group for item in split.items} for name, split in found.splits.items()}
+    assert {name: len(some) for name, some in groups.items()} == {"train": 3, "val": 1, "test": 1}
+    assert set.union(*groups.values()) == {"ann", "bob", "eve", "ida", "tom"}
+    for split in found.splits.values():
+        labels = [item.labels[0] for item in split.items]
+        assert labels.count(0) == labels.count(1)
+
+
+def test_the_parting_is_repeatable_and_follows_the_seed(persons):
+    def ids(seed):
+        found = folders.folder(persons, seed=seed)
+        return [tuple(item.id for item in split.items) for split in found.splits.values()]
+
+    assert ids(3) == ids(3)
+    assert len({tuple(ids(seed)) for seed in range(5)}) > 1
+
+
+def test_named_groups_fill_their_split_alone(persons):
+    found = folders.folder(
+        persons, groups=r"/([a-z]+)_", fractions=(1, 0, 0), test_groups=["eve"], val_groups=["bob"]
+    )
+    groups = {name: {item.group for item in split.items} for name, split in found.splits.items()}
+    assert groups == {"train": {"ann", "ida", "tom"}, "val": {"bob"}, "test": {"eve"}}
+
+
+def test_what_named_groups_leave_is_parted_by_the_other_fractions(persons):
+    found = folders.folder(
+        persons, groups=r"/([a-z]+)_", fractions=(0.7, 0.15, 0.15), test_groups=["eve"]
+    )
+    counts = {name: len(split.items) for name, split in found.splits.items()}
+    assert counts == {"train": 12, "val": 4, "test": 4}
+
+
+def test_a_pattern_without_a_group_takes_its_whole_match(persons):
+    found = folders.folder(persons, groups=r"(?<=/)[a-z]+(?=_)", fractions=(1, 0, 0))
+    assert {item.group for item in found.splits["train"].items} == {
+        "ann",
+        "bob",
+        "eve",
+        "ida",
+        "tom",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"groups": "("}, r"dataset\.groups: no regular expression"),
+        ({"groups": "x(y)"}, r"dataset\.groups: the pattern .* 'bend/ann_1.jpg'"),
+        ({"fractions": (0.5, 0.5)}, r"dataset\.fractions"),
+        ({"fractions": (0.5, 0.2, 0.2)}, r"dataset\.fractions"),
+        ({"fractions": (1.2, -0.2, 0)}, r"dataset\.fractions"),
+        ({"test_groups": ["evi"]}, r"dataset\.test_groups: no item .*such as eve"),
+        ({"val_groups": ["eve"], "test_groups": ["eve"]}, r"two splits.*eve"),
+        (
+            {"val_groups": ["ann", "bob"], "test_groups": ["eve", "ida"], "fractions": (0, 1, 0)},
+            "left",
+        ),
+        ({"test_groups": ["ann", "bob", "eve", "ida"]}, "too few groups.*1 for train, val"),
+    ],
+)
+def test_mistakes_name_their_key(persons, changes, message):
+    with pytest.raises(errors.UserError, match=message):
+        folders.folder(persons, **{"groups": r"/([a-z]+)_"} | changes)
+
+
+def test_a_class_must_not_be_empty(persons):
+    (persons / "walk").mkdir()
+    with pytest.raises(errors.UserError, match="walk: class folder without items.*empty folder"):
+        folders.folder(persons)
+    (persons / "walk" / "notes.txt").write_text("no item")
+    with pytest.raises(errors.UserError, match="walk: class folder.*such as notes.txt"):
+        folders.folder(persons)
+
+
+def test_a_class_needs_something_to_learn_from(persons):
+    write_image(persons / "walk" / "eve_1.jpg")
+    with pytest.raises(errors.UserError, match="no train item of walk"):
+        folders.folder(persons, groups=r"/([a-z]+)_", fractions=(1, 0, 0), test_groups=["eve"])
+
+
+def test_folders_of_splits_are_not_taken_for_classes(tmp_path):
+    for name in ("train", "test"):
+        write_image(tmp_path / name / "cat" / "1.png")
+    with pytest.raises(errors.UserError, match="splits, not classes.*dataset=lists"):
+        folders.folder(tmp_path)
+
+
+def test_a_folder_without_classes_or_none_at_all_is_an_error(tmp_path):
+    with pytest.raises(errors.UserError, match="no folder of a class"):
+        folders.folder(tmp_path)
+    with pytest.raises(errors.UserError, match=r"dataset\.root: no such folder"):
+        folders.folder(tmp_path / "missing")
+
+
+@pytest.mark.real
+def test_one_person_of_weizmann4_can_be_left_out():
+    if not REAL.is_dir():
+        pytest.skip(f"{REAL} is absent")
+    found = folders.folder(REAL, groups=r"/([a-z]+)_", fractions=(1, 0, 0), test_groups=["daria"])
+    assert {name: len(split.items) for name, split in found.splits.items()} == {
+        "train": 32,
+        "test": 4,
+    }
+    assert found.label_names == ("bend", "pjump", "wave1", "wave2")
