@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fractions
 import functools
 import os
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import av
@@ -19,6 +20,7 @@ from lrcn import errors, files
 _TEXT_SHARE = 0.065
 _LEAST_TEXT_SHARE = 0.045
 _LEAST_SIDE = 180
+_OPTIONS = {"movflags": "faststart"}
 _BOX = (12, 16, 24, 190)
 
 
@@ -39,31 +41,72 @@ def check_target(path: str | os.PathLike) -> pathlib.Path:
     return target
 
 
-def write(
-    path: str | os.PathLike,
-    frames: Iterable[np.ndarray],
-    prediction: Mapping[str, Any],
-    *,
-    fps: fractions.Fraction | float,
-) -> None:
-    """Writes `frames` with the label of the window around each of them as H.264.
+@contextlib.contextmanager
+def writing(
+    path: str | os.PathLike, prediction: Mapping[str, Any], *, fps: float
+) -> Iterator[Writer]:
+    """Yields a writer of annotated frames; the file appears when the block ends without an error.
 
     Args:
         path: The mp4 to write.
-        frames: Each [height, width, 3] uint8; all are brought to the size of the first one.
         prediction: A line of `predict`; where it has windows, theirs are shown in their time.
-        fps: Frames per second of `frames`.
+        fps: Frames per second of the frames to come.
     """
-    rate = fractions.Fraction(fps).limit_denominator(65535)
-    with files.atomic_path(check_target(path)) as temporary:
-        _encode(temporary, _annotated(frames, prediction, rate), rate)
+    rate = fractions.Fraction(fps).limit_denominator(1001)
+    with (
+        files.atomic_path(check_target(path)) as temporary,
+        av.open(str(temporary), "w", format="mp4", options=_OPTIONS) as container,
+    ):
+        writer = Writer(container, prediction, rate)
+        yield writer
+        writer.finish()
 
 
-def _annotated(
-    frames: Iterable[np.ndarray], prediction: Mapping[str, Any], rate: fractions.Fraction
-) -> Iterable[Image.Image]:
-    for index, frame in enumerate(frames):
-        yield draw(Image.fromarray(frame), lines_at(prediction, float(index / rate)))
+class Writer:
+    """Draws the label of the moment on frames and encodes them as H.264; see `writing`."""
+
+    def __init__(self, container: Any, prediction: Mapping[str, Any], rate: fractions.Fraction):
+        self._container = container
+        self._prediction = prediction
+        self._rate = rate
+        self._stream = None
+        self._size = (0, 0)
+        self._count = 0
+
+    def add(self, rgb: np.ndarray, seconds: float | None = None) -> None:
+        """Writes the next frame.
+
+        Args:
+            rgb: [height, width, 3] uint8; all are brought to the size of the first one.
+            seconds: When it is shown in the source; by default what `fps` tells.
+        """
+        moment = float(self._count / self._rate) if seconds is None else seconds
+        picture = draw(Image.fromarray(rgb), lines_at(self._prediction, moment))
+        if self._stream is None:
+            self._open(picture.size)
+        if picture.size != self._size:
+            picture = picture.resize(self._size)
+        frame = av.VideoFrame.from_ndarray(_even(np.asarray(picture)), format="rgb24")
+        frame.pts, frame.time_base = self._count, 1 / self._rate
+        self._container.mux(self._stream.encode(frame))
+        self._count += 1
+
+    def _open(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._stream = self._container.add_stream("libx264", rate=self._rate)
+        self._stream.width, self._stream.height = (side + side % 2 for side in size)
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.options = {"crf": "20", "preset": "veryfast"}
+
+    def finish(self) -> None:
+        """Writes what the encoder still holds.
+
+        Raises:
+            errors.UserError: If there was no frame.
+        """
+        if self._stream is None:
+            raise errors.UserError("there is no frame to draw on", where="overlay")
+        self._container.mux(self._stream.encode())
 
 
 def lines_at(prediction: Mapping[str, Any], seconds: float) -> list[str]:
@@ -135,25 +178,6 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     """Returns the font that travels with matplotlib: it is everywhere and knows many scripts."""
     folder = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf")
     return ImageFont.truetype(str(folder / "DejaVuSans-Bold.ttf"), size)
-
-
-def _encode(path: pathlib.Path, frames: Iterable[Image.Image], rate: fractions.Fraction) -> None:
-    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        stream = None
-        for index, picture in enumerate(frames):
-            if stream is None:
-                stream = container.add_stream("libx264", rate=rate)
-                stream.width, stream.height = (side + side % 2 for side in picture.size)
-                stream.pix_fmt = "yuv420p"
-                stream.options = {"crf": "20", "preset": "veryfast"}
-                size = picture.size
-            pixels = np.asarray(picture if picture.size == size else picture.resize(size))
-            frame = av.VideoFrame.from_ndarray(_even(pixels), format="rgb24")
-            frame.pts, frame.time_base = index, 1 / rate
-            container.mux(stream.encode(frame))
-        if stream is None:
-            raise errors.UserError("there is no frame to draw on", where=path)
-        container.mux(stream.encode())
 
 
 def _even(pixels: np.ndarray) -> np.ndarray:

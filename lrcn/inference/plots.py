@@ -132,7 +132,7 @@ def curves(path: str | os.PathLike, history: Sequence[Mapping[str, float]]) -> N
         (title, columns)
         for title, columns in (
             ("loss", _columns(history, ("loss",))),
-            ("accuracy", _columns(history, ("accuracy", "top5", "average_precision", "cider"))),
+            ("accuracy", _columns(history, ("accuracy", "top5", "map", "cider"))),
             ("learning rate", _columns(history, ("learning_rate", "lr"))),
         )
         if columns
@@ -169,7 +169,7 @@ def _epochs(history: Sequence[Mapping[str, float]]) -> list[int]:
 
 
 def _best_epoch(history: Sequence[Mapping[str, float]]) -> tuple[str, int] | None:
-    for key in ("val_video_accuracy", "val_mean_average_precision", "val_cider", "val_accuracy"):
+    for key in ("val_video_accuracy", "val_video_map", "val_cider", "val_accuracy"):
         scored = [(row[key], -index) for index, row in enumerate(history) if key in row]
         if scored:
             return key, -max(scored)[1]

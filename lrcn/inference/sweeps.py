@@ -16,9 +16,9 @@ from rich import text as text_lib
 from lrcn import errors, files, runs
 from lrcn.inference import plots
 
-METRICS = ("video_accuracy", "mean_average_precision", "cider")
+METRICS = ("video_accuracy", "video_map", "cider")
 _REPEATS = ("seed",)
-_SHOWN = ("video_accuracy", "video_top5", "clip_accuracy", "mean_average_precision", "loss")
+_SHOWN = ("video_accuracy", "video_top5", "clip_accuracy", "video_map", "loss")
 
 
 @dataclasses.dataclass(frozen=True)

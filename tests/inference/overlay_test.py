@@ -23,6 +23,12 @@ def _grey(height, width, count):
     return [np.full((height, width, 3), 128, np.uint8) for _ in range(count)]
 
 
+def _write(path, frames, prediction, *, fps):
+    with overlay.writing(path, prediction, fps=fps) as writer:
+        for frame in frames:
+            writer.add(frame)
+
+
 def _read(path):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -32,7 +38,7 @@ def _read(path):
 
 def test_every_frame_is_written_as_h264_at_the_rate_of_the_source(tmp_path):
     rate = fractions.Fraction(30000, 1001)
-    overlay.write(tmp_path / "o.mp4", _grey(240, 320, 7), _PREDICTION, fps=rate)
+    _write(tmp_path / "o.mp4", _grey(240, 320, 7), _PREDICTION, fps=rate)
     frames, written, codec = _read(tmp_path / "o.mp4")
     assert (len(frames), written, codec) == (7, rate, "h264")
     assert frames[0].shape == (240, 320, 3)
@@ -41,7 +47,7 @@ def test_every_frame_is_written_as_h264_at_the_rate_of_the_source(tmp_path):
 
 @pytest.mark.parametrize("size", [(241, 321), (240, 333), (37, 51)])
 def test_odd_and_tiny_frames_become_even_and_legible(tmp_path, size):
-    overlay.write(tmp_path / "o.mp4", _grey(*size, 2), _PREDICTION, fps=25)
+    _write(tmp_path / "o.mp4", _grey(*size, 2), _PREDICTION, fps=25)
     (frame, _), _, _ = _read(tmp_path / "o.mp4")
     assert frame.shape[0] % 2 == frame.shape[1] % 2 == 0
     assert min(frame.shape[:2]) >= 180
@@ -49,7 +55,7 @@ def test_odd_and_tiny_frames_become_even_and_legible(tmp_path, size):
 
 
 def test_frames_of_other_sizes_are_brought_to_the_first_one(tmp_path):
-    overlay.write(tmp_path / "o.mp4", _grey(240, 320, 1) + _grey(480, 640, 1), _PREDICTION, fps=5)
+    _write(tmp_path / "o.mp4", _grey(240, 320, 1) + _grey(480, 640, 1), _PREDICTION, fps=5)
     assert [frame.shape for frame in _read(tmp_path / "o.mp4")[0]] == [(240, 320, 3)] * 2
 
 
@@ -83,11 +89,25 @@ def test_other_formats_are_refused():
         overlay.check_target("out.avi")
 
 
+def test_the_time_of_the_source_decides_the_label(tmp_path):
+    with overlay.writing(tmp_path / "o.mp4", _PREDICTION, fps=25) as writer:
+        for seconds in (0.0, 5.0):
+            writer.add(_grey(240, 320, 1)[0], seconds)
+    first, second = _read(tmp_path / "o.mp4")[0]
+    assert np.abs(first[:40].astype(int) - second[:40]).max() > 100
+
+
+def test_no_frame_is_an_error(tmp_path):
+    with pytest.raises(errors.UserError, match="no frame"):
+        _write(tmp_path / "o.mp4", [], _PREDICTION, fps=25)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_failure_leaves_no_file(tmp_path):
     def broken():
         yield from _grey(240, 320, 2)
         raise errors.UserError("cut short")
 
     with pytest.raises(errors.UserError, match="cut short"):
-        overlay.write(tmp_path / "o.mp4", broken(), _PREDICTION, fps=25)
+        _write(tmp_path / "o.mp4", broken(), _PREDICTION, fps=25)
     assert not list(tmp_path.iterdir())

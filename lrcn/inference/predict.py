@@ -1,0 +1,252 @@
+"""A trained model on files, folders of frames and globs: a line for each, and annotated videos.
+
+An item goes the way of evaluation: to JPEG frames of the stored size, to an example of the records'
+schema, through the same decoding and the same view into the same model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import logging
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from lrcn import errors
+from lrcn.data import augment, containers, dataset, images, lists, memory, video
+from lrcn.data import clips as clips_lib
+from lrcn.inference import outputs, overlay, windows
+from lrcn.scoring import metrics
+
+log = logging.getLogger(__name__)
+
+_WINDOWS_AT_ONCE = 64
+_IMAGE_SECONDS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """A model with all that is needed to show it an item as in its training.
+
+    Attributes:
+        model: Maps clips [batch, time, height, width, 3] uint8 to `logits` and `probabilities`.
+        labels: Names of its classes; numbers are shown if there are none.
+        mode: How windows are cut from videos and folders of frames.
+        view: What part of a frame is seen; ten crops are averaged.
+        reading: Stored size of frames, step, rate and the suffix of frames in folders.
+        pooling_frames: "avg", "last" or "max" over the frames of a window.
+        pooling_clips: The same over the windows of a video.
+        batch_size: Windows in a batch.
+        short_videos: "loop" or "error".
+        top_k: How many classes `top` holds.
+        seed: Of random modes.
+    """
+
+    model: keras.Model
+    labels: Sequence[str]
+    mode: clips_lib.ClipMode
+    view: augment.View
+    reading: video.Reading = dataclasses.field(default_factory=video.Reading)
+    pooling_frames: str = "avg"
+    pooling_clips: str = "avg"
+    batch_size: int = 8
+    short_videos: str = "loop"
+    top_k: int = 5
+    seed: int = 0
+
+    def predict(
+        self, inputs: str | os.PathLike | Sequence[str], *, overlay_path: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yields a line for each input: `id, path, label, probability, top, windows`.
+
+        An input that cannot be read is logged and does not keep the others from being predicted.
+
+        Args:
+            inputs: A video, an image, a folder of frames, a glob, or several of them.
+            overlay_path: An mp4 to draw the labels of the only input on.
+
+        Raises:
+            errors.UserError: If an input does not exist, before any is read; at the end, if one
+                could not be read.
+        """
+        items = find(inputs, frame_format=self.reading.frame_format)
+        if overlay_path is not None:
+            overlay.check_target(overlay_path)
+            _require_one(items)
+        failures = []
+        for item in items:
+            try:
+                line = self.predict_item(item)
+                if overlay_path is not None:
+                    write_overlay(overlay_path, item, line, self.reading)
+            except errors.UserError as error:
+                if len(items) == 1:
+                    raise
+                log.error("error: %s", error)
+                failures.append(error)
+                continue
+            yield line
+        if failures:
+            raise errors.UserError(
+                f"{len(failures)} of {len(items)} inputs could not be predicted, told above",
+                where="input",
+            )
+
+    def predict_item(self, item: lists.Item) -> dict[str, Any]:
+        """Returns the line of one item.
+
+        Raises:
+            errors.UserError: If the item is missing, cut short or does not decode.
+        """
+        multi_label = outputs.is_multi_label(self.model)
+        scored = windows.scored(item, self._plan(), self._score)
+        probabilities = metrics.pool(
+            scored.values, self.pooling_clips, axis=0, renormalise=not multi_label
+        )
+        names = outputs.class_names(self.labels, outputs.num_classes(self.model))
+        line = outputs.line(
+            id=item.id, path=item.path, probabilities=probabilities, names=names, top_k=self.top_k
+        )
+        line["windows"] = [] if item.kind == "image" else _in_time(scored, names)
+        return line
+
+    def _plan(self) -> windows.Plan:
+        # Whole batches, so that a long video meets the same batches as in an evaluation.
+        at_once = max(_WINDOWS_AT_ONCE // self.batch_size, 1) * self.batch_size
+        return windows.Plan(self.mode, self.reading, at_once, self.short_videos, self.seed)
+
+    def _score(self, frames: Sequence[bytes], table: np.ndarray) -> np.ndarray:
+        """Returns the probabilities of windows [windows, classes]."""
+        batches = dataset.evaluation_clips(
+            memory.hold("input", frames, table),
+            mode=None,
+            view=self.view,
+            batch_size=self.batch_size,
+        )
+        scores = outputs.score(
+            self.model,
+            batches,
+            pooling_frames=self.pooling_frames,
+            multi_label=outputs.is_multi_label(self.model),
+        )
+        return scores.probabilities
+
+
+def _in_time(scored: windows.Scored, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns each window once, although an aligned tail may repeat the last one."""
+    lines = {}
+    for values, start, end in zip(scored.values, scored.start, scored.end, strict=True):
+        times = round(float(start), 3), round(float(end), 3)
+        lines[times] = {"start": times[0], "end": times[1], **outputs.named(values, names)}
+    return list(lines.values())
+
+
+def find(
+    inputs: str | os.PathLike | Sequence[str], *, frame_format: str = "jpg"
+) -> list[lists.Item]:
+    """Returns the items that paths and globs name, each once.
+
+    Args:
+        inputs: A path, a glob, or several of them; relative to the working directory.
+        frame_format: Suffix of the frames in folders.
+
+    Raises:
+        errors.UserError: If a path does not exist, a glob matches nothing, or a file is neither
+            an image nor a video.
+    """
+    given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
+    paths = dict.fromkeys(path for text in given for path in _matches(str(text)))
+    if not paths:
+        raise errors.UserError("there is nothing to predict", where="input")
+    return [_item(path, frame_format) for path in paths]
+
+
+def _matches(text: str) -> list[str]:
+    path = os.path.expanduser(text)  # noqa: PTH111 - a glob is no path
+    if os.path.exists(path):  # noqa: PTH110 - a name may hold the signs of a glob
+        return [path]
+    found = sorted(glob.glob(path, recursive=True), key=lists.natural_key)
+    if not found:
+        is_glob = glob.has_magic(path)
+        raise errors.UserError(
+            "no file matches" if is_glob else "no such image, video or folder of frames",
+            where="input",
+            received=text,
+            remedy="Paths are relative to the working directory.",
+        )
+    return found
+
+
+def _item(path: str, frame_format: str) -> lists.Item:
+    absolute = pathlib.Path(path).absolute()
+    kind = lists.kind_of(absolute, frame_format)
+    if kind == "frames":
+        _refuse_folder_of_videos(absolute)
+    return lists.Item(id=path, path=str(absolute), kind=kind)
+
+
+def _refuse_folder_of_videos(folder: pathlib.Path) -> None:
+    suffixes = {file.suffix.lower().lstrip(".") for file in folder.iterdir()}
+    videos = suffixes.intersection(lists.VIDEO_SUFFIXES)
+    if videos and not suffixes.intersection(lists.IMAGE_SUFFIXES):
+        raise errors.UserError(
+            "a folder of videos",
+            where=folder,
+            expected="a folder of frames",
+            remedy=f"Give a glob: 'input={folder}/*.{min(videos)}'",
+        )
+
+
+def _require_one(items: Sequence[lists.Item]) -> None:
+    if len(items) > 1:
+        raise errors.UserError(
+            "one annotated video shows one input",
+            where="overlay",
+            received=f"{len(items)} inputs",
+            expected="1",
+            remedy="Leave overlay out, or call predict for each input.",
+        )
+
+
+def write_overlay(
+    path: str | os.PathLike, item: lists.Item, line: dict[str, Any], reading: video.Reading
+) -> None:
+    """Draws a prediction on every frame of its item, in the item's own size and rate.
+
+    Args:
+        path: The mp4 to write.
+        item: What was predicted.
+        line: Its line.
+        reading: Where frames of folders are told by their suffix.
+    """
+    if item.kind == "video":
+        _annotate_video(path, item, line)
+        return
+    repeats, fps = 1, windows.FOLDER_RATE
+    names = [item.path]
+    if item.kind == "frames":
+        names = lists.frame_files(item.path, reading.frame_format)
+    else:
+        repeats = round(_IMAGE_SECONDS * fps)
+    with overlay.writing(path, line, fps=fps) as writer:
+        for name in names:
+            jpeg, _ = images.jpeg_from_file(name)
+            for _ in range(repeats):
+                writer.add(images.decode(jpeg))
+
+
+def _annotate_video(path: str | os.PathLike, item: lists.Item, line: dict[str, Any]) -> None:
+    timeline = containers.planned(item.path)
+    rgb = containers.RgbConverter()
+    times = np.asarray(timeline.times) - timeline.times[0]
+    with overlay.writing(path, line, fps=timeline.rate or windows.FOLDER_RATE) as writer:
+
+        def visit(index, frame):
+            writer.add(rgb(frame), float(times[min(index, len(times) - 1)]))
+
+        containers.decode(item.path, visit)
