@@ -1,6 +1,14 @@
+"""Fixtures that several rooms share."""
+
+import hashlib
+import io
 import logging
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from lrcn.data import records
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +21,86 @@ def fresh_logging():
             root.removeHandler(handler)
             handler.close()
     root.setLevel(logging.WARNING)
+
+
+def jpeg(picture):
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
+
+
+def picture(item, frame, height, width):
+    """A flat picture whose red tells the item and whose green tells the frame."""
+    return np.full((height, width, 3), (10 * item, 5 * frame, 128), np.uint8)
+
+
+@pytest.fixture
+def write_records(tmp_path):
+    """Writes tiny records of flat frames: red is ten times the item, green five times the frame."""
+    tf = pytest.importorskip("tensorflow")
+
+    def write(
+        counts=(6, 8, 7),
+        *,
+        name="data.train",
+        labels=None,
+        clips=None,
+        mode=None,
+        size=(24, 32),
+        shards=1,
+        kind="video",
+        classes=3,
+        frame=picture,
+    ):
+        labels = labels or [(item % classes,) for item in range(len(counts))]
+        path = tmp_path / f"{name}.tfrecord"
+        ids = [f"video {item}" for item in range(len(counts))]
+        examples = [
+            records.encode_example(
+                id=ids[item],
+                path=f"/videos/{item}.avi",
+                frames=[jpeg(frame(item, index, *size)) for index in range(count)],
+                clips=None if clips is None else clips[item],
+                labels=labels[item],
+            )
+            for item, count in enumerate(counts)
+        ]
+        parts = []
+        for shard, own in enumerate(np.array_split(np.arange(len(counts)), shards)):
+            file = path.with_name(records.shard_names(path, shards)[shard])
+            with tf.io.TFRecordWriter(str(file)) as writer:
+                for item in own:
+                    writer.write(examples[item])
+            content = file.read_bytes()
+            digest = hashlib.sha256(content).hexdigest()
+            parts.append(records.Shard(file.name, len(own), len(content), digest))
+        metadata = records.Metadata(
+            items=len(counts),
+            type=kind,
+            frames_per_clip=None if clips is None else len(clips[0][0]),
+            clips_per_item=None,
+            frame_shape=(*size, 3),
+            num_classes=classes,
+            multi_label=any(len(own) > 1 for own in labels),
+            label_names=(),
+            clipframe_mode=mode,
+            frame_step=1,
+            fps=None,
+            frame_format="jpg",
+            short_videos="error",
+            quality=95,
+            shuffled=False,
+            seed=0,
+            shards=tuple(parts),
+            skipped=(),
+            source=records.Source("test", "0"),
+            ids=tuple(ids),
+            groups=(),
+            labels=tuple(tuple(own) for own in labels),
+            frame_counts=tuple(counts),
+            clip_counts=() if clips is None else tuple(len(table) for table in clips),
+        )
+        records.write_metadata(path, metadata)
+        return records.open_records(path)
+
+    return write
