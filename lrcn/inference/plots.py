@@ -21,7 +21,8 @@ _ORANGE = "#d9731a"
 _GREY = "#8a8f98"
 _PALETTE = (_BLUE, _ORANGE, "#3d8f5f", "#9a4fa8", "#b03a3a", "#5c6670")
 _LONGEST_NAME = 28
-_LOSS_CEILING_SHARE = 20
+_LOG_SCALE_FROM = 20
+_MONITORED = ("val_video_accuracy", "val_video_map", "val_cider", "val_accuracy")
 
 
 def confusion(path: str | os.PathLike, matrix: np.ndarray, names: Sequence[str] = ()) -> None:
@@ -121,17 +122,24 @@ def as_number(cell: object) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def curves(path: str | os.PathLike, history: Sequence[Mapping[str, float]]) -> None:
+def curves(
+    path: str | os.PathLike,
+    history: Sequence[Mapping[str, float]],
+    *,
+    monitor: str | None = None,
+) -> None:
     """Draws loss, validation accuracy and learning rate by epoch, the best epoch marked.
 
     Args:
         path: The PNG to write.
         history: A row an epoch, as `read_history` gives; epochs are shown from 1.
+        monitor: The column that decides which epoch is best, a loss by its lowest value; by
+            default the validation accuracy of the task.
     """
     panels = [
         (title, columns)
         for title, columns in (
-            ("loss", _columns(history, ("loss",))),
+            ("loss", [key for key in _columns(history, ("loss",)) if key in ("loss", "val_loss")]),
             ("accuracy", _columns(history, ("accuracy", "top5", "map", "cider"))),
             ("learning rate", _columns(history, ("learning_rate", "lr"))),
         )
@@ -139,7 +147,7 @@ def curves(path: str | os.PathLike, history: Sequence[Mapping[str, float]]) -> N
     ]
     figure = _figure(7.5, 1.0 + 2.1 * max(len(panels), 1))
     grid = figure.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False)[:, 0]
-    best = _best_epoch(history)
+    best = _best_epoch(history, [monitor] if monitor else _MONITORED)
     for axes, (title, columns) in zip(grid, panels, strict=False):
         _draw_columns(axes, history, columns)
         axes.set_ylabel(title)
@@ -148,7 +156,7 @@ def curves(path: str | os.PathLike, history: Sequence[Mapping[str, float]]) -> N
         elif title == "learning rate":
             _scale_rate(axes, history, columns)
         if best is not None:
-            _mark_best(axes, history, best, labelled=title == "accuracy")
+            _mark_best(axes, history, best, labelled=best[0] in columns)
         axes.legend(loc="best", fontsize=8, framealpha=0.9)
     grid[-1].set_xlabel("epoch")
     grid[-1].xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
@@ -168,9 +176,12 @@ def _epochs(history: Sequence[Mapping[str, float]]) -> list[int]:
     ]
 
 
-def _best_epoch(history: Sequence[Mapping[str, float]]) -> tuple[str, int] | None:
-    for key in ("val_video_accuracy", "val_video_map", "val_cider", "val_accuracy"):
-        scored = [(row[key], -index) for index, row in enumerate(history) if key in row]
+def _best_epoch(
+    history: Sequence[Mapping[str, float]], keys: Sequence[str]
+) -> tuple[str, int] | None:
+    for key in keys:
+        sign = -1 if key.endswith("loss") else 1
+        scored = [(sign * row[key], -index) for index, row in enumerate(history) if key in row]
         if scored:
             return key, -max(scored)[1]
     return None
@@ -204,7 +215,7 @@ def _keep_loss_readable(
     axes: axes_lib.Axes, history: Sequence[Mapping[str, float]], columns: Sequence[str]
 ) -> None:
     values = np.array([row[column] for row in history for column in columns if column in row])
-    if values.min() > 0 and values.max() / values.min() > _LOSS_CEILING_SHARE:
+    if values.min() > 0 and values.max() / values.min() > _LOG_SCALE_FROM:
         axes.set_yscale("log")
 
 

@@ -55,8 +55,13 @@ def test_read_history_names_the_missing_file(tmp_path):
 
 def test_the_best_epoch_is_the_first_of_the_highest_validation_accuracy():
     history = [{"val_video_accuracy": value} for value in (0.2, 0.7, 0.5, 0.7)]
-    assert plots._best_epoch(history) == ("val_video_accuracy", 1)
-    assert plots._best_epoch([{"loss": 1.0}]) is None
+    assert plots._best_epoch(history, plots._MONITORED) == ("val_video_accuracy", 1)
+    assert plots._best_epoch([{"loss": 1.0}], plots._MONITORED) is None
+
+
+def test_the_best_epoch_of_a_loss_is_the_lowest():
+    history = [{"val_loss": value} for value in (0.9, 0.3, 0.4)]
+    assert plots._best_epoch(history, ["val_loss"]) == ("val_loss", 1)
 
 
 def test_epochs_are_shown_from_one():
