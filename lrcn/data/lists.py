@@ -275,11 +275,11 @@ class _Reader:
             )
         if present:
             return present[0]
+        if not splits or (self.folder / line.rest).exists():
+            raise self._no_label(line.where, "")
         unknown = [rest for path, rest in splits if (self.folder / path).exists()]
-        if unknown:
-            raise self._no_label(line.where, unknown[0])
-        if not readable or (self.folder / line.rest).exists():
-            raise self._no_label(line.where, splits[0][1] if splits else "")
+        if unknown or not readable:
+            raise self._no_label(line.where, (unknown or [splits[0][1]])[0])
         return readable[-1]
 
     def _no_label(self, where: str, text: str) -> errors.UserError:

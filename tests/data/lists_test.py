@@ -1,0 +1,212 @@
+import pathlib
+
+import pytest
+
+from lrcn import errors
+from lrcn.data import lists
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a.jpg", "b.PNG", "my file.jpg", "c.mp4", "d e.avi", "f.txt", "g.bin"):
+        (tmp_path / name).write_bytes(b"x")
+    for name in ("clip", "my clip", "my clip 2", "0001"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def read(folder, text, **options):
+    file = folder / "data.train"
+    file.write_text(text, encoding="utf-8")
+    return lists.read_list(file, **options)
+
+
+def told(folder, text, **options):
+    with pytest.raises(errors.UserError) as caught:
+        read(folder, text, **options)
+    return str(caught.value)
+
+
+def test_items_of_every_kind_on_one_list(folder):
+    text = "# things\n\na.jpg 0\nb.PNG 1\nclip 2\nc.mp4 0\n  \nmy file.jpg\t1\nd e.avi 1\n"
+    items = read(folder, text)
+    assert [item.kind for item in items] == ["image", "image", "frames", "video", "image", "video"]
+    assert [item.id for item in items][-2:] == ["my file.jpg", "d e.avi"]
+    assert [item.labels for item in items] == [(0,), (1,), (2,), (0,), (1,), (1,)]
+    assert items[0].where == f"{folder / 'data.train'}:3"
+    assert pathlib.Path(items[0].path) == folder / "a.jpg"
+
+
+def test_windows_line_ends_and_byte_order_mark(folder):
+    (folder / "w.list").write_bytes("\ufeffa.jpg 1\r\nclip 2\r\n".encode())
+    items = lists.read_list(folder / "w.list")
+    assert [(item.id, item.labels) for item in items] == [("a.jpg", (1,)), ("clip", (2,))]
+
+
+def test_several_labels(folder):
+    items = read(folder, "a.jpg 2 0 5\nc.mp4\t1 3\nclip\t4\t6\n")
+    assert [item.labels for item in items] == [(2, 0, 5), (1, 3), (4, 6)]
+
+
+def test_what_is_on_disk_tells_path_from_labels(folder):
+    assert read(folder, "my clip 3\n")[0].labels == (3,)
+    ambiguous = told(folder, "my clip 2 3\n")
+    assert "data.train:1: the line can be read in several ways" in ambiguous
+    assert "'my clip 2' or 'my clip'" in ambiguous and "TAB" in ambiguous
+    item = read(folder, "my clip 2\t3\n")[0]
+    assert (item.id, item.labels) == ("my clip 2", (3,))
+
+
+def test_folder_named_by_a_number_is_a_folder(folder):
+    item = read(folder, "0001 3\n")[0]
+    assert (item.id, item.kind, item.labels) == ("0001", "frames", (3,))
+
+
+def test_labels_by_name(folder):
+    names = ("Jump", "Ride A Bike")
+    items = read(
+        folder,
+        "a.jpg Jump\nclip Ride A Bike\nc.mp4\tRide A Bike\tJump\nb.PNG 1\n",
+        label_names=names,
+    )
+    assert [item.labels for item in items] == [(0,), (1,), (1, 0), (1,)]
+
+
+def test_captions_are_joined_by_image(folder):
+    text = "a.jpg#0\tA dog runs .\nb.PNG\tTwo cats\na.jpg#1\tA brown dog\n"
+    items = read(folder, text)
+    assert [(item.id, item.captions) for item in items] == [
+        ("a.jpg", ("A dog runs .", "A brown dog")),
+        ("b.PNG", ("Two cats",)),
+    ]
+    assert items[0].labels == ()
+
+
+def test_a_caption_may_hold_tabs_and_numbers(folder):
+    items = read(folder, "a.jpg#0\t3\nb.PNG#0\ttwo\tparts here\n")
+    assert [item.captions for item in items] == [("3",), ("two\tparts here",)]
+
+
+def test_path_prepend_folder(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("lists") / "x.test"
+    elsewhere.write_text("a.jpg 0\n")
+    assert lists.read_list(elsewhere, path_prepend_folder=folder)[0].path == str(folder / "a.jpg")
+    elsewhere.write_text(f"{folder / 'a.jpg'} 0\n")
+    assert lists.read_list(elsewhere, path_prepend_folder="/nowhere")[0].kind == "image"
+
+
+def test_an_image_of_unusual_suffix_is_one_if_frames_have_it(folder):
+    (folder / "x.jp2").write_bytes(b"")
+    assert read(folder, "x.jp2 0\n", frame_format="jp2")[0].kind == "image"
+    assert "neither an image nor a video" in told(folder, "x.jp2 0\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("nothing.mp4 3", ["no such image, video or folder of frames", "nothing.mp4"]),
+        ("g.bin 3", ["neither an image nor a video", "g.bin"]),
+        ("a.jpg", ["line without label"]),
+        ("my file.jpg", ["line without label"]),
+        ("a.jpg dog", ["label is no integer and no known name", "'dog'", "dataset.labels"]),
+        ("a.jpg\tdog", ["label is no integer and no known name", "'dog'"]),
+        ("a.jpg 1.5", ["label is no integer and no known name", "'1.5'"]),
+        ("a.jpg -1", ["label out of range", "-1"]),
+        ("a.jpg\t", ["line without label"]),
+        ("c.mp4 3\nc.mp4 4", ["two items with one id", "c.mp4", "stands first at"]),
+    ],
+)
+def test_bad_lines_name_file_and_line(folder, line, parts):
+    message = told(folder, f"# first\n{line}\n")
+    number = 2 + line.count("\n")
+    assert message.startswith(f"{folder / 'data.train'}:{number}: ")
+    assert all(part in message for part in parts) and "\n" not in message
+
+
+def test_labels_beyond_the_names(folder):
+    message = told(folder, "a.jpg 2\n", label_names=("x", "y"))
+    assert "label out of range. Received: 2. Expected: 0 to 1" in message
+    message = told(folder, "a.jpg z\n", label_names=("x", "y"))
+    assert "'z'" in message and "one of x, y" in message
+
+
+def test_captions_and_a_label_do_not_mix(folder):
+    assert "no integer" in told(folder, "a.jpg\t3\nb.PNG\ta small dog\n")
+
+
+def test_an_empty_caption(folder):
+    assert "line without label" in told(folder, "a.jpg#0\ta dog\nb.PNG#0\t\n")
+
+
+def test_all_problems_are_counted_and_can_be_kept(folder):
+    text = "a.jpg 0\nnone.jpg 1\nclip x\nc.mp4 1\n"
+    message = told(folder, text)
+    assert ":2: no such image" in message and "1 more" in message
+    items = read(folder, text, on_error="keep")
+    assert [item.id for item in items] == ["a.jpg", "none.jpg", "clip x", "c.mp4"]
+    assert [bool(item.problem) for item in items] == [False, True, True, False]
+
+
+def test_missing_image_with_five_captions_is_one_problem(folder):
+    text = "a.jpg#0\ta dog\n" + "".join(f"no.jpg#{i}\tcaption {i}\n" for i in range(5))
+    items = read(folder, text, on_error="keep")
+    assert [item.id for item in items] == ["a.jpg", "no.jpg"]
+
+
+def test_the_list_itself(tmp_path):
+    with pytest.raises(errors.UserError, match="no such list file"):
+        lists.read_list(tmp_path / "none")
+    (tmp_path / "bad").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(errors.UserError, match="cannot be read.*UTF-8"):
+        lists.read_list(tmp_path / "bad")
+    (tmp_path / "empty").write_text("# nothing\n\n")
+    with pytest.raises(errors.UserError, match="names no item"):
+        lists.read_list(tmp_path / "empty")
+
+
+def test_label_names(tmp_path):
+    file = tmp_path / "labels.txt"
+    file.write_text("0\nRide A Bike\n\nJump\n")
+    assert lists.read_label_names(file) == ("0", "Ride A Bike", "Jump")
+    file.write_text("a\nb\na\n")
+    with pytest.raises(errors.UserError, match=r"labels.txt:3: class name stands twice"):
+        lists.read_label_names(file)
+    file.write_text("a\n7\n")
+    with pytest.raises(errors.UserError, match=r"labels.txt:2: .*number other than its label"):
+        lists.read_label_names(file)
+
+
+def frames(folder, *names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"")
+    return [path.name for path in lists.frame_files(folder, "jpg")]
+
+
+def test_frames_are_in_natural_order_and_only_of_the_format(tmp_path):
+    names = [f"{i}.jpg" for i in range(1, 13)]
+    assert frames(tmp_path / "a", *names, "notes.txt", "1.png") == names
+    assert frames(tmp_path / "b", "v_X_g01.0002.JPG", "v_X_g01.0001.jpeg") == [
+        "v_X_g01.0001.jpeg",
+        "v_X_g01.0002.JPG",
+    ]
+
+
+def test_frames_without_numbers_or_of_several_series(tmp_path):
+    assert frames(tmp_path / "a", "b.jpg", "a.jpg") == ["a.jpg", "b.jpg"]
+    assert len(frames(tmp_path / "b", "a1.jpg", "a3.jpg", "b7.jpg")) == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("1.jpg", "2.jpg", "4.jpg"), "gap in frame numbers. Received: 4.jpg after number 2"),
+        (("f01.jpg", "f1.jpg"), "frame number stands twice"),
+        ((), "folder without frames. Received: an empty folder"),
+        (("1.png", "2.png"), "folder without frames. Received: files of .png. Expected: *.jpg"),
+    ],
+)
+def test_bad_folders(tmp_path, names, message):
+    with pytest.raises(errors.UserError) as caught:
+        frames(tmp_path / "x", *names)
+    assert message in str(caught.value) and str(tmp_path / "x") in str(caught.value)
