@@ -6,6 +6,7 @@ The only module that knows OmegaConf.
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import types
 import typing
 from typing import Any, Literal
@@ -27,6 +28,14 @@ _NOT_NEGATIVE = {
     "final_rate", "seed",
 }  # fmt: skip
 _SHARES = {"dropout", "dropout_in", "dropout_out"}
+_PATHS = {
+    "moving_shapes": (),
+    "lists": ("input_files", "path_prepend_folder", "labels"),
+    "folder": ("root",),
+    "ucf101": ("videos", "lists"),
+    "tfds": ("data_dir",),
+    "records": ("train", "val", "test"),
+}
 _GROUPS_WITHOUT_SETTINGS = {"experiment", "sweep", "debug"}
 
 
@@ -65,6 +74,25 @@ def to_plain(settings: Any) -> dict:
     """Turns typed settings into nested dicts and lists that JSON can hold."""
     plain = dataclasses.asdict(settings)
     return _listed(plain)
+
+
+def with_absolute_paths(settings: settings_lib.TrainSettings) -> settings_lib.TrainSettings:
+    """Returns the settings with every path absolute, so that a run is found from anywhere."""
+    dataset = _absolute(settings.dataset, _PATHS[settings.dataset.source])
+    backbone = settings.backbone
+    if backbone.weights not in (None, "imagenet"):
+        backbone = _absolute(backbone, ("weights",))
+    own = {"dataset": dataset, "backbone": backbone}
+    return _absolute(dataclasses.replace(settings, **own), ("resume", "init"))
+
+
+def _absolute(values: Any, names: tuple[str, ...]) -> Any:
+    def absolute(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(absolute, value))
+        return value if value is None else str(pathlib.Path(value).expanduser().absolute())
+
+    return dataclasses.replace(values, **{name: absolute(getattr(values, name)) for name in names})
 
 
 def changed_keys(old: dict, new: dict, prefix: str = "") -> list[str]:

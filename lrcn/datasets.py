@@ -12,6 +12,8 @@ import uuid
 
 from lrcn import settings as settings_lib
 from lrcn.data import catalog as catalog_lib
+from lrcn.data import check as check_lib
+from lrcn.data import clips as clips_lib
 from lrcn.data import lists, records, serialize
 from lrcn.errors import UserError
 
@@ -28,12 +30,16 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(base) / "lrcn"
 
 
-def catalog_of(dataset: settings_lib.Dataset, *, seed: int = 0) -> lists.Catalog:
+def catalog_of(
+    dataset: settings_lib.Dataset, *, seed: int = 0, on_error: str = "stop"
+) -> lists.Catalog:
     """Returns the items and label names of a data set.
 
     Args:
         dataset: Its settings, of any kind but records.
         seed: Of a random split into train, val and test (`folder`).
+        on_error: "stop" at the first faulty line of a list, or "skip" it and let the serializer
+            report it.
 
     Raises:
         UserError: Lists or folders are not as they should be.
@@ -55,6 +61,7 @@ def catalog_of(dataset: settings_lib.Dataset, *, seed: int = 0) -> lists.Catalog
                 path_prepend_folder=dataset.path_prepend_folder,
                 labels=dataset.labels,
                 frame_format=dataset.frame_format,
+                on_error=on_error,
             )
         case settings_lib.Folder():
             return catalog_lib.folder(
@@ -77,6 +84,74 @@ def catalog_of(dataset: settings_lib.Dataset, *, seed: int = 0) -> lists.Catalog
         case settings_lib.Tfds():
             return catalog_lib.tfds(dataset.name, data_dir=dataset.data_dir, splits=dataset.splits)
     raise UserError("holds no items to read", where="dataset", received=dataset.source)
+
+
+def store_options(settings: settings_lib.SerializeSettings) -> serialize.StoreOptions:
+    """Returns how `lrcn serialize` stores items."""
+    mode = settings.clipframe_mode
+    given = {
+        "num_frames_per_clip": mode.num_frames_per_clip,
+        "clip_offset_or_num": mode.clip_offset_or_num,
+        "tail": mode.tail,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    return serialize.StoreOptions(
+        mode=None if mode.name == "none" else clips_lib.ClipMode(mode.name, **given),
+        image_shape=settings.raw_image_shape,
+        frame_format=getattr(settings.dataset, "frame_format", "jpg"),
+        frame_step=settings.dataset.frame_step,
+        fps=settings.dataset.fps,
+        num_threads=settings.num_threads,
+        num_items_per_thread=settings.num_items_per_thread,
+        shuffle=settings.do_shuffle,
+        short_videos=settings.short_videos,
+        on_error=settings.on_error,
+        shards=settings.shards,
+        overwrite=settings.overwrite,
+        seed=settings.seed,
+    )
+
+
+def output_folder(dataset: settings_lib.Dataset, given: str | None) -> pathlib.Path:
+    """Returns where records go: as given, else beside the list.
+
+    Raises:
+        UserError: The lists stand in different folders, or the data set has no lists.
+    """
+    if given is not None:
+        return pathlib.Path(given).absolute()
+    if isinstance(dataset, settings_lib.Lists):
+        folders = {pathlib.Path(file).absolute().parent for file in dataset.input_files}
+        if len(folders) == 1:
+            return folders.pop()
+    raise UserError(
+        "a folder for the records is needed",
+        where="output_folder",
+        received="null",
+        expected="output_folder=FOLDER",
+        remedy="Only lists that stand in one folder have a place of their own.",
+    )
+
+
+def findings(settings: settings_lib.CheckSettings) -> list[check_lib.Finding]:
+    """Returns everything that is wrong with a data set."""
+    dataset = settings.dataset
+    if isinstance(dataset, settings_lib.Records):
+        return check_lib.records(given_records(dataset))
+    frame_format = getattr(dataset, "frame_format", "jpg")
+    found: list[check_lib.Finding] = []
+    if isinstance(dataset, settings_lib.Lists):
+        found, catalog = check_lib.lists(
+            dataset.input_files,
+            path_prepend_folder=dataset.path_prepend_folder,
+            labels=dataset.labels,
+            frame_format=frame_format,
+        )
+    else:
+        catalog = catalog_of(dataset, seed=settings.seed)
+    return found + check_lib.media(
+        catalog, frame_format=frame_format, num_threads=settings.num_threads
+    )
 
 
 def given_records(dataset: settings_lib.Records) -> dict[str, pathlib.Path]:

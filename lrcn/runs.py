@@ -6,9 +6,30 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 
 from lrcn import files
 from lrcn.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """How items were shown to a network in training: what predicting a new one must repeat.
+
+    Attributes:
+        mode: Name and parameters of the clip mode, as `data.clips.ClipMode` has them; None for
+            images.
+        frame_shape: `[height, width, 3]` of stored frames; None if they kept their own size.
+        frame_step: Every k-th frame was stored.
+        fps: Frames a second after resampling, or None.
+        quality: JPEG quality of stored frames.
+    """
+
+    mode: dict | None
+    frame_shape: tuple[int, ...] | None
+    frame_step: int
+    fps: float | None
+    quality: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,6 +140,22 @@ class RunDirectory:
             )
         return read_json(self.config_file)
 
+    def write_shown(self, shown: Shown) -> None:
+        """Adds to `config.json` how items are shown to the network."""
+        known = self.read_config() if self.config_file.exists() else {}
+        self.write_config({**known, "shown": dataclasses.asdict(shown)})
+
+    def read_shown(self) -> Shown:
+        """Reads how items were shown to the network.
+
+        Raises:
+            UserError: The run never got to its data.
+        """
+        stored = self.read_config().get("shown")
+        if stored is None:
+            raise UserError("the run never got to its data", where=self.path, remedy="Train it.")
+        return Shown(**stored)
+
     def write_labels(self, names: tuple[str, ...]) -> None:
         """Writes a class name a line."""
         files.write_text(self.labels_file, "".join(f"{name}\n" for name in names))
@@ -134,6 +171,24 @@ class RunDirectory:
     def read_metrics(self) -> dict:
         """Reads the metrics of the best checkpoint on the validation split."""
         return read_json(self.metrics_file)
+
+    def copy_checkpoints(self, target: RunDirectory) -> None:
+        """Copies the checkpoints into another run, the last one last.
+
+        Raises:
+            UserError: There is nothing to go on from.
+        """
+        if not self.last.exists():
+            raise UserError(
+                "the run has no checkpoint to go on from",
+                where="resume",
+                received=self.path,
+                expected="a run directory with checkpoints/last.keras",
+            )
+        for source, name in ((self.best, target.best), (self.last, target.last)):
+            if source.exists():
+                with files.atomic_path(name) as temporary:
+                    shutil.copyfile(source, temporary)
 
     def checkpoint(self) -> pathlib.Path:
         """Returns `best.keras`, the one to evaluate and predict with.

@@ -1,12 +1,21 @@
-"""The five verbs: typed settings in, results on stdout, an exit code out."""
+"""The five verbs: typed settings in, results on stdout, an exit code out.
+
+TensorFlow is imported inside, when work starts: a finished job of a sweep is answered without it.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import pathlib
 import sys
+import tempfile
 from typing import Any
+
+import rich.box
+import rich.console
+import rich.table
 
 from lrcn import config, runs
 from lrcn import settings as settings_lib
@@ -16,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # What may differ when a run is continued in its own folder; `epochs` may only grow.
 _FREE_KEYS = {"epochs", "resume", "num_threads", "traceback", "evaluate"}
+_NOT_SETTINGS = {"overrides", "shown"}
+_UNBOUNDED = 100_000  # columns: off a terminal nothing is wrapped or shortened
 
 
 def run(verb: str, settings: Any, *, folder: pathlib.Path, overrides: list[str]) -> int:
@@ -32,9 +43,196 @@ def run(verb: str, settings: Any, *, folder: pathlib.Path, overrides: list[str])
     """
     if verb == "train":
         return train(settings, folder=folder, overrides=overrides)
-    return {"serialize": serialize, "check": check, "evaluate": evaluate, "predict": predict}[verb](
-        settings
+    verbs = {"serialize": serialize, "check": check, "evaluate": evaluate, "predict": predict}
+    return verbs[verb](settings)
+
+
+def serialize(settings: settings_lib.SerializeSettings) -> int:
+    """Writes the records of a data set and prints what was stored and skipped."""
+    start_tensorflow()
+    from lrcn import datasets
+    from lrcn.data import report
+    from lrcn.data import serialize as serialize_lib
+
+    catalog = datasets.catalog_of(settings.dataset, seed=settings.seed, on_error=settings.on_error)
+    folder = datasets.output_folder(settings.dataset, settings.output_folder)
+    options = datasets.store_options(settings)
+    if not settings.do_serialize:
+        return _shuffle_only(catalog, folder, options)
+    reports = serialize_lib.serialize(catalog, folder, options=options)
+    output = _console()
+    show(report.render(reports, width=output.width if output.is_terminal else None))
+    _log_next(folder, _train_command(reports))
+    return 0
+
+
+def _shuffle_only(catalog: Any, folder: pathlib.Path, options: Any) -> int:
+    """Counts the items of each split, and writes `NAME.shuffled` if asked; no records."""
+    from lrcn.data import serialize as serialize_lib
+
+    for split in catalog.splits.values():
+        show(f"{split.name}: {len(split.items)} items, {catalog.num_classes} classes")
+        if options.shuffle:
+            target = folder / f"{split.name}.shuffled"
+            serialize_lib.write_shuffled(split, target, seed=options.seed)
+            log.info("shuffled list: %s", target)
+    log.info("no records were written (do_serialize=false)")
+    return 0
+
+
+def check(settings: settings_lib.CheckSettings) -> int:
+    """Prints what is wrong with lists, media, records and the split; 1 if anything is."""
+    start_tensorflow()
+    from lrcn import datasets
+    from lrcn.data import check as check_lib
+
+    findings = datasets.findings(settings)
+    check_lib.show(findings, _console())
+    if settings.report:
+        check_lib.write_report(findings, settings.report)
+        log.info("report: %s", settings.report)
+    if findings:
+        log.info("%d findings; nothing was changed", len(findings))
+        return 1
+    log.info("nothing found; next: lrcn serialize or lrcn train with the same dataset keys")
+    return 0
+
+
+def train(
+    settings: settings_lib.TrainSettings, *, folder: pathlib.Path, overrides: list[str]
+) -> int:
+    """Trains, or continues, or repeats the stored result of the run in `folder`."""
+    settings = config.with_absolute_paths(settings)
+    run_directory = runs.RunDirectory(folder)
+    plain = config.to_plain(settings)
+    stored = _stored_config(run_directory)
+    if stored:
+        _refuse_changes(stored, plain, run_directory)
+        if run_directory.is_done and settings.epochs <= stored["epochs"]:
+            log.info("done before: %s", folder)
+            show_metrics(run_directory.read_metrics(), title=str(folder))
+            return 0
+    elif settings.resume:
+        _adopt(runs.RunDirectory(pathlib.Path(settings.resume)), plain, run_directory)
+    run_directory.clear_marks()
+    known = {key: stored[key] for key in _NOT_SETTINGS if stored and key in stored}
+    run_directory.write_config({"overrides": overrides, **known, **plain})
+    metrics = _fit(settings, run_directory)
+    for split in settings.evaluate:
+        _evaluate_run(folder, split)
+    run_directory.mark_done()
+    show_metrics(metrics, title=str(folder))
+    _log_next(folder, f"lrcn evaluate run={folder}")
+    return 0
+
+
+def _fit(settings: settings_lib.TrainSettings, run_directory: runs.RunDirectory) -> dict:
+    start_tensorflow()
+    from lrcn.inference import plots
+    from lrcn.training import session
+
+    metrics = session.train(settings, run_directory)
+    plots.curves(run_directory.curves_file, plots.read_history(run_directory.history_file))
+    return metrics
+
+
+def evaluate(settings: settings_lib.EvaluateSettings) -> int:
+    """Measures a run on a split and prints its metrics."""
+    start_tensorflow()
+    from lrcn import evaluation
+
+    split, metrics, folder = evaluation.of_run(settings)
+    show_metrics(metrics, title=f"{settings.run} on {split}")
+    _log_next(folder, f"lrcn predict run={settings.run} input=VIDEO overlay=OUT.mp4")
+    return 0
+
+
+def _evaluate_run(folder: pathlib.Path, split: str) -> None:
+    """Evaluates a run on a split as `lrcn evaluate run=... split=...` does."""
+    from lrcn import evaluation
+
+    settings = config.from_plain(
+        "evaluate",
+        {
+            "dataset": {"source": "auto"},
+            "clipframe_mode": {"name": "auto"},
+            "pooling": {"frames": None, "clips": None},
+            "augment": {"name": "auto"},
+            "run": str(folder),
+            "split": split,
+            "batch_size": None,
+            "short_videos": None,
+            "seed": 0,
+            "num_threads": 2,
+            "checkpoint": "best",
+            "traceback": False,
+        },
     )
+    evaluation.of_run(settings)
+
+
+def predict(settings: settings_lib.PredictSettings) -> int:
+    """Prints a JSON line for each input."""
+    start_tensorflow()
+    from lrcn.inference import trained
+
+    run_directory = trained.load(settings.run, checkpoint=settings.checkpoint)
+    options = {"batch_size": settings.batch_size} if settings.batch_size else {}
+    predictor = run_directory.predictor(
+        clipframe_mode=settings.clipframe_mode,
+        pooling=settings.pooling,
+        view=run_directory.view(settings.augment),
+        top_k=settings.top_k,
+        frame_format=settings.frame_format,
+        seed=settings.seed,
+        **options,
+    )
+    for line in predictor.predict(settings.input, overlay_path=settings.overlay):
+        show(json.dumps(line, ensure_ascii=False))
+    if settings.overlay:
+        log.info("annotated video: %s", settings.overlay)
+    return 0
+
+
+def finish_sweep(folder: pathlib.Path) -> int:
+    """Writes and prints the summary of a sweep; 1 if a job failed."""
+    from lrcn.inference import sweeps
+
+    jobs = sweeps.read_sweep(folder)
+    sweeps.write_summary(folder, jobs)
+    output = _console()
+    for table in (sweeps.table(jobs), sweeps.seeds_table(jobs)):
+        if table is not None:
+            output.print(table)
+    failed = sum(job.status == "FAILED" for job in jobs)
+    log.info("results: %s", folder / "summary.csv")
+    log.info("picture: %s", folder / "summary.png")
+    if failed:
+        log.error("%d of %d jobs failed; each has its own train.log", failed, len(jobs))
+    return 1 if failed else 0
+
+
+def start_tensorflow() -> None:
+    """Imports TensorFlow without the lines that its libraries write to stderr by themselves.
+
+    They come from C++ before any setting of a log level is read. If the import fails they are
+    shown after all.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.constant(0)  # the first operation speaks, too
+        except BaseException:
+            said.seek(0)
+            os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def show(text: str) -> None:
@@ -43,25 +241,34 @@ def show(text: str) -> None:
     sys.stdout.flush()
 
 
-def train(
-    settings: settings_lib.TrainSettings, *, folder: pathlib.Path, overrides: list[str]
-) -> int:
-    """Trains, or continues, or repeats the stored result of the run in `folder`."""
-    run_directory = runs.RunDirectory(folder)
-    stored = _stored_config(run_directory)
-    plain = config.to_plain(settings)
-    if stored:
-        _refuse_changes(stored, plain, run_directory)
-        if run_directory.is_done and settings.epochs <= stored["epochs"]:
-            show(_metrics_line(run_directory.read_metrics()))
-            log.info("done before: %s", folder)
-            return 0
-    run_directory.clear_marks()
-    run_directory.write_config({**plain, "overrides": overrides})
-    from lrcn.training import session
+def show_metrics(metrics: dict, *, title: str) -> None:
+    """Writes metrics to stdout as a small table."""
+    table = rich.table.Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD)
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    _console().print(table)
 
-    session.train(settings, run_directory)
-    return 0
+
+def _console() -> rich.console.Console:
+    plain = rich.console.Console(highlight=False, markup=False)
+    if plain.is_terminal:
+        return plain
+    return rich.console.Console(highlight=False, markup=False, width=_UNBOUNDED)
+
+
+def _log_next(results: pathlib.Path, command: str) -> None:
+    log.info("results: %s", results)
+    if command:
+        log.info("next: %s", command)
+
+
+def _train_command(reports: list) -> str:
+    """Returns the command that trains on what was just stored."""
+    paths = {report.name.rpartition(".")[2]: report.path for report in reports}
+    keys = [f"dataset.{role}={paths[role]}" for role in ("train", "val", "test") if role in paths]
+    return f"lrcn train dataset=records {' '.join(keys)}" if keys else ""
 
 
 def _stored_config(run_directory: runs.RunDirectory) -> dict | None:
@@ -70,8 +277,14 @@ def _stored_config(run_directory: runs.RunDirectory) -> dict | None:
     return run_directory.read_config() if begun and run_directory.config_file.exists() else None
 
 
+def _adopt(source: runs.RunDirectory, plain: dict, target: runs.RunDirectory) -> None:
+    """Copies the checkpoints of another run, so that the run in `target` goes on from them."""
+    _refuse_changes(source.read_config(), plain, source)
+    source.copy_checkpoints(target)
+
+
 def _refuse_changes(stored: dict, plain: dict, run_directory: runs.RunDirectory) -> None:
-    stored = {key: value for key, value in stored.items() if key != "overrides"}
+    stored = {key: value for key, value in stored.items() if key not in _NOT_SETTINGS}
     for key in config.changed_keys(stored, plain):
         if key.partition(".")[0] not in _FREE_KEYS:
             raise UserError(
@@ -87,7 +300,3 @@ def _value(plain: dict, key: str) -> Any:
     for part in key.split("."):
         plain = plain.get(part, {}) if isinstance(plain, dict) else {}
     return plain
-
-
-def _metrics_line(metrics: dict) -> str:
-    return json.dumps(metrics)

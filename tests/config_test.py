@@ -130,3 +130,29 @@ def test_changed_keys_are_dotted():
 def test_dicts_of_splits():
     values = typed("train", "dataset=tfds", "dataset.name=a", "+dataset.splits={train: x}")
     assert values.dataset.splits == {"train": "x"}
+
+
+@pytest.mark.parametrize("experiment", help.members("experiment"))
+def test_experiments_compose_and_say_what_they_are(experiment):
+    places = ["dataset.videos=a", "dataset.lists=b"]
+    composed = compose("train", f"experiment={experiment}")
+    needed = places if composed.dataset.source == "ucf101" else []
+    assert typed("train", f"experiment={experiment}", *needed).name == experiment
+    text = (help.conf_folder() / "experiment" / f"{experiment}.yaml").read_text()
+    for word in ("Command: lrcn train", "Expected:", "Time:"):
+        assert word in text
+
+
+@pytest.mark.parametrize("experiment", ["ucf101_rgb_singleframe", "ucf101_rgb_lrcn"])
+def test_recipes_of_the_paper(experiment):
+    values = typed("train", f"experiment={experiment}", "dataset.videos=a", "dataset.lists=b")
+    optimizer = values.optimizer
+    assert (optimizer.learning_rate, optimizer.momentum, optimizer.weight_decay) == (
+        1e-3,
+        0.9,
+        5e-3,
+    )
+    frames = values.batch_size * values.clipframe_mode.num_frames_per_clip
+    videos, steps = 9537, {"ucf101_rgb_singleframe": 5000, "ucf101_rgb_lrcn": 30000}[experiment]
+    assert frames == {"ucf101_rgb_singleframe": 128, "ucf101_rgb_lrcn": 24 * 16}[experiment]
+    assert abs(values.epochs * -(-videos // values.batch_size) - steps) / steps < 0.02

@@ -79,6 +79,7 @@ def write_records(tmp_path):
             type=kind,
             frames_per_clip=None if clips is None else len(clips[0][0]),
             clips_per_item=None,
+            raw_image_shape=None,
             frame_shape=(*size, 3),
             num_classes=classes,
             multi_label=any(len(own) > 1 for own in labels),

@@ -17,6 +17,7 @@ ROOMS = [
     {"datasets"},
     {"runs"},
     {"training", "inference"},
+    {"evaluation"},
     {"verbs"},
     {"help"},
     {"cli"},

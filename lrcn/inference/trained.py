@@ -1,0 +1,163 @@
+"""A trained run, opened to be used: `lrcn.load(run)`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from lrcn import config, runs
+from lrcn import settings as settings_lib
+from lrcn.data import augment, epochs, records, video
+from lrcn.data import clips as clips_lib
+from lrcn.errors import UserError
+from lrcn.inference import predict as predict_lib
+from lrcn.models import backbones
+
+CHECKPOINTS = ("best", "last")
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A run's model with all that is needed to use it.
+
+    Attributes:
+        run: The run directory.
+        model: Maps clips [batch, time, height, width, 3] uint8 to `logits` [batch, time, classes]
+            and `probabilities` [batch, classes].
+        labels: Names of the classes in the order of the outputs.
+        contract: The input contract: height, width, channel_order, scale, mean, std.
+        settings: The settings of the training.
+        shown: How items were shown to the network.
+    """
+
+    run: runs.RunDirectory
+    model: keras.Model
+    labels: tuple[str, ...]
+    contract: dict[str, Any]
+    settings: settings_lib.TrainSettings
+    shown: runs.Shown
+
+    def predict(
+        self, path: str | os.PathLike | Sequence[str], *, top_k: int = 5, overlay: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Returns what `lrcn predict` prints: a dict for each video, image or folder of frames.
+
+        Args:
+            path: A path, a glob, or several of them.
+            top_k: Labels in `top`.
+            overlay: An mp4 to draw the labels of the only input on.
+
+        Raises:
+            UserError: An input does not exist or cannot be read.
+        """
+        return list(self.predictor(top_k=top_k).predict(path, overlay_path=overlay))
+
+    def predictor(
+        self,
+        *,
+        clipframe_mode: settings_lib.ClipframeMode | None = None,
+        pooling: settings_lib.Pooling | None = None,
+        view: augment.View | None = None,
+        **options: Any,
+    ) -> predict_lib.Predictor:
+        """Returns the predictor of this run; what is not given is as in the run.
+
+        Args:
+            clipframe_mode: How windows are cut.
+            pooling: Of frames and of windows.
+            view: What part of a frame is seen.
+            **options: Further fields of the predictor, such as `batch_size`.
+        """
+        frames, clips = self.pooling(pooling)
+        reading = video.Reading(
+            tuple(self.shown.frame_shape) if self.shown.frame_shape else None,
+            options.pop("frame_format", "jpg"),
+            self.shown.frame_step,
+            self.shown.fps,
+            self.shown.quality,
+        )
+        options = {"batch_size": self.settings.batch_size, **options}
+        return predict_lib.Predictor(
+            model=self.model,
+            labels=self.labels,
+            mode=self.mode(None, clipframe_mode),
+            view=view or self.view(None),
+            reading=reading,
+            pooling_frames=frames,
+            pooling_clips=clips,
+            **options,
+        )
+
+    def pooling(self, given: settings_lib.Pooling | None) -> tuple[str, str]:
+        """Returns the pooling of frames and of clips; None and its fields mean as in the run."""
+        own = self.settings.pooling
+        if given is None:
+            return own.frames, own.clips
+        return given.frames or own.frames, given.clips or own.clips
+
+    def view(self, given: settings_lib.Augment | None) -> augment.View:
+        """Returns what part of a frame is seen in evaluation; None means as in the run."""
+        crop = (given.evaluate if given else None) or self.settings.augment.evaluate
+        return augment.View((self.contract["height"], self.contract["width"]), crop)
+
+    def mode(
+        self,
+        record_set: records.RecordSet | None,
+        given: settings_lib.ClipframeMode | None,
+    ) -> clips_lib.ClipMode | None:
+        """Returns how clips are chosen from records, or from a new video if there are none.
+
+        Args:
+            record_set: The records; None for media.
+            given: What was asked for; `auto` and None mean as in the run.
+
+        Returns:
+            The mode, None for the records' own clips.
+        """
+        trained = clips_lib.ClipMode(**self.shown.mode) if self.shown.mode else None
+        asked = dataclasses.asdict(given) if given else {}
+        asked = {key: value for key, value in asked.items() if value is not None}
+        if asked.get("name", "auto") != "auto":
+            return clips_lib.ClipMode(**asked)
+        asked.pop("name", None)
+        mode = epochs.evaluation_mode(record_set, trained)
+        if asked and mode is None:
+            mode = record_set.metadata.clipframe_mode
+        if "num_frames_per_clip" in asked and "clip_offset_or_num" not in asked:
+            return clips_lib.evaluation_mode(asked["num_frames_per_clip"])
+        return dataclasses.replace(mode, **asked) if asked else mode
+
+
+def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
+    """Opens a trained run.
+
+    Args:
+        run: The run directory.
+        checkpoint: "best" by the monitored value, or "last".
+
+    Raises:
+        UserError: There is no such run, or it has no checkpoint.
+    """
+    directory = runs.RunDirectory(pathlib.Path(run).absolute())
+    file = directory.checkpoint() if checkpoint == "best" else directory.last
+    if not file.exists():
+        raise UserError("the run has no such checkpoint", where=file)
+    plain = {
+        key: value
+        for key, value in directory.read_config().items()
+        if key not in ("overrides", "shown")
+    }
+    model = keras.models.load_model(file, compile=False)
+    return Trained(
+        run=directory,
+        model=model,
+        labels=directory.read_labels(),
+        contract=backbones.contract_of(model),
+        settings=config.from_plain("train", plain),
+        shown=directory.read_shown(),
+    )
