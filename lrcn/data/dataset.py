@@ -76,8 +76,7 @@ def training_clips(
     dataset = by_epoch(chosen, seed, first_epoch, epochs).flat_map(
         lambda *rows: batches(tf.data.Dataset.from_tensor_slices(rows))
     )
-    count = tf.data.experimental.assert_cardinality(steps * max(0, epochs - first_epoch))
-    return dataset.apply(count).prefetch(_AHEAD), steps
+    return dataset.prefetch(_AHEAD), steps
 
 
 def evaluation_clips(
@@ -134,6 +133,34 @@ def evaluation_clips(
     count = -(-len(rows) * crops // batch_size)
     dataset = dataset.batch(batch_size)
     return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(_AHEAD)
+
+
+def stored_frames(
+    record_set: records.RecordSet, items: Sequence[int], *, view: augment.View, batch_size: int
+) -> tf.data.Dataset:
+    """Returns every stored frame of some items in order, each decoded once.
+
+    Args:
+        record_set: The records, whose checksums are verified first.
+        items: Places in the records.
+        view: What part of a frame is seen; not a random one, nor ten crops.
+        batch_size: Frames in a batch.
+
+    Returns:
+        A dataset of [batch, height, width, 3] uint8.
+    """
+    reader = _Reader(record_set)
+
+    def frames_of(item):
+        frames = records.parse_example(reader.read(item))["frames"]
+        return tf.data.Dataset.from_tensor_slices(frames[:, tf.newaxis])
+
+    def decoded(jpeg):
+        return augment.decode(jpeg, view, tf.zeros([3], tf.float64))[0]
+
+    dataset = tf.data.Dataset.from_tensor_slices(np.asarray(items, np.int64)).flat_map(frames_of)
+    dataset = dataset.map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return dataset.batch(batch_size).prefetch(_AHEAD)
 
 
 def by_epoch(

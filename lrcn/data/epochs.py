@@ -129,6 +129,54 @@ class Clips:
         return clips_lib.choose(self.mode, count, rng, short_videos=self.short_videos)
 
 
+def training_mode(
+    record_set: records.RecordSet,
+    name: str | None = None,
+    *,
+    num_frames: int | None = None,
+    offset_or_num: int | None = None,
+    tail: str | None = None,
+) -> clips_lib.ClipMode | None:
+    """Returns the mode to train with, or None for the records' own clips.
+
+    Args:
+        record_set: The records.
+        name: The mode that was asked for, None for the records' own or `rand_clips`.
+        num_frames: Its frames per clip, if asked for; else as stored or 16.
+        offset_or_num: Its gap or number of clips, if asked for; else as stored or 1.
+        tail: Its tail, if asked for.
+    """
+    stored = record_set.metadata.clipframe_mode
+    given = {
+        "num_frames_per_clip": num_frames,
+        "clip_offset_or_num": offset_or_num,
+        "tail": tail,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    if name is not None:
+        return clips_lib.ClipMode(name, **given)
+    if stored is not None:
+        return dataclasses.replace(stored, **given) if given else None
+    return clips_lib.ClipMode("rand_clips", **given)
+
+
+def evaluation_mode(
+    record_set: records.RecordSet | None, trained: clips_lib.ClipMode | None
+) -> clips_lib.ClipMode | None:
+    """Returns the mode to evaluate with a network that was trained with the mode `trained`.
+
+    Records with clips of their own keep them; new media (None) have none. Else consecutive frames
+    are evaluated with the paper's protocol over the whole video, unless `iterative` clips were
+    chosen to be trained on; a network that saw scattered frames (`rand_frames`) is shown scattered
+    frames.
+    """
+    if record_set is not None and record_set.metadata.clipframe_mode is not None:
+        return None
+    if trained is not None and trained.name in ("iterative", "rand_frames"):
+        return trained
+    return clips_lib.evaluation_mode(16 if trained is None else trained.num_frames_per_clip)
+
+
 def _frames(mode: clips_lib.ClipMode) -> int:
     return mode.num_frames_per_clip
 

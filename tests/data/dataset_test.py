@@ -35,7 +35,6 @@ def test_an_epoch_shows_the_chosen_frames_with_their_labels(write_records):
     rows = epochs.Clips(record_set, THREE).epoch(5, 0)
     seen = list(batches.as_numpy_iterator())
     assert steps == len(seen) == 3
-    assert batches.cardinality().numpy() == 3
     items, frames = read(np.concatenate([batch[0] for batch in seen]))
     labels = np.concatenate([batch[1] for batch in seen])
     np.testing.assert_array_equal(items, rows.item)
@@ -129,6 +128,15 @@ def test_evaluation_shows_every_clip_in_order(write_records):
     assert len(seen[-1]["item"]) == len(items) % 4
 
 
+def test_stored_frames_come_once_each_in_order(write_records):
+    record_set = write_records(shards=2)
+    batches = dataset.stored_frames(record_set, [1, 2], view=VIEW, batch_size=4)
+    frames = np.concatenate(list(batches.as_numpy_iterator()))
+    items, numbers = read(frames[:, None])
+    np.testing.assert_array_equal(items, [1] * 8 + [2] * 7)
+    np.testing.assert_array_equal(numbers[:, 0], [*range(8), *range(7)])
+
+
 def test_ten_crops_share_item_and_clip(write_records):
     record_set = write_records((4, 4))
     view = augment.View((8, 8), "ten")
@@ -220,3 +228,18 @@ def test_waiting_counts_the_consumers_time_only():
     )
     assert [int(value) for value in dataset.waiting(slow, counter)] == [0, 1, 2]
     assert 0.15 <= float(counter) < 2.0
+
+
+def test_modes_that_nobody_asked_for(write_records):
+    every = write_records()
+    assert epochs.training_mode(every) == clips.ClipMode("rand_clips", 16, 1)
+    assert epochs.training_mode(every, num_frames=8).num_frames_per_clip == 8
+    asked = epochs.training_mode(every, "iterative", num_frames=4, offset_or_num=0, tail="drop")
+    assert asked == clips.ClipMode("iterative", 4, 0)
+    assert epochs.evaluation_mode(every, THREE) == clips.ClipMode("iterative", 3, -1, "align")
+    assert epochs.evaluation_mode(every, asked) == asked
+    own = write_records(clips=[np.array([[0, 1, 2]])] * 3, mode=THREE, name="data.clips")
+    assert epochs.training_mode(own) is None
+    assert epochs.evaluation_mode(own, None) is None
+    with pytest.raises(errors.UserError, match="another mode"):
+        training(own, mode=epochs.training_mode(own, num_frames=2))

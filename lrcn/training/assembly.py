@@ -1,0 +1,156 @@
+"""From the settings of a training to a compiled network and the targets it is trained on."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+from collections.abc import Collection
+
+import keras
+import tensorflow as tf
+
+from lrcn import settings as settings_lib
+from lrcn.data import augment
+from lrcn.models import activity, backbones, weights
+from lrcn.scoring import losses
+from lrcn.training import checkpoints, optimizers, schedules
+
+log = logging.getLogger(__name__)
+
+
+def build_network(
+    settings: settings_lib.TrainSettings, *, num_classes: int, multi_label: bool
+) -> keras.Model:
+    """Returns a new network from frames [batch, time, height, width, 3] uint8 to its outputs."""
+    workflow = settings.workflow
+    common = {
+        "num_classes": num_classes,
+        "multi_label": multi_label,
+        "pooling": settings.pooling.frames,
+    }
+    backbone = build_backbone(settings.backbone, workflow.name)
+    if workflow.name == "singleframe":
+        return activity.singleframe(backbone, dropout=workflow.dropout_out, **common)
+    return activity.lstm(
+        backbone,
+        units=workflow.units,
+        layers=workflow.layers,
+        dropout_in=workflow.dropout_in,
+        dropout_out=workflow.dropout_out,
+        **common,
+    )
+
+
+def build_backbone(settings: settings_lib.Backbone, workflow: str) -> keras.Model:
+    """Returns the CNN; one with given weights is frozen unless the settings say otherwise."""
+    trainable = settings.trainable
+    own = {key: getattr(settings, key) for key in ("alpha", "dropout") if hasattr(settings, key)}
+    return backbones.build(
+        settings.name,
+        layer=settings.layer or backbones.default_layer(settings.name, workflow),
+        weights=settings.weights,
+        trainable=settings.weights is None if trainable is None else trainable,
+        image_size=settings.image_size,
+        **own,
+    )
+
+
+def start_from(network: keras.Model, init: str) -> set[str]:
+    """Copies what fits of a model file's or run's weights into a network and says what did not.
+
+    Returns:
+        The paths of the weights that were copied.
+    """
+    path = pathlib.Path(init)
+    file = path / "checkpoints" / "best.keras" if path.is_dir() else path
+    matched, unmatched = weights.carry_over(checkpoints.load_model(file), network)
+    log.info("init: %d weights from %s", len(matched), file)
+    log.info("init: new: %s", ", ".join(unmatched) or "none")
+    return set(matched)
+
+
+def compile_network(
+    network: keras.Model,
+    settings: settings_lib.TrainSettings,
+    *,
+    steps_per_epoch: int,
+    multi_label: bool,
+    copied: Collection[str] = (),
+) -> None:
+    """Gives a network its optimizer, loss and training metric.
+
+    Args:
+        network: The complete network.
+        settings: Optimizer, schedule, loss and epochs are taken from them.
+        steps_per_epoch: Batches in an epoch.
+        multi_label: Whether labels are multi-hot.
+        copied: Paths of weights that do not start anew; `lr_mult` is for the others of the head.
+    """
+    schedule, optimizer = settings.schedule, settings.optimizer
+    rate = schedules.build(
+        schedule.name,
+        learning_rate=optimizer.learning_rate,
+        total_steps=steps_per_epoch * settings.epochs,
+        decay_steps=schedule.decay_steps,
+        decay_rate=schedule.decay_rate or 1.0,
+        final_rate=schedule.final_rate,
+        warmup_steps=schedule.warmup_steps,
+    )
+    head = activity.head(network).trainable_variables
+    built = optimizers.build(
+        optimizer.name,
+        variables=network.trainable_variables,
+        learning_rate=rate,
+        momentum=optimizer.momentum,
+        weight_decay=optimizer.weight_decay,
+        clipnorm=optimizer.clipnorm,
+        new_variables=[variable for variable in head if variable.path not in copied],
+        lr_mult=optimizer.lr_mult,
+        loss_scaling=settings.precision == "mixed_float16",
+    )
+    compile_with(network, built, loss=settings.workflow.loss, multi_label=multi_label)
+
+
+def compile_with(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, *, loss: str, multi_label: bool
+) -> None:
+    """Compiles a network or its head with an optimizer, which keeps its state.
+
+    Args:
+        model: Returns `logits` and `probabilities`.
+        optimizer: One that is new or that already knows the model's trainable variables.
+        loss: "every_step" or "pooled".
+        multi_label: Whether labels are multi-hot.
+    """
+    output, function = losses.build(loss, multi_label=multi_label)
+    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    model.compile(
+        optimizer=optimizer,
+        loss={output: function},
+        metrics=None if multi_label else {"probabilities": [accuracy]},
+        jit_compile=False,  # brings nothing on CPU and compiles anew for each shape
+    )
+
+
+def with_targets(clips: tf.data.Dataset, num_frames: int) -> tf.data.Dataset:
+    """Returns (inputs, labels[, weights]) with labels and weights for each output of a network.
+
+    Args:
+        clips: Elements (inputs, labels [batch, ...][, weights [batch]]).
+        num_frames: Frames of a clip; the output `logits` has a label for each.
+    """
+
+    def outputs(values):
+        return {"logits": losses.every_step(values, num_frames), "probabilities": values}
+
+    return clips.map(lambda inputs, *targets: (inputs, *map(outputs, targets)))
+
+
+def views(
+    settings: settings_lib.Augment, size: tuple[int, int]
+) -> tuple[augment.View, augment.View]:
+    """Returns the view of training and that of evaluation."""
+    return (
+        augment.View(size, settings.train, settings.mirror),
+        augment.View(size, settings.evaluate),
+    )

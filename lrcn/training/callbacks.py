@@ -1,0 +1,267 @@
+"""What happens at the end of an epoch: validation by video, logs, checkpoints, stopping."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import math
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lrcn import errors, files, runs
+from lrcn.scoring import metrics
+from lrcn.training import checkpoints
+
+log = logging.getLogger(__name__)
+
+# Monitored values that are better when they are smaller; all others when they are larger.
+_SMALLER = ("loss", "val_loss")
+
+
+class Throughput(keras.callbacks.Callback):
+    """Logs clips and frames per second and the share of the time spent waiting for data.
+
+    Args:
+        clips: Clips of an epoch.
+        num_frames: Frames of a clip.
+        waited: Scalar float64 variable, the seconds waited so far; see `dataset.waiting`.
+    """
+
+    def __init__(self, *, clips: int, num_frames: int, waited: tf.Variable):
+        super().__init__()
+        self._clips, self._num_frames, self._waited = clips, num_frames, waited
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the clock."""
+        self._began, self._before = time.monotonic(), float(self._waited.numpy())
+
+    def on_epoch_end(self, epoch, logs):
+        """Adds `seconds`, `clips_per_second`, `frames_per_second` and `data_wait` to the logs."""
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        logs["seconds"] = round(seconds, 3)
+        logs["clips_per_second"] = round(self._clips / seconds, 2)
+        logs["frames_per_second"] = round(self._clips * self._num_frames / seconds, 1)
+        logs["data_wait"] = round((float(self._waited.numpy()) - self._before) / seconds, 4)
+
+
+class LearningRateLog(keras.callbacks.Callback):
+    """Logs the rate that the next step will have, and calls the training accuracy by its name."""
+
+    def on_epoch_end(self, epoch, logs):
+        """Adds `learning_rate` to the logs."""
+        rate = self.model.optimizer.learning_rate
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
+        if "probabilities_accuracy" in logs:
+            logs["accuracy"] = logs.pop("probabilities_accuracy")
+
+
+class VideoValidation(keras.callbacks.Callback):
+    """Classifies the validation videos, every clip of each, pooled to videos.
+
+    Args:
+        batches: Dataset of dicts of `item` [batch], `clip` [batch] and the model's input under
+            `key`; rows of one item and clip are crops of it, and averaged.
+        key: "frames" or "features".
+        labels: [videos], or multi-hot [videos, classes].
+        pooling: "avg", "last" or "max" over the clips of a video.
+    """
+
+    def __init__(self, batches: tf.data.Dataset, *, key: str, labels: np.ndarray, pooling: str):
+        super().__init__()
+        self._batches, self._key = batches, key
+        self._labels, self._pooling = labels, pooling
+        self._forward = None
+
+    def on_epoch_end(self, epoch, logs):
+        """Adds `val_video_accuracy`, `val_clip_accuracy`, `val_loss` and others to the logs."""
+        logs.update({f"val_{name}": value for name, value in self.measure().items()})
+
+    def measure(self) -> dict[str, float]:
+        """Returns the metrics of the validation videos under the model as it is."""
+        outputs, places = [], []
+        for batch in self._batches:
+            outputs.append(self._probabilities(batch[self._key]))
+            places.append(tf.stack([batch["item"], batch["clip"]]))
+        # Converted at the end, so that batches follow each other without waiting.
+        probabilities = np.concatenate([values.numpy() for values in outputs])
+        items, clips = np.concatenate([place.numpy() for place in places], axis=1)
+        first = np.flatnonzero(np.diff(items, prepend=-1) | np.diff(clips, prepend=-1))
+        crops = np.diff(np.append(first, len(items)))[:, None]
+        return metrics.summary(
+            np.add.reduceat(probabilities, first) / crops,
+            items[first],
+            self._labels,
+            how=self._pooling,
+        )
+
+    def _probabilities(self, inputs: tf.Tensor) -> tf.Tensor:
+        if self._forward is None:
+            spec = self._batches.element_spec[self._key]
+            model = self.model
+            self._forward = tf.function(
+                lambda values: model(values, training=False)["probabilities"],
+                input_signature=[spec],
+            )
+        return self._forward(inputs)
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Keeps the history, the best and the last checkpoint, and stops when nothing gets better.
+
+    The best one is written first: a kill between the two repeats an epoch that writes the same
+    best again. Between equal values of the monitored metric the smaller validation loss decides.
+    Without validation every epoch is the best so far.
+
+    Args:
+        network: The complete model, which may be more than the part that is trained.
+        run: The run directory.
+        state: How far the run is; changed in place.
+        monitor: Name of the monitored value in the logs.
+        min_delta: Smallest change of it that counts.
+        patience: Epochs without a better value before the training stops; None for never.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        run: runs.RunDirectory,
+        state: checkpoints.State,
+        *,
+        monitor: str,
+        min_delta: float = 0.0,
+        patience: int | None = None,
+    ):
+        super().__init__()
+        self._network, self._run, self._state = network, run, state
+        self._monitor, self._min_delta, self._patience = monitor, min_delta, patience
+
+    def on_epoch_end(self, epoch, logs):
+        """Writes `best.keras` if the epoch is the best one, `last.keras` and the tables."""
+        state = self._state
+        state.epoch = epoch + 1
+        row = {"epoch": epoch + 1, **{name: _plain(value) for name, value in logs.items()}}
+        state.history.append(row)
+        better = self._is_better(logs)
+        state.wait = 0 if better else state.wait + 1
+        if better:
+            self._remember(row)
+            checkpoints.save(self._network, self._run.best, state)
+        checkpoints.save(self._network, self._run.last, state)
+        write_history(self._run, state)
+        if is_stopped(state, self._patience):
+            log.info("stopped: no better %s for %d epochs", self._monitor, state.wait)
+            self.model.stop_training = True
+
+    def _is_better(self, logs: dict) -> bool:
+        if self._monitor not in logs:
+            return True
+        value, state = float(logs[self._monitor]), self._state
+        if math.isnan(value):
+            return False
+        if state.best is None:
+            return True
+        gain = state.best - value if self._monitor in _SMALLER else value - state.best
+        if gain == 0 and "val_loss" in logs and state.best_loss is not None:
+            return float(logs["val_loss"]) < state.best_loss
+        return gain > self._min_delta
+
+    def _remember(self, row: dict) -> None:
+        state = self._state
+        state.best, state.best_loss = row.get(self._monitor), row.get("val_loss")
+        state.best_epoch = row["epoch"]
+        state.best_metrics = {
+            name.removeprefix("val_"): value
+            for name, value in row.items()
+            if name.startswith("val_")
+        }
+
+
+def is_stopped(state: checkpoints.State, patience: int | None) -> bool:
+    """Tells whether a run has waited long enough for a better epoch."""
+    return patience is not None and state.wait >= patience
+
+
+def write_history(run: runs.RunDirectory, state: checkpoints.State) -> None:
+    """Writes `history.csv` and `state.json` anew, so that a kill never leaves a row twice."""
+    text = io.StringIO()
+    names = list(dict.fromkeys(name for row in state.history for name in row))
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(state.history)
+    files.write_text(run.history_file, text.getvalue())
+    summary = {"epoch": state.epoch, "best_epoch": state.best_epoch, "best": state.best}
+    files.write_json(run.state_file, {**summary, "wait": state.wait})
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Writes every logged value of an epoch for TensorBoard.
+
+    Args:
+        run: The run directory.
+    """
+
+    def __init__(self, run: runs.RunDirectory):
+        super().__init__()
+        self._folder = run.tensorboard
+        self._writer = None
+
+    def on_epoch_end(self, epoch, logs):
+        """Writes the logs at step `epoch + 1`."""
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self._folder))
+        with self._writer.as_default(step=epoch + 1):
+            for name, value in logs.items():
+                tf.summary.scalar(name, float(value))
+        self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        """Closes the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+class TerminateOnNaN(keras.callbacks.Callback):
+    """Ends the run with a message when the loss is no number any more."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Notes the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs):
+        """Raises a `UserError` that names epoch and batch."""
+        loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            raise errors.UserError(
+                "the loss is no finite number any more",
+                where=f"epoch {self._epoch + 1}, batch {batch + 1}",
+                received=f"loss {loss}",
+                remedy="Lower optimizer.learning_rate, set optimizer.clipnorm, or lengthen "
+                "schedule.warmup_steps; the last finished epoch is kept.",
+            )
+
+
+class EpochLines(keras.callbacks.Callback):
+    """Logs a line an epoch.
+
+    Args:
+        epochs: Epochs of the whole training.
+    """
+
+    def __init__(self, epochs: int):
+        super().__init__()
+        self._epochs = epochs
+
+    def on_epoch_end(self, epoch, logs):
+        """Logs loss, validation, speed and waiting."""
+        names = ("loss", "accuracy", "val_loss", "val_video_accuracy", "val_video_map")
+        values = [f"{name} {logs[name]:.4g}" for name in names if name in logs]
+        speed = f"{logs['clips_per_second']:.4g} clips/s, waiting for data {logs['data_wait']:.1%}"
+        log.info("epoch %d/%d: %s, %s", epoch + 1, self._epochs, ", ".join(values), speed)
+
+
+def _plain(value) -> float | int:
+    return value if isinstance(value, int) else float(value)

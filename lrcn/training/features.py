@@ -1,0 +1,262 @@
+"""What a frozen CNN says of every stored frame, computed once and kept beside the records.
+
+A frozen CNN under a view without randomness maps a stored frame to the same features in every
+epoch, run and job of a sweep. They lie in `features/<records>-<key>/` as float32, under a key of
+records, weights, input contract, view and precision, so that any change asks for new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import pathlib
+import shutil
+import time
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lrcn import errors, files
+from lrcn.data import augment, dataset, progress, records
+from lrcn.data import epochs as epochs_lib
+from lrcn.models import backbones
+
+log = logging.getLogger(__name__)
+
+_FORMAT = 1
+_BATCH = 64  # frames
+_PART = 4096  # frames that are computed before they are kept: what a kill can cost
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """The features of every stored frame of records.
+
+    Attributes:
+        values: float32 [frames, features], a file mapped into memory.
+        starts: int64 [items], place of the first frame of each item.
+    """
+
+    values: np.ndarray
+    starts: np.ndarray
+
+    def gather(self, item: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Returns the features of clips, float32 [clips, time, features].
+
+        Args:
+            item: [clips], places in the records.
+            frames: [clips, time], indices into each item's stored frames.
+        """
+        return self.values[self.starts[item][:, None] + frames]
+
+
+def serves(backbone: keras.Model, view: augment.View) -> bool:
+    """Tells whether features may stand for frames: the CNN is frozen and nothing is random."""
+    return not backbone.trainable_weights and not view.is_random and view.crop != "ten"
+
+
+def extract(
+    record_set: records.RecordSet, backbone: keras.Model, *, view: augment.View
+) -> Features:
+    """Returns the features of records, computing those that are not kept yet.
+
+    A killed computation goes on where it was.
+
+    Args:
+        record_set: The records.
+        backbone: Maps [batch, height, width, 3] uint8 to [batch, features]; runs in inference mode.
+        view: What part of a frame is seen.
+
+    Raises:
+        UserError: The folder of the records cannot be written to.
+    """
+    counts = np.array(record_set.metadata.frame_counts, np.int64)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+    folder = folder_of(record_set, backbone, view)
+    values = folder / "features.npy"
+    if not values.exists():
+        with _explaining(folder):
+            _compute(record_set, backbone, view, folder)
+    return Features(np.load(values, mmap_mode="r"), starts)
+
+
+def folder_of(
+    record_set: records.RecordSet, backbone: keras.Model, view: augment.View
+) -> pathlib.Path:
+    """Returns where the features of records under a CNN and a view are kept."""
+    facts = {
+        "format": _FORMAT,
+        "records": [shard.checksum for shard in record_set.metadata.shards],
+        "backbone": backbone.name,
+        "weights": _weights_digest(backbone),
+        "contract": backbones.contract_of(backbone),
+        "features": backbone.output_shape[-1],
+        "precision": backbone.layers[-1].compute_dtype,
+        "view": [list(view.size), view.crop],
+    }
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    name = record_set.path.name.removesuffix(records.SUFFIX)
+    return record_set.path.parent / "features" / f"{name}-{key}"
+
+
+def training_clips(
+    features: Features,
+    chosen: epochs_lib.Clips,
+    *,
+    targets: dataset.Targets,
+    batch_size: int,
+    seed: int,
+    first_epoch: int,
+    epochs: int,
+) -> tuple[tf.data.Dataset, int]:
+    """Returns what `dataset.training_clips` does, with features in the place of frames.
+
+    Clips, order and batches are the same for the same seed and epoch.
+
+    Returns:
+        The dataset and the number of batches in an epoch. Elements are (features [batch, time,
+        features] float32, labels, and weights if the targets have any).
+    """
+
+    def batches(item, frames, draw):
+        rows = tf.data.Dataset.from_tensor_slices((item, frames))
+        return rows.batch(batch_size)
+
+    def element(item, frames):
+        return (_gathered(features, item, frames), *targets.of(item))
+
+    steps = -(-len(chosen.epoch(seed, first_epoch)) // batch_size)
+    clips = dataset.by_epoch(chosen, seed, first_epoch, epochs).flat_map(batches)
+    return clips.map(element).prefetch(tf.data.AUTOTUNE), steps
+
+
+def evaluation_clips(
+    features: Features, chosen: epochs_lib.Clips, *, batch_size: int, seed: int = 0
+) -> tf.data.Dataset:
+    """Returns what `dataset.evaluation_clips` does, with `features` in the place of `frames`."""
+    rows = chosen.every(seed)
+
+    def element(item, clip, frames):
+        return {"features": _gathered(features, item, frames), "item": item, "clip": clip}
+
+    clips = tf.data.Dataset.from_tensor_slices((rows.item, rows.clip, rows.frames))
+    return clips.batch(batch_size).map(element).prefetch(tf.data.AUTOTUNE)
+
+
+def _gathered(features: Features, item: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
+    values = tf.numpy_function(features.gather, [item, frames], tf.float32, stateful=False)
+    return tf.ensure_shape(values, [None, frames.shape[1], features.values.shape[1]])
+
+
+def _weights_digest(backbone: keras.Model) -> str:
+    digest = hashlib.sha256()
+    for weight in backbone.weights:
+        value = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
+        digest.update(f"{value.dtype}{value.shape}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def _parts(counts: np.ndarray) -> list[np.ndarray]:
+    """Returns the items of each part, cut where about `_PART` frames are full."""
+    number = np.cumsum(counts) // _PART
+    return np.split(np.arange(len(counts)), np.flatnonzero(np.diff(number)) + 1)
+
+
+def _compute(
+    record_set: records.RecordSet, backbone: keras.Model, view: augment.View, folder: pathlib.Path
+) -> None:
+    counts = np.array(record_set.metadata.frame_counts, np.int64)
+    parts = _parts(counts)
+    missing = [index for index in range(len(parts)) if not _part(folder, index).exists()]
+    began = time.monotonic()
+    if missing:
+        with records.translating_errors(record_set.path):
+            items = np.concatenate([parts[index] for index in missing])
+            sizes = [int(counts[parts[index]].sum()) for index in missing]
+            stream = _stream(record_set, backbone, view, items, total=sum(sizes))
+            for index, values in zip(missing, _regrouped(stream, sizes), strict=True):
+                with files.atomic_path(_part(folder, index)) as path:
+                    np.save(path, values)
+        seconds = time.monotonic() - began
+        log.info(
+            "features: %d frames of %s in %.0f s, %.0f frames/s, kept in %s",
+            sum(sizes),
+            record_set.path.name,
+            seconds,
+            sum(sizes) / seconds,
+            folder,
+        )
+    _join(folder, len(parts))
+
+
+def _stream(
+    record_set: records.RecordSet,
+    backbone: keras.Model,
+    view: augment.View,
+    items: np.ndarray,
+    *,
+    total: int,
+) -> Iterator[np.ndarray]:
+    """Yields the features of batches of frames."""
+    shape = [None, *backbone.input_shape[1:]]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
+    def forward(frames):
+        return tf.cast(backbone(frames, training=False), tf.float32)
+
+    batches = dataset.stored_frames(record_set, items, view=view, batch_size=_BATCH)
+    what = f"features {record_set.path.name.removesuffix(records.SUFFIX)}"
+    with progress.shown(what, -(-total // _BATCH), unit=f"batches of {_BATCH} frames") as advance:
+        for frames in batches:
+            yield forward(frames).numpy()
+            advance()
+
+
+def _regrouped(stream: Iterator[np.ndarray], sizes: list[int]) -> Iterator[np.ndarray]:
+    """Yields arrays of the given lengths cut from a stream of arrays."""
+    held = np.concatenate([next(stream)])
+    for size in sizes:
+        pieces, length = [held], len(held)
+        while length < size:
+            pieces.append(next(stream))
+            length += len(pieces[-1])
+        joined = np.concatenate(pieces)
+        yield joined[:size]
+        held = joined[size:]
+
+
+def _part(folder: pathlib.Path, index: int) -> pathlib.Path:
+    return folder / "parts" / f"{index:05d}.npy"
+
+
+def _join(folder: pathlib.Path, parts: int) -> None:
+    """Makes one file of all parts and removes them."""
+    arrays = [np.load(_part(folder, index), mmap_mode="r") for index in range(parts)]
+    shape = (sum(len(array) for array in arrays), arrays[0].shape[1])
+    with files.atomic_path(folder / "features.npy") as path:
+        whole = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        start = 0
+        for array in arrays:
+            whole[start : start + len(array)] = array
+            start += len(array)
+        whole.flush()
+    shutil.rmtree(folder / "parts", ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _explaining(folder: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise errors.UserError(
+            "features are kept beside the records, where nothing can be written",
+            where=folder,
+            received=error.strerror,
+            remedy="Copy the records to a folder of your own.",
+        ) from error

@@ -1,0 +1,208 @@
+import csv
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lrcn import errors, runs
+from lrcn import settings as settings_lib
+from lrcn.data import dataset, records
+from lrcn.models import activity
+from lrcn.training import assembly, checkpoints, session
+
+
+@pytest.fixture
+def run(tmp_path):
+    return runs.RunDirectory(tmp_path / "run")
+
+
+def frozen(make_settings, **changes):
+    return make_settings(backbone__trainable=False, **changes)
+
+
+def arrays(run):
+    """Everything in `last.keras` that decides how a run goes on."""
+    model, state = checkpoints.load(run.last)
+    values = {f"weight {w.path}": w.numpy() for w in model.weights}
+    values |= {f"optimizer {i}": v.numpy() for i, v in enumerate(model.optimizer.variables)}
+    values |= {f"seed {i}": v.numpy() for i, v in enumerate(checkpoints._seed_variables(model))}
+    return values, state
+
+
+def assert_same(run, other):
+    expected, state = arrays(run)
+    values, other_state = arrays(other)
+    assert values.keys() == expected.keys()
+    assert any(key.startswith("seed") for key in values)
+    for key, value in values.items():
+        np.testing.assert_array_equal(value, expected[key], err_msg=key)
+    volatile = {"seconds", "clips_per_second", "frames_per_second", "data_wait"}
+    for row, other_row in zip(state.history, other_state.history, strict=True):
+        assert {k: v for k, v in row.items() if k not in volatile} == {
+            k: v for k, v in other_row.items() if k not in volatile
+        }
+    assert (state.best, state.best_epoch, state.wait) == (
+        other_state.best,
+        other_state.best_epoch,
+        other_state.wait,
+    )
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_a_training_leaves_what_it_promises(make_settings, run, trainable):
+    settings = make_settings(backbone__trainable=trainable, callbacks__tensorboard=True)
+    metrics = session.train(settings, run)
+    assert set(metrics) == {
+        *("video_accuracy", "video_top5", "clip_accuracy", "loss", "videos", "epoch"),
+    }
+    assert metrics["videos"] == 3
+    assert run.read_metrics() == metrics
+    assert run.read_labels() == ("0", "1", "2")
+    rows = list(csv.DictReader(run.history_file.read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert {"loss", "accuracy", "val_loss", "val_video_accuracy", "learning_rate"} <= set(rows[0])
+    assert all(0 <= float(row["data_wait"]) <= 1 for row in rows)
+    assert list(run.tensorboard.iterdir())
+    assert json.loads(run.state_file.read_text())["epoch"] == 2
+    model = keras.models.load_model(run.best)
+    outputs = model.predict(np.zeros((1, 4, 16, 16, 3), np.uint8), verbose=0)
+    assert outputs["probabilities"].shape == (1, 3)
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_going_on_equals_never_having_stopped(make_settings, tmp_path, trainable):
+    settings = make_settings(backbone__trainable=trainable, augment__mirror=trainable, epochs=4)
+    straight, halved = runs.RunDirectory(tmp_path / "a"), runs.RunDirectory(tmp_path / "b")
+    session.train(settings, straight)
+    session.train(dataclasses.replace(settings, epochs=1), halved)
+    session.train(dataclasses.replace(settings, epochs=3), halved)
+    session.train(settings, halved)
+    assert_same(straight, halved)
+
+
+def test_resume_goes_on_from_another_run(make_settings, tmp_path):
+    first, second = runs.RunDirectory(tmp_path / "a"), runs.RunDirectory(tmp_path / "b")
+    session.train(frozen(make_settings, epochs=1), first)
+    session.train(frozen(make_settings, epochs=2, resume=str(first.path)), second)
+    _, state = checkpoints.load(second.last)
+    assert [row["epoch"] for row in state.history] == [1, 2]
+    with pytest.raises(errors.UserError, match="resume.*no checkpoint"):
+        missing = runs.RunDirectory(tmp_path / "c")
+        session.train(frozen(make_settings, resume=str(tmp_path / "none")), missing)
+
+
+def test_init_copies_weights_only(make_settings, tmp_path, caplog):
+    first, second = runs.RunDirectory(tmp_path / "a"), runs.RunDirectory(tmp_path / "b")
+    session.train(make_settings(epochs=1), first)
+    settings = make_settings(init=str(first.path), workflow__units=7)
+    network = assembly.build_network(settings, num_classes=3, multi_label=False)
+    copied = assembly.start_from(network, settings.init)
+    source = keras.models.load_model(first.best)
+    np.testing.assert_array_equal(
+        activity.backbone(network).weights[0].numpy(), activity.backbone(source).weights[0].numpy()
+    )
+    assert any("conv1" in path for path in copied)
+    assert not any("lstm1" in path for path in copied)
+    caplog.set_level("INFO")
+    session.train(settings, second)
+    assert "init: new: lstm1/lstm_cell/kernel" in caplog.text
+    assert checkpoints.load(second.last)[1].epoch == 2
+
+
+def test_features_train_the_head_as_frames_do(make_settings, tmp_path, monkeypatch):
+    settings = frozen(make_settings, epochs=2, workflow__dropout_in=0.0, workflow__dropout_out=0.0)
+    quick, slow = runs.RunDirectory(tmp_path / "a"), runs.RunDirectory(tmp_path / "b")
+    session.train(settings, quick)
+    monkeypatch.setattr(session.features, "serves", lambda *_: False)
+    session.train(settings, slow)
+    expected, values = arrays(slow)[0], arrays(quick)[0]
+    for key in expected:
+        np.testing.assert_allclose(values[key], expected[key], rtol=1e-3, atol=1e-5, err_msg=key)
+
+
+def test_the_second_run_computes_no_features(make_settings, tmp_path, monkeypatch):
+    session.train(frozen(make_settings), runs.RunDirectory(tmp_path / "a"))
+    monkeypatch.setattr(session.features, "_compute", None)
+    changed = frozen(make_settings, workflow__units=5, epochs=1)
+    session.train(changed, runs.RunDirectory(tmp_path / "b"))
+
+
+def test_early_stopping_is_remembered(make_settings, run, caplog):
+    settings = frozen(make_settings, epochs=9, callbacks__patience=2, optimizer__learning_rate=1e-9)
+    settings = dataclasses.replace(
+        settings, callbacks=dataclasses.replace(settings.callbacks, min_delta=0.5, monitor="loss")
+    )
+    session.train(settings, run)
+    assert checkpoints.load(run.last)[1].epoch == 3
+    caplog.set_level("INFO")
+    session.train(settings, run)
+    assert "nothing left to do" in caplog.text
+    assert checkpoints.load(run.last)[1].epoch == 3
+
+
+def test_a_loss_that_is_no_number_ends_the_run(make_settings, run):
+    settings = frozen(make_settings, optimizer=settings_lib.Optimizer("sgd", 1e38, 0, 1, None))
+    settings = dataclasses.replace(settings, epochs=5)
+    with pytest.raises(errors.UserError, match=r"epoch \d+, batch \d.*optimizer.learning_rate"):
+        session.train(settings, run)
+
+
+def test_other_classes_are_refused(make_settings, write_records, run):
+    session.train(frozen(make_settings, epochs=1), run)
+    four = write_records((5, 5, 5, 5), name="four.train", classes=4)
+    other = settings_lib.Records("records", str(four.path), None, None)
+    with pytest.raises(errors.UserError, match="3 classes.*4 classes.*init="):
+        session.train(frozen(make_settings, dataset=other), run)
+
+
+def test_without_validation_the_last_epoch_is_the_best(make_settings, run):
+    settings = frozen(make_settings)
+    alone = dataclasses.replace(settings.dataset, val=None)
+    assert session.train(dataclasses.replace(settings, dataset=alone), run) == {"epoch": 2}
+    assert run.best.exists()
+
+
+def test_nothing_to_train_on(make_settings, run):
+    settings = make_settings()
+    none = dataclasses.replace(settings.dataset, train=None)
+    with pytest.raises(errors.UserError, match="dataset.train"):
+        session.train(dataclasses.replace(settings, dataset=none), run)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_other_precisions_train_and_load(make_settings, run, precision):
+    try:
+        session.train(make_settings(precision=precision, epochs=1), run)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert checkpoints.load(run.last)[1].epoch == 1
+
+
+def test_several_labels_per_video(write_records, make_settings, run):
+    many = write_records((5, 6, 7), labels=[(0, 1), (1,), (2, 0)], name="many.train")
+    both = settings_lib.Records("records", str(many.path), str(many.path), None)
+    settings = make_settings(
+        dataset=both, class_weights="balanced", callbacks__monitor="video_map", epochs=1
+    )
+    assert 0 <= session.train(settings, run)["video_map"] <= 1
+
+
+@pytest.mark.parametrize("loss", ["every_step", "pooled"])
+def test_balanced_weights_reach_the_loss(make_settings, loss):
+    settings = frozen(make_settings, class_weights="balanced", workflow__loss=loss)
+    session.prepare(settings)
+    path = settings.dataset.train
+    data = session.open_data({"train": path})
+    network = assembly.build_network(settings, num_classes=3, multi_label=False)
+    feed = session.make_feed(network, settings, data, first_epoch=0)
+    inputs, labels, weights = next(iter(feed.training))
+    expected = np.array(dataset.balanced_weights(records.open_records(path), 3), np.float32)
+    np.testing.assert_allclose(weights["probabilities"], expected[labels["probabilities"]])
+    assert weights["logits"].shape == labels["logits"].shape == (2, 4)
+    assembly.compile_network(network, settings, steps_per_epoch=3, multi_label=False)
+    assembly.compile_with(feed.model, network.optimizer, loss=loss, multi_label=False)
+    zero = {key: tf.zeros_like(value) for key, value in weights.items()}
+    assert feed.model.test_on_batch(inputs, labels, zero, return_dict=True)["loss"] == 0
