@@ -189,9 +189,11 @@ class LocalResponseNormalization(keras.layers.Layer):
         """Returns the normalised maps, same shape as `inputs` [..., channels]."""
         channels = np.arange(inputs.shape[-1])
         near = np.abs(channels[:, None] - channels[None, :]) <= self.size // 2
-        band = ops.cast(near * np.float32(self.alpha / self.size), self.compute_dtype)
-        scale = ops.matmul(ops.square(inputs), band) + self.k
-        return inputs * ops.power(scale, -self.beta)
+        # Scaled before it is squared: float16 ends at 65504, the square of 256.
+        scaled = inputs * float(np.sqrt(self.alpha / self.size))
+        total = ops.matmul(ops.square(scaled), ops.cast(near, self.compute_dtype)) + self.k
+        # exp(log) and not power, whose gradient takes three times as long on CPU.
+        return inputs * ops.exp(-self.beta * ops.log(total))
 
     def compute_output_shape(self, input_shape):
         """Returns the unchanged shape."""
