@@ -16,6 +16,8 @@ import numpy as np
 from lrcn import errors
 from lrcn.data import clips
 
+# Headers of these tell no number of frames, only the duration.
+_DURATION_ONLY = ("matroska", "flv")
 _REMEDY = "Replace the file, or set on_error=skip to leave it out"
 
 
@@ -50,6 +52,11 @@ class Timeline:
             frames = np.searchsorted(borders, np.arange(count) / fps, side="left")
         return frames[::frame_step].astype(np.int64)
 
+    def longest_gap(self) -> float:
+        """Returns the longest time in seconds that a frame is shown."""
+        nominal = 1 / self.rate if self.rate else 0.04
+        return max(nominal, float(np.max(np.diff(self.times), initial=0.0)))
+
 
 @dataclasses.dataclass
 class _Tally:
@@ -58,6 +65,7 @@ class _Tally:
     stamps: list[float | None] = dataclasses.field(default_factory=list)
     unshown: int = 0
     end: float = 0.0
+    tells_durations: bool = False
 
     def add(self, packet: av.Packet, *, video: bool) -> None:
         if packet.dts is None and packet.pts is None and not packet.size:
@@ -65,6 +73,7 @@ class _Tally:
         if packet.is_corrupt:
             raise errors.UserError("video is cut short: its last packet is incomplete")
         stamp = packet.pts if packet.pts is not None else packet.dts
+        self.tells_durations |= bool(packet.duration)
         if stamp is not None and packet.time_base is not None:
             self.end = max(self.end, float((stamp + (packet.duration or 0)) * packet.time_base))
         if not video:
@@ -158,20 +167,22 @@ def decode(
                 if visit is not None:
                     visit(len(stamps), frame)
                 stamps.append(frame.time)
-        _check_complete(container, stream, tally, len(stamps))
-        return _timeline(stamps, stream)
+        timeline = _timeline(stamps, stream)
+        _check_complete(container, stream, tally, timeline)
+        return timeline
 
 
-def _check_complete(container, stream, tally: _Tally, decoded: int) -> None:
-    promised = stream.frames - tally.unshown
-    if decoded < max(promised, 1):
+def _check_complete(container, stream, tally: _Tally, timeline: Timeline) -> None:
+    decoded, promised = len(timeline.times), max(stream.frames - tally.unshown, 1)
+    if decoded < promised:
         raise errors.UserError(
-            "video is cut short", received=f"{decoded} frames", expected=f"{max(promised, 1)}"
+            "video is cut short", received=f"{decoded} frames", expected=f"{promised} frames"
         )
-    # Matroska and WebM count no frames, but their header tells the duration.
-    if not stream.frames and container.duration and "matroska" in container.format.name:
-        seconds, frame = container.duration / 1e6, 1 / float(stream.average_rate or 10)
-        if tally.end < seconds - 2 * frame - 0.1:
+    counts_none = any(name in container.format.name for name in _DURATION_ONLY)
+    if not stream.frames and counts_none and container.duration:
+        missed = 0.9 if tally.tells_durations else 1.9
+        seconds, tolerated = container.duration / 1e6, missed * timeline.longest_gap()
+        if tally.end < seconds - tolerated:
             raise errors.UserError(
                 "video is cut short",
                 received=f"{tally.end:.2f} seconds",
