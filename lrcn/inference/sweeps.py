@@ -200,7 +200,9 @@ def table(jobs: Sequence[Job], *, metric: str | None = None) -> table_lib.Table:
     """Returns the table of a sweep for a terminal, best job first."""
     metric = metric or choose_metric(jobs)
     keys = varied(jobs)
-    shown = [name for name in _SHOWN if name != metric and any(name in j.metrics for j in jobs)]
+    present = dict.fromkeys(key for job in jobs for key in job.metrics)
+    shown = _evaluated(jobs, metric)
+    shown += [name for name in _SHOWN if name != metric and name in present]
     report = table_lib.Table(title=f"{len(jobs)} jobs by {metric.replace('_', ' ')}")
     for key in keys:
         report.add_column(key, overflow="fold")
@@ -218,21 +220,35 @@ def table(jobs: Sequence[Job], *, metric: str | None = None) -> table_lib.Table:
     return report
 
 
+def _evaluated(jobs: Sequence[Job], metric: str) -> list[str]:
+    """Returns the metric's names on splits that jobs were evaluated on, such as `test_...`."""
+    keys = dict.fromkeys(key for job in jobs for key in job.metrics)
+    return [key for key in keys if key.endswith(f"_{metric}")]
+
+
 def seeds_table(jobs: Sequence[Job], *, metric: str | None = None) -> table_lib.Table | None:
     """Returns mean and spread of each setting over its seeds, or None if no setting has two."""
     metric = metric or choose_metric(jobs)
     groups = grouped(jobs, metric)
     if not any(len(scores) > 1 for _, scores in groups):
         return None
-    report = table_lib.Table(title=f"{metric.replace('_', ' ')} over seeds")
+    metrics = [metric, *_evaluated(jobs, metric)]
+    report = table_lib.Table(title="mean and spread over seeds")
     report.add_column("setting", overflow="fold")
-    for name in ("jobs", "mean", "spread"):
+    for name in ("jobs", *(name.replace("_", " ") for name in metrics)):
         report.add_column(name, justify="right", no_wrap=True)
-    for name, scores in groups:
-        mean = float(np.mean(scores)) if scores else None
-        spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else None
-        report.add_row(text_lib.Text(name), str(len(scores)), _number(mean), _number(spread))
+    scores = {name: dict(grouped(jobs, name)) for name in metrics}
+    for setting, own in groups:
+        cells = [_mean_and_spread(scores[name][setting]) for name in metrics]
+        report.add_row(text_lib.Text(setting), str(len(own)), *cells)
     return report
+
+
+def _mean_and_spread(scores: Sequence[float]) -> str:
+    if not scores:
+        return ""
+    mean = _number(float(np.mean(scores)))
+    return mean if len(scores) < 2 else f"{mean} ± {np.std(scores, ddof=1):.4f}"
 
 
 def _number(value: float | None) -> str:

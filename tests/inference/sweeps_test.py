@@ -87,8 +87,10 @@ def test_table_shows_what_varies_and_why_a_job_failed(sweep):
 
 def test_seeds_table_gives_mean_and_spread(sweep):
     text = _printed(sweeps.seeds_table(sweeps.read_sweep(sweep)))
-    assert "0.8500" in text
-    assert "0.0707" in text
+    assert "0.8500 ± 0.0707" in text
+    assert "0.5500 ± 0.0707" in text
+    assert "test video accuracy" in text
+    assert "0.7500 ± 0.0707" in text
 
 
 def test_no_seeds_table_without_repeats(tmp_path):
