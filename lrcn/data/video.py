@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -233,12 +233,3 @@ def jpeg_frames(
     reading = Reading(image_shape, frame_format, frame_step, fps, quality)
     choose = None if indices is None else lambda n: np.asarray(indices, np.int64)
     return read(item, reading, choose).jpegs
-
-
-def rgb_frames(item: lists.Item, reading: Reading) -> Iterator[np.ndarray]:
-    """Yields the frames of an item as the networks will see them: `[height, width, 3] uint8`.
-
-    They pass through the JPEG of the records, so prediction and training see the same pixels.
-    """
-    for jpeg in read(item, reading).jpegs:
-        yield images.decode(jpeg)

@@ -209,13 +209,6 @@ def test_generated_items(paint):
     assert "bad frame" in told(array_item([frames[0].astype(float)]))
 
 
-def test_rgb_frames_are_those_of_the_records(tmp_path, make_video):
-    path = item(make_video(tmp_path / "v.mp4", 4))
-    reading = video.Reading((24, 32, 3))
-    stored = [images.decode(jpeg) for jpeg in video.read(path, reading).jpegs]
-    assert (np.stack(list(video.rgb_frames(path, reading))) == np.stack(stored)).all()
-
-
 def test_a_problem_of_the_list_is_raised():
     problem = errors.UserError("broken", where="l:1")
     with pytest.raises(errors.UserError, match="l:1: broken"):
