@@ -168,8 +168,8 @@ class Augment:
     """Keys of `augment`; None means as in the run."""
 
     name: str
-    train: Literal["squash", "centre", "random"] | None = None
-    evaluate: Literal["squash", "centre", "ten"] | None = None
+    train: Literal["fit", "squash", "centre", "random"] | None = None
+    evaluate: Literal["fit", "squash", "centre", "ten"] | None = None
     mirror: bool | None = None
 
 

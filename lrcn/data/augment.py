@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lrcn import errors
 
-CROPS = ("centre", "squash", "random", "ten")
+CROPS = ("fit", "centre", "squash", "random", "ten")
 TEN = 10
 
 
@@ -22,7 +22,8 @@ class View:
 
     Args:
         size: Height and width of the network's input, in pixels.
-        crop: "centre" takes the middle; "squash" resizes the whole frame; "random" takes one of
+        crop: "fit" resizes until the frame just covers the input, aspect kept, and takes the
+            middle; "centre" takes the middle at the stored scale; "squash" resizes the whole frame; "random" takes one of
             all positions, the same for every frame of a clip; "ten" takes the corners, the middle
             and their mirror images (evaluation only; Donahue et al. 2015, released code).
         mirror: Whether a clip is mirrored left to right half of the time.
@@ -111,7 +112,7 @@ def apply(frames: tf.Tensor, view: View, draw: tf.Tensor | None = None) -> tf.Te
     if view.crop == "squash":
         frames = _resize(frames, tf.constant(view.size))
     else:
-        frames = _enlarge(frames, view.size)
+        frames = _cover(frames, view.size, shrink=view.crop == "fit")
     if view.crop == "ten":
         return _ten(frames, view.size)
     if view.crop != "squash":
@@ -139,18 +140,18 @@ def _resize(frames: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     return tf.cond(same, lambda: frames, resized)
 
 
-def _enlarge(frames: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+def _cover(frames: tf.Tensor, size: tuple[int, int], *, shrink: bool) -> tf.Tensor:
+    """Resizes frames, aspect kept, until they just cover `size`; larger ones only if `shrink`."""
     shape = tf.cast(tf.shape(frames)[1:3], tf.float64)
-    one = tf.constant(1.0, tf.float64)
-    factor = tf.maximum(one, tf.reduce_max(tf.constant(size, tf.float64) / shape))
+    factor = tf.reduce_max(tf.constant(size, tf.float64) / shape)
     # Rounding may fall one pixel short of the crop, so the crop is a lower bound.
     target = tf.maximum(tf.cast(tf.round(shape * factor), tf.int32), tf.constant(size))
-    return _resize(frames, tf.where(factor > 1.0, target, tf.shape(frames)[1:3]))
+    return _resize(frames, tf.where(shrink or factor > 1.0, target, tf.shape(frames)[1:3]))
 
 
 def _offset(shape: tf.Tensor, view: View, draw: tf.Tensor | None) -> tf.Tensor:
     room = shape - tf.constant(view.size)
-    if view.crop == "centre":
+    if view.crop in ("fit", "centre"):
         return room // 2
     return tf.cast(tf.floor(draw[:2] * tf.cast(room + 1, tf.float64)), tf.int32)
 

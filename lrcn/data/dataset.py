@@ -301,7 +301,7 @@ def _refuse_ten(view: augment.View) -> None:
             "ten crops are for evaluation",
             where="augment.train",
             received=view.crop,
-            expected="squash | centre | random",
+            expected="fit | centre | squash | random",
         )
 
 

@@ -44,7 +44,7 @@ def test_ten_crops_are_those_boxes_and_their_mirrors():
         np.testing.assert_array_equal(mirrored, crop[:, :, ::-1])
 
 
-@pytest.mark.parametrize("crop", ["centre", "squash", "random"])
+@pytest.mark.parametrize("crop", ["fit", "centre", "squash", "random"])
 def test_frames_of_the_input_size_pass_untouched(crop):
     frames = np.random.default_rng(0).integers(0, 255, (3, 16, 20, 3), dtype=np.uint8)
     view = augment.View((16, 20), crop)
@@ -78,6 +78,17 @@ def test_smaller_frames_are_enlarged_until_the_crop_fits():
     seen = augment.apply(tf.constant(frames), augment.View((20, 20)))
     assert seen.shape == (2, 20, 20, 3)
     assert set(np.unique(seen)) == {77}
+
+
+def test_fit_takes_the_largest_middle_of_the_inputs_shape():
+    columns = np.arange(40, dtype=np.uint8)[None, None, :, None] * np.ones((1, 20, 1, 3), np.uint8)
+    seen = augment.apply(tf.constant(columns), augment.View((10, 10), "fit")).numpy()
+    assert seen.shape == (1, 10, 10, 3)
+    # 20x40 becomes 10x20, of which columns 5 to 14 are seen: old columns 10 to 29.
+    np.testing.assert_allclose(seen[0, 0, :, 0], np.arange(10.5, 30, 2), atol=1)
+    grown = augment.apply(tf.constant(columns), augment.View((40, 40), "fit")).numpy()
+    assert grown.shape == (1, 40, 40, 3)
+    assert 9 <= grown[0, 0, 0, 0] <= 11
 
 
 def test_squash_keeps_the_whole_frame():
@@ -115,7 +126,7 @@ def test_frames_of_several_sizes_in_one_clip_and_ten_crops():
 
 
 def test_unknown_crop_is_named():
-    with pytest.raises(errors.UserError, match="augment.crop.*corner.*one of centre"):
+    with pytest.raises(errors.UserError, match="augment.crop.*corner.*one of fit, centre"):
         augment.View((10, 10), "corner")
 
 
