@@ -1,5 +1,6 @@
 import io
 
+import av
 import numpy as np
 import PIL.Image
 import pytest
@@ -228,3 +229,19 @@ def test_a_problem_of_the_list_is_raised():
 def test_bad_settings_name_the_key(values, key):
     with pytest.raises(errors.UserError, match=key):
         video.Reading(**values)
+
+
+def test_a_video_trimmed_by_its_edit_list_is_whole(tmp_path, make_video):
+    source, target = make_video(tmp_path / "v.mp4", 20), tmp_path / "trimmed.mp4"
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(source)) as given, av.open(str(target), "w", options=options) as cut:
+        stream = given.streams.video[0]
+        copied = cut.add_stream_from_template(stream)
+        skipped = round(5 / 25 / stream.time_base)
+        for packet in given.demux(stream):
+            if packet.dts is not None:
+                packet.pts, packet.dts = packet.pts - skipped, packet.dts - skipped
+                packet.stream = copied
+                cut.mux(packet)
+    assert numbers(video.jpeg_frames(item(target))) == list(range(5, 20))
+    assert numbers(video.jpeg_frames(item(target), indices=[0, 14])) == [5, 19]
