@@ -75,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unknown benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     # A training under way is a process of its own, which an exit ends and a bare signal does not.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if (load := os.getloadavg()[0]) > 0.25 * (os.cpu_count() or 1):
+        sys.stderr.write(f"others are at work here (load {load:.1f}): expect worse ratios\n")
     measures: list[Measure] = []
     for name in given.names or BENCHMARKS:
         sys.stderr.write(f"{name} ...\n")
