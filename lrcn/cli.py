@@ -6,6 +6,7 @@ and lets the others go on; outside, one clean message and the exit code are ours
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -16,7 +17,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from lrcn import help as help_lib
 from lrcn.errors import UsageError, UserError
@@ -63,7 +64,21 @@ def _dispatch(arguments: list[str]) -> int:
     if any(argument in ("-h", "--help") for argument in rest):
         sys.stdout.write(help_lib.of_verb(verb, rest) + "\n")
         return 0
-    return _run(verb, rest)
+    with _own_logging():
+        return _run(verb, rest)
+
+
+@contextlib.contextmanager
+def _own_logging() -> Iterator[None]:
+    """Closes the log handlers of a command when it ends: a notebook or test goes on after it."""
+    root = logging.getLogger()
+    before = set(root.handlers)
+    try:
+        yield
+    finally:
+        for handler in set(root.handlers) - before:
+            root.removeHandler(handler)
+            handler.close()
 
 
 def _run(verb: str, overrides: list[str]) -> int:

@@ -16,7 +16,7 @@ class LstmWorkflow:
     name: Literal["lstm"]
     units: int
     layers: int
-    dropout_in: float
+    dropout_in: float | None
     dropout_out: float
     loss: Literal["every_step", "pooled"]
 

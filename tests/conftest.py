@@ -2,25 +2,18 @@
 
 import hashlib
 import io
-import logging
+import sys
 
+import absl.logging
 import numpy as np
 import pytest
 from PIL import Image
 
 from lrcn.data import records
 
-
-@pytest.fixture(autouse=True)
-def fresh_logging():
-    """Drops log handlers that a command left behind: their streams end with the test."""
-    yield
-    root = logging.getLogger()
-    for handler in list(root.handlers):
-        if type(handler) in (logging.StreamHandler, logging.FileHandler):
-            root.removeHandler(handler)
-            handler.close()
-    root.setLevel(logging.WARNING)
+# Abseil closes the stream it found when TensorFlow was imported, here one of pytest's own, as soon
+# as logging is configured anew; it leaves the process's own alone.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 def jpeg(picture):

@@ -35,10 +35,21 @@ def build_network(
         backbone,
         units=workflow.units,
         layers=workflow.layers,
-        dropout_in=workflow.dropout_in,
+        dropout_in=dropout_in(workflow, backbone),
         dropout_out=workflow.dropout_out,
         **common,
     )
+
+
+def dropout_in(workflow: settings_lib.LstmWorkflow, backbone: keras.Model) -> float:
+    """Returns the dropout before the LSTM: as given, else the paper's .9 on a frozen CNN.
+
+    Frozen features are many and fit small data by heart; a CNN that is still to learn needs most of
+    what it sees.
+    """
+    if workflow.dropout_in is not None:
+        return workflow.dropout_in
+    return 0.2 if backbone.trainable_weights else 0.9
 
 
 def build_backbone(settings: settings_lib.Backbone, workflow: str) -> keras.Model:

@@ -1,0 +1,96 @@
+"""Compares two settings of a sweep on the videos they were evaluated on.
+
+    python scripts/compare.py multirun/ucf101_5 --by workflow.name --within dataset.split
+
+A Markdown table of mean and spread over seeds goes to stdout, then the difference of every two
+settings with a bootstrap interval. Whole clusters of videos are drawn, because videos of one group
+resemble each other; `--clusters` is a pattern whose first group names the cluster in a video's id.
+"""
+
+import argparse
+import collections
+import itertools
+import json
+import pathlib
+import re
+import sys
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from lrcn import runs  # noqa: E402 - the checkout's package comes first
+from lrcn.scoring import bootstrap  # noqa: E402
+
+
+def value_of(config: dict, key: str) -> str:
+    """Returns the value of a dotted key."""
+    for part in key.split("."):
+        config = config[part]
+    return str(config)
+
+
+def right(folder: pathlib.Path) -> dict[str, float]:
+    """Returns for each video whether its best label is a true one."""
+    lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    return {line["id"]: float(line["label"] in line["truth"]) for line in map(json.loads, lines)}
+
+
+def read(sweep: pathlib.Path, split: str, by: str, within: str) -> dict:
+    """Returns by setting and part the correct videos of each finished job."""
+    found = collections.defaultdict(lambda: collections.defaultdict(list))
+    for file in sorted(sweep.rglob("config.json")):
+        run = runs.RunDirectory(file.parent)
+        if run.is_done:
+            config = run.read_config()
+            jobs = found[value_of(config, by)][value_of(config, within)]
+            jobs.append(right(run.evaluation(split)))
+    return found
+
+
+def table(found: dict) -> list[str]:
+    """Returns the lines of a Markdown table: percent, mean and standard deviation over seeds."""
+    parts = sorted({part for jobs in found.values() for part in jobs})
+    lines = [f"| | {' | '.join(parts)} | mean |", "|---|" + "---|" * (len(parts) + 1)]
+    for setting, jobs in found.items():
+        scores = {part: [np.mean(list(job.values())) for job in jobs[part]] for part in parts}
+        cells = [f"{np.mean(own):.3f} ± {np.std(own, ddof=1):.3f}" for own in scores.values()]
+        means = np.mean([scores[part] for part in parts], axis=0)
+        cells.append(f"{means.mean():.3f} ± {np.std(means, ddof=1):.3f}")
+        lines.append(f"| {setting} | {' | '.join(cells)} |")
+    return lines
+
+
+def difference(a: dict, b: dict, clusters: re.Pattern) -> bootstrap.Interval:
+    """Returns accuracy of a minus accuracy of b over all parts, videos averaged over seeds."""
+    gains_a, gains_b, names = [], [], []
+    for part in sorted(a):
+        for video in sorted(a[part][0]):
+            gains_a.append(np.mean([job[video] for job in a[part]]))
+            gains_b.append(np.mean([job[video] for job in b[part]]))
+            names.append(clusters.search(video)[1])
+    return bootstrap.difference(gains_a, gains_b, names)
+
+
+def main() -> int:
+    """Prints the table and the differences."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sweep", type=pathlib.Path)
+    parser.add_argument("--by", default="workflow.name", help="key that is compared")
+    parser.add_argument("--within", default="dataset.split", help="key of the parts")
+    parser.add_argument("--split", default="test", help="evaluated split")
+    parser.add_argument("--clusters", type=re.compile, default=re.compile(r"v_(\w+_g\d+)_c"))
+    options = parser.parse_args()
+    found = read(options.sweep, options.split, options.by, options.within)
+    print("\n".join(table(found)))
+    for a, b in itertools.combinations(found, 2):
+        gain = difference(found[a], found[b], options.clusters)
+        print(
+            f"\n{a} minus {b}: {gain.difference:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] "
+            f"(95 %, {gain.items} videos in {gain.clusters} groups)"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,302 @@
+"""The commands as users type them, on tiny rendered data."""
+
+import csv
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import lrcn
+from lrcn import cli, runs
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "tests" / "examples"
+LISTS = f"dataset.input_files=[{EXAMPLES}/videos.train,{EXAMPLES}/videos.val]"
+LABELS = f"dataset.labels={EXAMPLES}/labels.txt"
+SMALL = [
+    "backbone.image_size=[16,16]",
+    "workflow.units=4",
+    "batch_size=4",
+    "callbacks.tensorboard=false",
+    "epochs=2",
+]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch, cache):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LRCN_CACHE", str(cache))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    arguments = [LISTS, LABELS, "clipframe_mode=none", f"output_folder={folder}"]
+    assert cli.main(["serialize", *arguments, "raw_image_shape=[24,32,3]"]) == 0
+    train, val = (folder / f"videos.{split}.tfrecord" for split in ("train", "val"))
+    return ["dataset=records", f"dataset.train={train}", f"dataset.val={val}"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, records):
+    folder = tmp_path_factory.mktemp("run")
+    assert cli.main(["train", *records, *SMALL, f"hydra.run.dir={folder}"]) == 0
+    return runs.RunDirectory(folder)
+
+
+def run(capsys, *arguments):
+    code = cli.main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def metrics_of(file):
+    return json.loads(pathlib.Path(file).read_text())
+
+
+def test_check_finds_nothing_wrong_with_the_examples(capsys):
+    code, out, err = run(capsys, "check", LISTS, LABELS, "report=findings.json")
+    assert (code, out) == (0, "")
+    assert "next: lrcn" in err
+    assert metrics_of("findings.json")["count"] == 0
+
+
+def test_check_finds_a_video_in_two_splits(capsys, tmp_path):
+    (tmp_path / "a.train").write_text(f"{EXAMPLES}/videos/val_left_0.mp4 0\n")
+    (tmp_path / "a.val").write_text(f"{EXAMPLES}/videos/val_left_0.mp4 0\nmissing.mp4 1\n")
+    code, out, _ = run(capsys, "check", "dataset.input_files=[a.train,a.val]")
+    assert code == 1
+    assert len(out.splitlines()) == 2
+    assert "a.val:2" in out
+
+
+def test_serialize_says_where_and_what_comes_next(capsys, tmp_path):
+    code, out, err = run(capsys, "serialize", LISTS, LABELS, "output_folder=r")
+    assert code == 0
+    assert "videos.train.tfrecord" in out
+    assert f"next: lrcn train dataset=records dataset.train={tmp_path}/r/videos.train" in err
+    size = metrics_of("r/videos.train.tfrecord.size")
+    assert (size["items"], size["frames_per_clip"], size["clips_per_item"]) == (8, 16, 1)
+    assert not pathlib.Path("outputs").exists()
+
+
+def test_serialize_can_only_shuffle(capsys):
+    arguments = ["do_serialize=false", "do_shuffle=true", "output_folder=r"]
+    code, out, _ = run(capsys, "serialize", LISTS, LABELS, *arguments)
+    assert code == 0
+    assert "videos.train: 8 items, 2 classes" in out
+    assert [path.name for path in pathlib.Path("r").glob("*.train*")] == ["videos.train.shuffled"]
+
+
+def test_a_run_directory_holds_everything(trained):
+    for name in (
+        "config.json",
+        "checkpoints/best.keras",
+        "checkpoints/last.keras",
+        "history.csv",
+        "state.json",
+        "labels.txt",
+        "metrics.json",
+        "curves.png",
+        "train.log",
+        "DONE",
+        ".hydra/overrides.yaml",
+    ):
+        assert (trained.path / name).exists(), name
+    assert trained.read_labels() == ("left", "right")
+    with trained.history_file.open() as file:
+        assert len(list(csv.DictReader(file))) == 2
+    metrics = trained.read_metrics()
+    assert metrics["videos"] == 4
+    assert {"video_accuracy", "video_top5", "clip_accuracy", "loss"} <= metrics.keys()
+
+
+def test_evaluate_equals_train(capsys, trained):
+    code, out, err = run(capsys, "evaluate", f"run={trained.path}", "split=val", "batch_size=3")
+    assert code == 0
+    assert "video_accuracy" in out
+    assert "next: lrcn predict" in err
+    evaluated = metrics_of(trained.evaluation("val") / "metrics.json")
+    for key in ("video_accuracy", "video_top5", "clip_accuracy", "loss", "videos"):
+        assert evaluated[key] == pytest.approx(trained.read_metrics()[key], abs=1e-5)
+    names = {path.name for path in trained.evaluation("val").iterdir()}
+    assert {"per_class.csv", "confusion.csv", "confusion.png", "predictions.jsonl"} <= names
+
+
+def test_evaluate_takes_overrides(capsys, trained):
+    code, _, err = run(
+        capsys,
+        "evaluate",
+        f"run={trained.path}",
+        "pooling=last",
+        "clipframe_mode=iterative",
+        "clipframe_mode.num_frames_per_clip=4",
+        "augment=ten_crop",
+    )
+    assert code == 0, err
+    assert (trained.evaluation("val") / "metrics.json").exists()
+
+
+def test_predict_agrees_with_evaluate(capsys, trained):
+    assert run(capsys, "evaluate", f"run={trained.path}", "split=val")[0] == 0
+    lines = (trained.evaluation("val") / "predictions.jsonl").read_text().splitlines()
+    evaluated = {pathlib.Path(line["path"]).name: line for line in map(json.loads, lines)}
+    code, out, _ = run(
+        capsys, "predict", f"run={trained.path}", f"input={EXAMPLES}/videos/val_*.mp4", "top_k=2"
+    )
+    assert code == 0
+    predicted = [json.loads(line) for line in out.splitlines()]
+    assert len(predicted) == 3
+    for line in predicted:
+        same = evaluated[pathlib.Path(line["path"]).name]
+        assert line["label"] == same["label"]
+        assert line["probability"] == pytest.approx(same["probability"], abs=1e-5)
+        assert len(line["top"]) == 2
+        assert line["windows"][0]["start"] == 0
+
+
+def test_predict_draws_and_python_gives_the_same(capsys, trained, tmp_path):
+    video = EXAMPLES / "videos" / "val_right_0.mp4"
+    code, out, _ = run(
+        capsys, "predict", f"run={trained.path}", f"input={video}", "overlay=labelled.mp4"
+    )
+    assert code == 0
+    assert (tmp_path / "labelled.mp4").stat().st_size > 1000
+    opened = lrcn.load(trained.path)
+    assert opened.predict(str(video)) == [json.loads(out)]
+    assert opened.labels == ("left", "right")
+    frames = np.zeros((1, 3, 16, 16, 3), np.uint8)
+    assert opened.model(frames)["probabilities"].shape == (1, 2)
+    folder = opened.predict(str(EXAMPLES / "folders" / "disc left"))
+    assert folder[0]["label"] in ("left", "right")
+
+
+def test_a_finished_run_is_repeated_continued_and_guarded(capsys, trained, records):
+    again = ["train", *records, *SMALL, f"hydra.run.dir={trained.path}"]
+    before = trained.last.stat().st_mtime_ns
+    code, out, err = run(capsys, *again)
+    assert code == 0
+    assert "done before" in err
+    assert f"{trained.read_metrics()['video_accuracy']:.4f}" in out
+    assert trained.last.stat().st_mtime_ns == before
+
+    code, _, err = run(capsys, *again, "workflow.units=5")
+    assert code == 1
+    assert "workflow.units: the run in" in err
+    assert "Received: 5. Expected: 4" in err
+
+    code, _, err = run(capsys, "train", f"resume={trained.path}", "epochs=3")
+    assert code == 0, err
+    assert len(trained.history_file.read_text().splitlines()) == 4
+    assert trained.is_done
+
+
+def test_resume_into_another_folder(capsys, trained, records, tmp_path):
+    epochs = trained.read_config()["epochs"] + 1
+    arguments = [*records, *SMALL, f"epochs={epochs}", f"resume={trained.path}"]
+    code, _, err = run(capsys, "train", *arguments, "hydra.run.dir=other")
+    assert code == 0, err
+    other = runs.RunDirectory(tmp_path / "other")
+    assert len(other.history_file.read_text().splitlines()) == epochs + 1
+    assert other.best.exists()
+
+
+def test_init_takes_weights_only(capsys, trained, records, tmp_path):
+    code, _, err = run(
+        capsys, "train", *records, *SMALL, "epochs=1", f"init={trained.path}", "hydra.run.dir=new"
+    )
+    assert code == 0
+    assert "matched" in err
+    assert len((tmp_path / "new" / "history.csv").read_text().splitlines()) == 2
+
+
+def test_a_sweep_goes_on_after_a_failure_and_repeats_only_what_is_not_done(
+    capsys, records, tmp_path
+):
+    arguments = ["train", "-m", *records, *SMALL, "epochs=1", "name=s", "workflow.layers=1,2"]
+    failing = "clipframe_mode.num_frames_per_clip=4,999"
+    code, out, err = run(capsys, *arguments, failing)
+    assert code == 1
+    assert "FAILED" in out
+    folder = tmp_path / "multirun" / "s"
+    with (folder / "summary.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["status"] for row in rows) == ["DONE", "DONE", "FAILED", "FAILED"]
+    assert (folder / "summary.png").exists()
+    failed = next(folder / row["run"] for row in rows if row["status"] == "FAILED")
+    assert "videos are shorter than a clip" in (failed / "train.log").read_text()
+    done = [
+        folder / row["run"] / "checkpoints/last.keras" for row in rows if row["status"] == "DONE"
+    ]
+    before = [path.stat().st_mtime_ns for path in done]
+    code, _, err = run(capsys, *arguments, failing)
+    assert code == 1
+    assert err.count("done before") == 2
+    assert [path.stat().st_mtime_ns for path in done] == before
+
+
+def test_train_on_lists_serializes_into_the_cache(capsys, cache):
+    arguments = ["dataset=lists", LISTS, LABELS, *SMALL, "epochs=1", "raw_image_shape=[24,32,3]"]
+    code, _, err = run(capsys, "train", *arguments, "hydra.run.dir=a", "evaluate=[val]")
+    assert code == 0, err
+    assert "data: serializing into" in err
+    assert pathlib.Path("a/evaluation/val/metrics.json").exists()
+    code, _, err = run(
+        capsys, "train", *arguments, "hydra.run.dir=b", "workflow=singleframe", "~workflow.units"
+    )
+    assert "serialized before" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["evaluate", "run=nowhere"], "run: no such run directory"),
+        (["predict", "run={run}", "input=nothing.mp4"], "input: no such image, video or folder"),
+        (["evaluate", "run={run}", "split=test"], "split: the data set has no such split"),
+        (["train", "dataset=records", "dataset.train=none.tfrecord"], "none.tfrecord"),
+        (["train", "dataset=records"], "dataset.train"),
+        (["serialize", "dataset.input_files=none.train"], "none.train"),
+        (["train", "resume=nowhere"], "nowhere"),
+        (["train", "init=nowhere", "dataset.train=8", "dataset.val=0"], "nowhere"),
+        (["train", "backbone.weights=nowhere.h5", "dataset.train=8"], "nowhere.h5"),
+    ],
+)
+def test_mistakes_are_one_line_on_stderr(capsys, trained, arguments, expected):
+    code, out, err = run(capsys, *(text.format(run=trained.path) for text in arguments))
+    assert (code, out) == (1, "")
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert expected in errors[0]
+    assert "Traceback" not in err
+
+
+def test_traceback_on_demand(capsys):
+    code, _, err = run(capsys, "evaluate", "run=nowhere", "traceback=true")
+    assert code == 1
+    assert "Traceback" in err
+
+
+def test_scripts_are_the_verbs(trained):
+    done = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "scripts" / "predict.py",
+            f"run={trained.path}",
+            f"input={EXAMPLES}/images/red_left.jpg",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["label"] in ("left", "right")
+    assert done.stderr == ""
