@@ -70,9 +70,9 @@ def background(rng: np.random.Generator, size: int) -> np.ndarray:
         `[size, size, 3] float32` from 0 to 255.
     """
     pattern = _PATTERNS[TEXTURES[rng.integers(len(TEXTURES))]](rng, size)
-    light = rng.uniform(30, 80)
-    first, second = light + rng.uniform(-18, 18, [2, 3])
-    blend = first + (second - first + rng.uniform(-25, 25)) * pattern[..., None]
+    light = rng.uniform(25, 55)
+    first, second = light + rng.uniform(-12, 12, [2, 3])
+    blend = first + (second - first + rng.uniform(-20, 20)) * pattern[..., None]
     return (blend + rng.normal(0, 3, [size, size, 1])).astype(np.float32)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 MOTIONS = ("left", "right", "up", "down", "clockwise", "counter-clockwise", "grow", "shrink")
 CHORD_STEP = 0.09
 TURN_STEP = np.deg2rad(22.0)
-SIZE_STEP = 0.05
+SIZE_STEP = 0.1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -199,7 +199,7 @@ def _moving_figure(
     look: Look, x: float, y: float, relative_size: float, size: int
 ) -> drawing.Figure:
     """Scales a shape from the disc of motions to pixels, whole within the picture."""
-    smallest, largest = 0.08 * size, 0.26 * size
+    smallest, largest = 0.07 * size, 0.29 * size
     reach = size / 2 - largest - 1
     return drawing.Figure(
         outline=look.outline,
