@@ -135,6 +135,7 @@ def _item(
     split: str,
     index: int,
     *,
+    settings: str,
     label: int,
     captions: tuple[str, ...],
     load: Callable[[], Iterator[np.ndarray]],
@@ -142,7 +143,8 @@ def _item(
     name = f"{split}/{index:06d}"
     return lists.Item(
         id=name,
-        path=f"moving_shapes/{name}",
+        # Names all that the pictures depend on, so that stored ones are found again by it.
+        path=f"moving_shapes-{VERSION}/{settings}/{name}",
         kind="array",
         labels=(label,),
         captions=captions,
@@ -167,6 +169,7 @@ def _motion_item(*, split: str, index: int, size: int, num_frames: int, seed: in
     return _item(
         split,
         index,
+        settings=f"motion-size{size}-frames{num_frames}-seed{seed}",
         label=index % len(motions.MOTIONS),
         captions=motion_captions(look, motion, start.size),
         load=functools.partial(
@@ -246,6 +249,7 @@ def _still_item(*, split: str, index: int, size: int, num_frames: int, seed: int
     return _item(
         split,
         index,
+        settings=f"stills-size{size}-seed{seed}",
         label=ARRANGEMENTS.index(arrangement),
         captions=still_captions(arrangement, looks),
         load=functools.partial(render_still, split=split, index=index, size=size, seed=seed),

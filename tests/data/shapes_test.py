@@ -74,6 +74,12 @@ def test_sources_tell_splits_and_settings_apart():
     assert len(set(sources)) == 9
 
 
+def test_paths_name_all_that_the_pictures_depend_on():
+    variants = [{}, {"kind": "stills"}, {"size": 40}, {"num_frames": 6}, {"seed": 1}]
+    paths = {item.path for v in variants for item in small(**v).splits["val"].items}
+    assert len(paths) == 8 * len(variants)
+
+
 def test_looks_are_independent_of_the_class():
     """Shape and colour are as frequent in one motion as in another (chi-square by hand)."""
     items = small(train=2400, val=0, test=0).splits["train"].items
