@@ -11,7 +11,7 @@ import PIL.Image
 import tensorflow as tf
 
 from lrcn import errors
-from lrcn.data import check, images, ordered, progress
+from lrcn.data import findings, images, ordered, progress
 from lrcn.data import records as record_files
 
 _REDO = "Serialize again with overwrite=true"
@@ -19,30 +19,32 @@ _WAITING_BYTES = 64 << 20
 _UNDECODABLE = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
 
 
-def records(paths: Mapping[str, str | os.PathLike], *, num_threads: int = 2) -> list[check.Finding]:
+def records(
+    paths: Mapping[str, str | os.PathLike], *, num_threads: int = 2
+) -> list[findings.Finding]:
     """Verifies records by their `.size`, decodes every stored frame, and compares the splits.
 
     Args:
         paths: Records of each split.
         num_threads: Threads that decode.
     """
-    findings: list[check.Finding] = []
-    seen: dict[str, list[check.Seen]] = {}
+    found: list[findings.Finding] = []
+    seen: dict[str, list[findings.Seen]] = {}
     for split, path in paths.items():
-        damage = [check.Finding.of(error) for error in record_files.verify(path)]
-        findings += damage
+        damage = [findings.Finding.of(error) for error in record_files.verify(path)]
+        found += damage
         if not damage:
-            found, seen[split] = _read_through(split, path, num_threads)
-            findings += found
-    return findings + check.leakage(seen)
+            problems, seen[split] = _read_through(split, path, num_threads)
+            found += problems
+    return found + findings.leakage(seen)
 
 
 def _read_through(
     split: str, path: str | os.PathLike, num_threads: int
-) -> tuple[list[check.Finding], list[check.Seen]]:
+) -> tuple[list[findings.Finding], list[findings.Seen]]:
     """Looks at every example of undamaged records."""
     opened = record_files.open_records(path)
-    metadata, findings, seen = opened.metadata, [], []
+    metadata, found, seen = opened.metadata, [], []
     looked_at = ordered.mapped(
         lambda numbered: _looked_at(*numbered, opened),
         _numbered(opened),
@@ -53,12 +55,12 @@ def _read_through(
     )
     with progress.shown(f"check {split}", metadata.items) as step:
         for problems, facts in looked_at:
-            findings += problems
+            found += problems
             seen += [facts] if facts else []
             step()
-    if len(seen) != metadata.items and not findings:
-        findings.append(_differs(opened, "", "items", len(seen), metadata.items))
-    return findings, seen
+    if len(seen) != metadata.items and not found:
+        found.append(_differs(opened, "", "items", len(seen), metadata.items))
+    return found, seen
 
 
 def _numbered(opened: record_files.RecordSet) -> Iterator[tuple[int, bytes]]:
@@ -67,26 +69,26 @@ def _numbered(opened: record_files.RecordSet) -> Iterator[tuple[int, bytes]]:
 
 def _looked_at(
     number: int, serialized: bytes, opened: record_files.RecordSet
-) -> tuple[list[check.Finding], check.Seen | None]:
+) -> tuple[list[findings.Finding], findings.Seen | None]:
     """Compares one example with the metadata and decodes its frames."""
     where = f"{opened.path}#{number}"
     try:
         example = record_files.parse_example(tf.constant(serialized))
     except tf.errors.InvalidArgumentError as error:
         reason = str(error).splitlines()[0]
-        return [check.Finding(where, "no example of this format", reason, remedy=_REDO)], None
+        return [findings.Finding(where, "no example of this format", reason, remedy=_REDO)], None
     values = {key: tensor.numpy() for key, tensor in example.items()}
-    findings = _compared(values, number, opened)
-    if not findings:
-        findings = [*_undecodable(values["frames"], where, opened.metadata.frame_shape)]
+    found = _compared(values, number, opened)
+    if not found:
+        found = [*_undecodable(values["frames"], where, opened.metadata.frame_shape)]
     digest = hashlib.sha256(b"".join(values["frames"])).hexdigest()
-    facts = check.Seen(where, values["path"].decode(), digest, values["group"].decode())
-    return findings, facts
+    facts = findings.Seen(where, values["path"].decode(), digest, values["group"].decode())
+    return found, facts
 
 
 def _compared(
     values: dict[str, np.ndarray], number: int, opened: record_files.RecordSet
-) -> list[check.Finding]:
+) -> list[findings.Finding]:
     """Returns how an example differs from what the metadata tells of it."""
     metadata = opened.metadata
     if number >= metadata.items:
@@ -115,7 +117,7 @@ def _compared(
 
 def _differs(
     opened: record_files.RecordSet, number: object, what: str, received: object, expected: object
-) -> check.Finding:
+) -> findings.Finding:
     error = errors.UserError(
         f"{what} differ from the .size" if what.endswith("s") else f"{what} differs from the .size",
         where=f"{opened.path}#{number}" if number != "" else opened.path,
@@ -123,22 +125,22 @@ def _differs(
         expected=expected,
         remedy=_REDO,
     )
-    return check.Finding.of(error)
+    return findings.Finding.of(error)
 
 
 def _undecodable(
     frames: np.ndarray, where: str, shape: tuple[int, int, int] | None
-) -> Iterator[check.Finding]:
+) -> Iterator[findings.Finding]:
     """Yields the stored frames that do not decode or have another shape than the metadata."""
     for number, jpeg in enumerate(frames):
         try:
             received = images.decode(jpeg).shape
         except _UNDECODABLE as error:
-            yield check.Finding(
+            yield findings.Finding(
                 where, f"frame {number} does not decode", str(error), "a JPEG", _REDO
             )
             continue
         if shape is not None and tuple(shape) != received:
-            yield check.Finding(
+            yield findings.Finding(
                 where, f"frame {number} has another shape", str(received), str(shape), _REDO
             )

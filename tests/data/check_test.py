@@ -1,14 +1,9 @@
 import dataclasses
-import io
-import json
 
 import av
 import numpy as np
 import PIL.Image
-import pytest
-import rich.console
 
-from lrcn import errors
 from lrcn.data import catalog, check, shapes
 from lrcn.data import lists as list_files
 
@@ -87,6 +82,16 @@ def test_a_missing_file_of_labels_is_one_finding(tmp_path):
     assert found.num_classes == 1
 
 
+def test_lists_of_one_name_are_a_finding_and_both_are_read(tmp_path):
+    files = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        write_image(folder / "1.jpg")
+        files.append(write_list(folder, "data", "1.jpg 0"))
+    found, read = check.lists(files)
+    assert [finding.what for finding in found] == ["two lists of one name"]
+    assert [len(split.items) for split in read.splits.values()] == [1, 1]
+
+
 def test_faultless_media_have_no_findings(tmp_path):
     write_image(tmp_path / "a.jpg")
     write_image(tmp_path / "b.png", 1)
@@ -162,16 +167,6 @@ def test_one_content_twice_in_one_split_is_no_leak(tmp_path):
     assert check.media(items_of(train=[first, copy])) == []
 
 
-def test_a_parted_group_is_one_finding():
-    seen = {
-        "train": [check.Seen("a", group="ann"), check.Seen("b", group="bob")],
-        "test": [check.Seen("c", group="ann"), check.Seen("d", group="ann"), check.Seen("e")],
-    }
-    (finding,) = check.leakage(seen)
-    assert finding.received == "group ann in train (1 items), test (2 items)"
-    assert check.leakage({"train": seen["train"], "test": []}) == []
-
-
 def test_a_random_split_that_parts_groups_is_found(tmp_path):
     from lrcn.data import folders
 
@@ -194,53 +189,3 @@ def test_a_random_split_that_parts_groups_is_found(tmp_path):
     }
     findings = check.media(dataclasses.replace(random, splits=parted))
     assert {finding.what for finding in findings} == {"one group in several splits"}
-
-
-def test_a_finding_is_the_line_of_its_error():
-    error = errors.UserError(
-        "no frames", where="list:3", received=0, expected="1\nor more", remedy="Fill it"
-    )
-    finding = check.Finding.of(error)
-    assert str(finding) == str(error)
-    assert finding.received == "0"
-
-
-FINDINGS = [
-    check.Finding("data.train:3", "no [such] file " + "x" * 150, "a [b]", "c", "Mend it"),
-    check.Finding("data.test:1", "cut short"),
-]
-
-
-def shown(terminal):
-    console = rich.console.Console(file=io.StringIO(), force_terminal=terminal, width=80)
-    check.show(FINDINGS, console)
-    return console.file.getvalue()
-
-
-def test_off_a_terminal_each_finding_is_one_whole_line():
-    assert shown(False).splitlines() == [str(finding) for finding in FINDINGS]
-
-
-def test_on_a_terminal_findings_are_a_table():
-    text = shown(True)
-    assert "2 findings" in text
-    assert "cut short" in text
-
-
-def test_the_report_is_json(tmp_path):
-    check.write_report(FINDINGS, tmp_path / "new" / "report.json")
-    report = json.loads((tmp_path / "new" / "report.json").read_text())
-    assert report["count"] == 2
-    assert report["findings"][1] == {
-        "where": "data.test:1",
-        "what": "cut short",
-        "received": "",
-        "expected": "",
-        "remedy": "",
-    }
-
-
-def test_findings_can_be_compared_and_are_plain():
-    assert check.Finding("a", "b") == check.Finding("a", "b")
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        check.Finding("a", "b").where = "c"
