@@ -75,8 +75,9 @@ def start_from(network: keras.Model, init: str) -> set[str]:
     path = pathlib.Path(init)
     file = path / "checkpoints" / "best.keras" if path.is_dir() else path
     matched, unmatched = weights.carry_over(checkpoints.load_model(file), network)
-    log.info("init: %d weights from %s", len(matched), file)
-    log.info("init: new: %s", ", ".join(unmatched) or "none")
+    log.info("init: from %s", file)
+    log.info("init: matched: %s", ", ".join(matched) or "none")
+    log.info("init: unmatched, new: %s", ", ".join(unmatched) or "none")
     return set(matched)
 
 

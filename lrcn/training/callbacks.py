@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import math
+import shutil
 import time
 
 import keras
@@ -150,7 +151,10 @@ class Checkpoints(keras.callbacks.Callback):
         if better:
             self._remember(row)
             checkpoints.save(self._network, self._run.best, state)
-        checkpoints.save(self._network, self._run.last, state)
+            with files.atomic_path(self._run.last) as path:
+                shutil.copyfile(self._run.best, path)
+        else:
+            checkpoints.save(self._network, self._run.last, state)
         write_history(self._run, state)
         if is_stopped(state, self._patience):
             log.info("stopped: no better %s for %d epochs", self._monitor, state.wait)

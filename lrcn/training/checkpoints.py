@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
+import lrcn.models  # noqa: F401 - registers what a saved model names
 from lrcn import errors, files
 
 _MEMBER = "state.json"
@@ -65,6 +66,12 @@ def load(path: str | os.PathLike) -> tuple[keras.Model, State]:
     for variable, value in zip(_seed_variables(model), record.pop("seeds"), strict=True):
         variable.assign(np.array(value, variable.dtype))
     return model, State(**record)
+
+
+def remove_unfinished(folder: pathlib.Path) -> None:
+    """Removes what a killed process was writing; nothing else may be writing there."""
+    for path in folder.glob(".*.tmp.keras"):
+        path.unlink(missing_ok=True)
 
 
 def load_model(path: str | os.PathLike) -> keras.Model:

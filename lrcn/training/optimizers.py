@@ -1,96 +1,15 @@
-"""SGD, Adam and RMSprop with a rate and a decay for each variable, as Caffe's `lr_mult` has it."""
+"""Which optimizer a training takes, and the rate and decay of each variable."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 import keras
-from keras import ops
 
 from lrcn import errors
+from lrcn.models import solvers
 
 NAMES = ("sgd", "adam", "rmsprop")
-
-
-class _PerVariable:
-    """Multiplies rate and decay by a factor of each variable; mixed into Keras optimizers.
-
-    The order is Caffe's: gradients are clipped, then weight decay is added, then the update is
-    scaled by the rate (Donahue et al. 2015, released solver). Variables are told apart by their
-    place among the trainable variables, which survives saving where names may not.
-
-    Args:
-        decay: Weight decay. Coupled: `decay * weight` joins the gradient after clipping.
-            Decoupled: `rate * decay * weight` is taken off the weight beside the update.
-        lr_mults: Factor of the learning rate of each trainable variable, in order; empty for 1.
-        decay_mults: Factor of the weight decay of each trainable variable; empty for 1.
-        **kwargs: Arguments of the Keras optimizer.
-    """
-
-    decoupled = False
-
-    def __init__(
-        self,
-        *,
-        decay: float = 0.0,
-        lr_mults: Sequence[float] = (),
-        decay_mults: Sequence[float] = (),
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.decay = decay
-        self.lr_mults = tuple(lr_mults)
-        self.decay_mults = tuple(decay_mults)
-
-    def build(self, variables) -> None:
-        """Creates the state for `variables`, which must be those the factors were made for."""
-        for factors in (self.lr_mults, self.decay_mults):
-            if factors and len(factors) != len(variables):
-                raise ValueError(
-                    "The optimizer was made for another set of variables. "
-                    f"Received: {len(variables)} trainable variables. "
-                    f"Expected: {len(factors)}."
-                )
-        super().build(variables)
-
-    def update_step(self, gradient, variable, learning_rate) -> None:
-        """Updates one variable with its own rate and decay."""
-        index = self._get_variable_index(variable)
-        rate = ops.cast(learning_rate, variable.dtype) * _at(self.lr_mults, index)
-        decay = self.decay * _at(self.decay_mults, index)
-        if decay and self.decoupled:
-            self.assign_sub(variable, rate * decay * variable)
-        elif decay:
-            gradient = ops.cast(gradient, variable.dtype) + decay * variable
-        super().update_step(gradient, variable, rate)
-
-    def get_config(self) -> dict:
-        """Returns the arguments."""
-        own = {
-            "decay": self.decay,
-            "lr_mults": list(self.lr_mults),
-            "decay_mults": list(self.decay_mults),
-        }
-        return {**super().get_config(), **own}
-
-
-@keras.saving.register_keras_serializable("lrcn")
-class SGD(_PerVariable, keras.optimizers.SGD):
-    """Gradient descent with momentum and coupled weight decay: Caffe's solver, step by step."""
-
-
-@keras.saving.register_keras_serializable("lrcn")
-class RMSprop(_PerVariable, keras.optimizers.RMSprop):
-    """RMSprop with decoupled weight decay."""
-
-    decoupled = True
-
-
-@keras.saving.register_keras_serializable("lrcn")
-class Adam(_PerVariable, keras.optimizers.Adam):
-    """Adam with decoupled weight decay, known as AdamW."""
-
-    decoupled = True
 
 
 def build(
@@ -148,14 +67,11 @@ def build(
     }
     if name != "adam":
         arguments["momentum"] = float(momentum)
-    optimizer = {"sgd": SGD, "adam": Adam, "rmsprop": RMSprop}[name](**arguments)
+    kinds = {"sgd": solvers.SGD, "adam": solvers.Adam, "rmsprop": solvers.RMSprop}
+    optimizer = kinds[name](**arguments)
     return keras.optimizers.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
 
 
 def is_bias(variable) -> bool:
     """Tells whether a variable is a layer's bias."""
     return variable.path.rsplit("/", 1)[-1] == "bias"
-
-
-def _at(factors: tuple[float, ...], index: int) -> float:
-    return factors[index] if factors else 1.0

@@ -3,53 +3,11 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
 
 from lrcn import errors
+from lrcn.models import solvers
 
 NAMES = ("constant", "exponential", "staircase", "cosine")
-
-
-@keras.saving.register_keras_serializable("lrcn")
-class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises linearly to a schedule's first rate, then follows the schedule from its beginning.
-
-    Step s < warmup_steps has the rate `first * (s + 1) / (warmup_steps + 1)`, so the very first
-    step already learns.
-
-    Args:
-        schedule: What follows, or None for a constant rate.
-        learning_rate: The first rate of the schedule.
-        warmup_steps: Length of the rise, in steps.
-    """
-
-    def __init__(self, *, schedule, learning_rate: float, warmup_steps: int):
-        super().__init__()
-        self.schedule = schedule
-        self.learning_rate = learning_rate
-        self.warmup_steps = warmup_steps
-
-    def __call__(self, step):
-        """Returns the rate of `step`, counted from 0."""
-        step = ops.cast(step, "float32")
-        rising = self.learning_rate * (step + 1.0) / (self.warmup_steps + 1.0)
-        after = ops.maximum(step - self.warmup_steps, 0.0)
-        following = self.learning_rate if self.schedule is None else self.schedule(after)
-        return ops.where(step < self.warmup_steps, rising, following)
-
-    def get_config(self) -> dict:
-        """Returns the arguments, the inner schedule serialized."""
-        return {
-            "schedule": keras.saving.serialize_keras_object(self.schedule),
-            "learning_rate": self.learning_rate,
-            "warmup_steps": self.warmup_steps,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict) -> WarmUp:
-        """Builds the schedule from `get_config`."""
-        inner = keras.saving.deserialize_keras_object(config["schedule"])
-        return cls(**{**config, "schedule": inner})
 
 
 def build(
@@ -92,7 +50,9 @@ def build(
         steps = decay_steps or total_steps - warmup_steps
         following = schedules.CosineDecay(learning_rate, steps, alpha=final_rate)
     if warmup_steps:
-        return WarmUp(schedule=following, learning_rate=learning_rate, warmup_steps=warmup_steps)
+        return solvers.WarmUp(
+            schedule=following, learning_rate=learning_rate, warmup_steps=warmup_steps
+        )
     return learning_rate if following is None else following
 
 

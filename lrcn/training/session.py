@@ -192,6 +192,7 @@ def restore(
     Raises:
         UserError: The run to resume has no checkpoint, or its network has other classes.
     """
+    checkpoints.remove_unfinished(run.last.parent)
     last = run.last
     if not last.exists():
         if settings.resume is None:

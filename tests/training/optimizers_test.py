@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -169,3 +172,12 @@ def test_another_set_of_variables_is_refused():
 def test_unknown_optimizer_is_named():
     with pytest.raises(errors.UserError, match="optimizer.*lion.*one of sgd"):
         optimizers.build("lion", variables=[], learning_rate=0.1)
+
+
+def test_a_saved_optimizer_loads_after_importing_the_models_alone(tmp_path):
+    model = dense_model()
+    model.compile(optimizer=paper_optimizer(model), loss="mse")
+    model.save(tmp_path / "model.keras")
+    code = f"import lrcn.models, keras; keras.models.load_model({str(tmp_path / 'model.keras')!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -108,7 +108,7 @@ def test_init_copies_weights_only(make_settings, tmp_path, caplog):
     assert not any("lstm1" in path for path in copied)
     caplog.set_level("INFO")
     session.train(settings, second)
-    assert "init: new: lstm1/lstm_cell/kernel" in caplog.text
+    assert "new: lstm1/lstm_cell/kernel" in caplog.text
     assert checkpoints.load(second.last)[1].epoch == 2
 
 
