@@ -132,7 +132,11 @@ def _fit(settings: settings_lib.TrainSettings, run_directory: runs.RunDirectory)
     from lrcn.training import session
 
     metrics = session.train(settings, run_directory)
-    plots.curves(run_directory.curves_file, plots.read_history(run_directory.history_file))
+    plots.curves(
+        run_directory.curves_file,
+        plots.read_history(run_directory.history_file),
+        monitor=f"val_{settings.callbacks.monitor}",
+    )
     return metrics
 
 
@@ -242,13 +246,15 @@ def show(text: str) -> None:
 
 
 def show_metrics(metrics: dict, *, title: str) -> None:
-    """Writes metrics to stdout as a small table."""
-    table = rich.table.Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD)
+    """Writes metrics to stdout as a small table below its title."""
+    table = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("metric")
     table.add_column("value", justify="right")
     for name, value in metrics.items():
         table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
-    _console().print(table)
+    output = _console()
+    output.print(title)
+    output.print(table)
 
 
 def _console() -> rich.console.Console:
