@@ -221,7 +221,9 @@ def job_folder(override_dirname: str) -> str:
     """
     if not override_dirname:
         return "defaults"
-    name = re.sub(r"[^\w.,=+-]+", "_", override_dirname)
+    # Paths are long and the same in every job: they are left to the hash.
+    parts = [part for part in override_dirname.split(",") if "/" not in part]
+    name = re.sub(r"[^\w.,=+-]+", "_", ",".join(parts)) or "paths"
     if name == override_dirname and len(name) <= _LONGEST_FOLDER:
         return name
     digest = hashlib.sha256(override_dirname.encode()).hexdigest()[:8]
