@@ -1,0 +1,141 @@
+import csv
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lrcn import errors, runs
+from lrcn.training import callbacks, checkpoints
+
+
+@pytest.fixture
+def model():
+    inputs = keras.Input((None, 2))
+    dropped = keras.layers.Dropout(0.5, seed=7)(inputs)
+    logits = keras.layers.Dense(2, name="logits")(dropped)
+    pooled = keras.layers.GlobalAveragePooling1D(name="pooled")(keras.layers.Softmax()(logits))
+    model = keras.Model(inputs, {"logits": logits, "probabilities": pooled})
+    model.compile(optimizer="sgd", loss={"probabilities": "sparse_categorical_crossentropy"})
+    return model
+
+
+def keeper(model, tmp_path, **changes):
+    run, state = runs.RunDirectory(tmp_path), checkpoints.State()
+    arguments = {"monitor": "val_video_accuracy", **changes}
+    kept = callbacks.Checkpoints(model, run, state, **arguments)
+    kept.set_model(model)
+    return kept, run, state
+
+
+def test_better_means_higher_accuracy_then_lower_loss(model, tmp_path):
+    kept, run, state = keeper(model, tmp_path)
+    epochs = [(0.5, 1.0), (0.5, 0.9), (0.5, 0.95), (0.4, 0.1), (0.6, 2.0), (math.nan, 0.0)]
+    best = []
+    for epoch, (accuracy, loss) in enumerate(epochs):
+        kept.on_epoch_end(epoch, {"val_video_accuracy": accuracy, "val_loss": loss})
+        best.append(state.best_epoch)
+    assert best == [1, 2, 2, 2, 5, 5]
+    assert state.wait == 1
+    assert state.best_metrics == {"video_accuracy": 0.6, "loss": 2.0}
+    assert checkpoints.load(run.best)[1].epoch == 5
+    assert checkpoints.load(run.last)[1].epoch == 6
+    rows = list(csv.DictReader(run.history_file.read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+    assert json.loads(run.state_file.read_text())["best_epoch"] == 5
+
+
+def test_a_loss_is_better_when_smaller_by_enough_and_patience_ends(model, tmp_path):
+    kept, _, state = keeper(model, tmp_path, monitor="val_loss", min_delta=0.1, patience=2)
+    for epoch, loss in enumerate([1.0, 0.95, 0.92]):
+        assert not callbacks.is_stopped(state, 2)
+        kept.on_epoch_end(epoch, {"val_loss": loss})
+    assert state.best_epoch == 1
+    assert model.stop_training
+    assert callbacks.is_stopped(state, 2)
+    assert not callbacks.is_stopped(state, None)
+
+
+def test_a_checkpoint_holds_random_generators(model, tmp_path):
+    run = runs.RunDirectory(tmp_path)
+    inputs = np.ones((4, 3, 2), np.float32)
+    model(inputs, training=True)
+    checkpoints.save(model, run.last, checkpoints.State(epoch=3, history=[{"epoch": 1}]))
+    expected = [model(inputs, training=True)["logits"].numpy() for _ in range(2)]
+    loaded, state = checkpoints.load(run.last)
+    again = [loaded(inputs, training=True)["logits"].numpy() for _ in range(2)]
+    np.testing.assert_array_equal(again, expected)
+    assert (again[0] != again[1]).any()
+    assert state == checkpoints.State(epoch=3, history=[{"epoch": 1}])
+    assert loaded.optimizer is not None
+
+
+def test_what_is_no_checkpoint_is_named(tmp_path):
+    (tmp_path / "last.keras").write_bytes(b"no archive")
+    for path in (tmp_path / "last.keras", tmp_path / "none.keras"):
+        for read in (checkpoints.load, checkpoints.load_model):
+            with pytest.raises(errors.UserError, match=f"{path.name}.*no checkpoint"):
+                read(path)
+
+
+def test_a_failed_save_leaves_the_previous_checkpoint(model, tmp_path, monkeypatch):
+    path = tmp_path / "last.keras"
+    checkpoints.save(model, path, checkpoints.State(epoch=1))
+
+    def broken(target):
+        target.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(model, "save", broken)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoints.save(model, path, checkpoints.State(epoch=2))
+    assert checkpoints.load(path)[1].epoch == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["last.keras"]
+
+
+def test_validation_pools_crops_then_clips_to_videos(model):
+    values = np.random.default_rng(0).normal(size=(6, 3, 2)).astype(np.float32)
+    items, clips = [0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 0, 0]
+    batches = tf.data.Dataset.from_tensor_slices(
+        {
+            "features": values,
+            "item": np.array(items, np.int64),
+            "clip": np.array(clips, np.int64),
+        }
+    ).batch(4)
+    validation = callbacks.VideoValidation(
+        batches, key="features", labels=np.array([0, 1]), pooling="last"
+    )
+    validation.set_model(model)
+    logs = {}
+    validation.on_epoch_end(0, logs)
+    outputs = model(values, training=False)["probabilities"].numpy().astype(float)
+    crops = outputs.reshape(3, 2, 2).mean(axis=1)
+    videos = crops[[1, 2]]
+    expected = -np.log(videos[[0, 1], [0, 1]]).mean()
+    assert logs["val_loss"] == pytest.approx(expected, rel=1e-5)
+    assert logs["val_video_accuracy"] == np.mean(videos.argmax(axis=1) == [0, 1])
+    assert logs["val_clip_accuracy"] == np.mean(crops.argmax(axis=1) == [0, 0, 1])
+    assert logs["val_videos"] == 2
+
+
+def test_throughput_counts_clips_frames_and_waiting():
+    waited = tf.Variable(0.0, dtype=tf.float64)
+    callback = callbacks.Throughput(clips=10, num_frames=4, waited=waited)
+    callback.on_epoch_begin(0)
+    waited.assign_add(1e-6)
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    assert logs["frames_per_second"] == pytest.approx(4 * logs["clips_per_second"], rel=0.01)
+    assert 0 <= logs["data_wait"] <= 1
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_no_finite_loss_names_epoch_and_batch(loss):
+    callback = callbacks.TerminateOnNaN()
+    callback.on_epoch_begin(4)
+    callback.on_train_batch_end(6, {"loss": 1.0})
+    with pytest.raises(errors.UserError, match=f"epoch 5, batch 7.*loss {loss}.*clipnorm"):
+        callback.on_train_batch_end(6, {"loss": loss})

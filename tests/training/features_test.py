@@ -1,0 +1,124 @@
+import keras
+import numpy as np
+import pytest
+
+from lrcn import errors
+from lrcn.data import augment, clips, dataset, epochs
+from lrcn.models import backbones
+from lrcn.training import features
+
+VIEW = augment.View((16, 16), "squash")
+MODE = clips.ClipMode("rand_clips", 3, 2)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    keras.utils.set_random_seed(0)
+    return backbones.build("small", image_size=(16, 16), trainable=False)
+
+
+def of_frames(backbone, batch):
+    flat = batch.reshape(-1, *batch.shape[2:])
+    return backbone(flat, training=False).numpy().reshape(*batch.shape[:2], -1)
+
+
+def test_clips_of_features_are_the_features_of_the_clips(write_records, backbone):
+    record_set = write_records((6, 8, 7), shards=2)
+    chosen = epochs.Clips(record_set, MODE)
+    stored = features.extract(record_set, backbone, view=VIEW)
+    common = {"batch_size": 4, "seed": 2, "first_epoch": 1, "epochs": 3}
+    targets = dataset.Targets(record_set, 3, False, [1.0, 2.0, 3.0])
+    quick, steps = features.training_clips(stored, chosen, targets=targets, **common)
+    slow, slow_steps = dataset.training_clips(
+        record_set,
+        mode=MODE,
+        view=VIEW,
+        num_classes=3,
+        multi_label=False,
+        class_weights=[1.0, 2.0, 3.0],
+        **common,
+    )
+    pairs = list(zip(quick.as_numpy_iterator(), slow.as_numpy_iterator(), strict=True))
+    assert steps == slow_steps == 2
+    assert len(pairs) == 4
+    for (values, *targets), (frames, *slow_targets) in pairs:
+        np.testing.assert_allclose(values, of_frames(backbone, frames), rtol=1e-4, atol=1e-5)
+        for one, other in zip(targets, slow_targets, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_evaluation_equals_that_of_frames(write_records, backbone):
+    record_set = write_records((6, 8, 7))
+    mode = clips.evaluation_mode(4)
+    stored = features.extract(record_set, backbone, view=VIEW)
+    quick = features.evaluation_clips(stored, epochs.Clips(record_set, mode), batch_size=5)
+    slow = dataset.evaluation_clips(record_set, mode=mode, view=VIEW, batch_size=5)
+    for one, other in zip(quick.as_numpy_iterator(), slow.as_numpy_iterator(), strict=True):
+        np.testing.assert_array_equal(one["item"], other["item"])
+        np.testing.assert_array_equal(one["clip"], other["clip"])
+        expected = of_frames(backbone, other["frames"])
+        np.testing.assert_allclose(one["features"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_killed_extraction_goes_on_where_it_was(write_records, backbone, monkeypatch):
+    record_set = write_records((6, 8, 7, 5))
+    whole = np.array(features.extract(record_set, backbone, view=VIEW).values)
+    folder = features.folder_of(record_set, backbone, VIEW)
+    (folder / "features.npy").unlink()
+    monkeypatch.setattr(features, "_PART", 8)
+    monkeypatch.setattr(features, "_BATCH", 3)
+    stream, seen = features._stream, []
+
+    def dying(*arguments, **keywords):
+        for number, values in enumerate(stream(*arguments, **keywords)):
+            if number == 6:
+                raise KeyboardInterrupt
+            yield values
+
+    def watched(*arguments, total, **keywords):
+        seen.append(total)
+        return stream(*arguments, total=total, **keywords)
+
+    monkeypatch.setattr(features, "_stream", dying)
+    with pytest.raises(KeyboardInterrupt):
+        features.extract(record_set, backbone, view=VIEW)
+    assert len(list((folder / "parts").glob("*.npy"))) == 2
+    assert not (folder / "features.npy").exists()
+    monkeypatch.setattr(features, "_stream", watched)
+    again = features.extract(record_set, backbone, view=VIEW).values
+    np.testing.assert_allclose(again, whole, rtol=1e-5, atol=1e-6)
+    assert seen == [26 - 14]
+    assert [path.name for path in folder.iterdir()] == ["features.npy"]
+
+
+def test_other_weights_views_and_records_ask_for_other_features(write_records, backbone):
+    record_set, other = write_records(), write_records((4, 4, 4), name="other.train")
+    keras.utils.set_random_seed(1)
+    changed = backbones.build("small", image_size=(16, 16), trainable=False)
+    centre = augment.View((16, 16), "centre")
+    folders = {
+        features.folder_of(record_set, backbone, VIEW),
+        features.folder_of(other, backbone, VIEW),
+        features.folder_of(record_set, changed, VIEW),
+        features.folder_of(record_set, backbone, centre),
+    }
+    assert len(folders) == 4
+    assert all(folder.parent.name == "features" for folder in folders)
+
+
+def test_features_serve_a_frozen_cnn_without_randomness(backbone):
+    assert features.serves(backbone, VIEW)
+    assert not features.serves(backbone, augment.View((16, 16), "random"))
+    assert not features.serves(backbone, augment.View((16, 16), "squash", mirror=True))
+    assert not features.serves(backbone, augment.View((16, 16), "ten"))
+    training = backbones.build("small", image_size=(16, 16), trainable=1)
+    assert not features.serves(training, VIEW)
+
+
+def test_a_folder_that_cannot_be_written_is_named(write_records, backbone, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(features, "_compute", refuse)
+    with pytest.raises(errors.UserError, match="features.*Permission denied.*Copy the records"):
+        features.extract(write_records(), backbone, view=VIEW)
