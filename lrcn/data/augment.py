@@ -23,9 +23,10 @@ class View:
     Args:
         size: Height and width of the network's input, in pixels.
         crop: "fit" resizes until the frame just covers the input, aspect kept, and takes the
-            middle; "centre" takes the middle at the stored scale; "squash" resizes the whole frame; "random" takes one of
-            all positions, the same for every frame of a clip; "ten" takes the corners, the middle
-            and their mirror images (evaluation only; Donahue et al. 2015, released code).
+            middle; "centre" takes the middle at the stored scale; "squash" resizes the whole frame;
+            "random" takes one of all positions, the same for every frame of a clip; "ten" takes the
+            corners, the middle and their mirror images (evaluation only; Donahue et al. 2015,
+            released code).
         mirror: Whether a clip is mirrored left to right half of the time.
     """
 

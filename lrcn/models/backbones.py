@@ -223,14 +223,16 @@ def _blocks(model: keras.Model, architecture: Architecture) -> list[list[keras.l
 
 
 def _small(inputs, request: Request):
-    values = inputs
-    for index, (filters, size) in enumerate(((16, 5), (32, 3), (48, 3)), start=1):
-        values = keras.layers.Conv2D(
-            filters, size, strides=2, padding="same", activation="relu", name=f"conv{index}"
-        )(values)
-    # Flattened, not averaged: where a shape is tells how it moves from frame to frame.
-    values = keras.layers.Flatten(name="flatten")(values)
-    return keras.layers.Dense(128, activation="relu", name="fc4")(values)
+    values = keras.layers.Conv2D(16, 5, strides=2, padding="same", activation="relu", name="conv1")(
+        inputs
+    )
+    values = keras.layers.Conv2D(32, 3, strides=2, padding="same", activation="relu", name="conv2")(
+        values
+    )
+    values = keras.layers.Conv2D(48, 3, padding="same", name="conv3")(values)
+    # Places and sizes, not what is there on average: they tell how a shape moves between frames.
+    values = layers.SpatialMoments(sharpness=3.0, name="moments")(values)
+    return keras.layers.BatchNormalization(name="moments_bn")(values)
 
 
 def _alexnet(convolutions: tuple[alexnets.Convolution, ...]) -> Callable:
@@ -293,7 +295,7 @@ def _mobilenet(inputs, request: Request):
 
 FULLY_CONNECTED = ("fc7", "fc6")
 ARCHITECTURES = {
-    "small": Architecture(_small, (64, 64), ONE_TO_ONE, ("fc4",), block=r"^(\w+)"),
+    "small": Architecture(_small, (64, 64), ONE_TO_ONE, ("moments",), block=r"^([a-z]+\d*)"),
     "hybrid": Architecture(_alexnet(alexnets.HYBRID), (227, 227), CAFFE, FULLY_CONNECTED),
     "alexnet": Architecture(_alexnet(alexnets.ALEXNET), (227, 227), CAFFE, FULLY_CONNECTED),
     "caffenet": Architecture(_alexnet(alexnets.CAFFENET), (227, 227), CAFFE, FULLY_CONNECTED),

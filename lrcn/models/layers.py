@@ -206,6 +206,49 @@ class LocalResponseNormalization(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="lrcn")
+class SpatialMoments(keras.layers.Layer):
+    """Says of each channel where it responds, how widely and how much.
+
+    Maps [batch, height, width, channels] to [batch, 4 * channels]: the mean column and row, and the
+    spread around them, of a softmax over all places, with the picture reaching from -1 to 1, and
+    the mean of the positive responses. A recurrent layer reads motion and growth from these
+    directly, where it would have to find them in a flattened map first.
+
+    Args:
+        sharpness: Factor on the responses before the softmax.
+    """
+
+    def __init__(self, sharpness: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.sharpness = float(sharpness)
+
+    def call(self, inputs):
+        """Returns the moments, [batch, 4 * channels]."""
+        _, height, width, channels = inputs.shape
+        # Variances are small differences of large numbers in half precision.
+        values = ops.cast(ops.reshape(inputs, (-1, height * width, channels)), "float32")
+        weights = ops.softmax(self.sharpness * values, axis=1)
+        rows, columns = np.meshgrid(
+            np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij"
+        )
+        x, y = (place.reshape(1, -1, 1).astype("float32") for place in (columns, rows))
+        mean_x, mean_y = ops.sum(weights * x, axis=1), ops.sum(weights * y, axis=1)
+        square = ops.sum(weights * (x * x + y * y), axis=1) - mean_x**2 - mean_y**2
+        spread = ops.sqrt(ops.maximum(square, 1e-6))
+        response = ops.mean(ops.relu(values), axis=1)
+        moments = ops.concatenate([mean_x, mean_y, spread, response], axis=-1)
+        return ops.cast(moments, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        """Returns [batch, 4 * channels]."""
+        return (input_shape[0], 4 * input_shape[-1])
+
+    def get_config(self) -> dict:
+        """Returns the arguments that rebuild the layer."""
+        return {**super().get_config(), "sharpness": self.sharpness}
+
+
+@keras.saving.register_keras_serializable(package="lrcn")
 class TimePooling(keras.layers.Layer):
     """Pools probabilities [batch, time, classes] over time to [batch, classes].
 

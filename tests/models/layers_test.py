@@ -179,3 +179,19 @@ def test_grouped_convolution_and_lrn_train_in_half_precision(policy):
 
     assert np.isfinite(history["loss"]).all()
     assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_spatial_moments_say_where_how_widely_and_how_much():
+    responses = np.zeros((2, 5, 9, 1), np.float32)
+    responses[0, 1, 6] = 10.0  # one place: row 1 of 5, column 6 of 9
+    responses[1, 0, 0] = responses[1, 4, 8] = 10.0  # two opposite corners
+    moments = keras.ops.convert_to_numpy(layers.SpatialMoments(sharpness=10.0)(responses))
+    np.testing.assert_allclose(moments[0], [0.5, -0.5, 1e-3, 10 / 45], atol=1e-4)
+    np.testing.assert_allclose(moments[1], [0.0, 0.0, np.sqrt(2), 20 / 45], atol=1e-4)
+
+
+def test_spatial_moments_round_trip():
+    layer = layers.SpatialMoments(sharpness=2.0)
+    same = layers.SpatialMoments.from_config(layer.get_config())
+    assert same.sharpness == 2.0
+    assert same.compute_output_shape((None, 5, 9, 3)) == (None, 12)

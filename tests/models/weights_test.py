@@ -183,7 +183,7 @@ def test_carry_over_from_a_saved_model_of_other_classes(tmp_path):
     )
 
     assert unmatched == ["classes/kernel", "classes/bias"]
-    assert len(matched) == 8 + 3
+    assert len(matched) == 10 + 3
     for a, b in zip(
         activity.head(target).get_layer("lstm1").get_weights(),
         activity.head(source).get_layer("lstm1").get_weights(),
