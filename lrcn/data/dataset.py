@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -76,7 +77,7 @@ def training_clips(
     dataset = by_epoch(chosen, seed, first_epoch, epochs).flat_map(
         lambda *rows: batches(tf.data.Dataset.from_tensor_slices(rows))
     )
-    return dataset.prefetch(_AHEAD), steps
+    return threaded(dataset.prefetch(_AHEAD)), steps
 
 
 def evaluation_clips(
@@ -132,7 +133,8 @@ def evaluation_clips(
     crops = augment.TEN if view.crop == "ten" else 1
     count = -(-len(rows) * crops // batch_size)
     dataset = dataset.batch(batch_size)
-    return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(_AHEAD)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    return threaded(dataset.prefetch(_AHEAD))
 
 
 def stored_frames(
@@ -160,7 +162,17 @@ def stored_frames(
 
     dataset = tf.data.Dataset.from_tensor_slices(np.asarray(items, np.int64)).flat_map(frames_of)
     dataset = dataset.map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return dataset.batch(batch_size).prefetch(_AHEAD)
+    return threaded(dataset.batch(batch_size).prefetch(_AHEAD))
+
+
+def threaded(dataset: tf.data.Dataset, threads: int | None = None) -> tf.data.Dataset:
+    """Returns the dataset with threads of its own, by default one a core.
+
+    Decoding then goes on beside a network that runs one operation at a time.
+    """
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = threads or os.cpu_count() or 1
+    return dataset.with_options(options)
 
 
 def by_epoch(

@@ -103,11 +103,24 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
 
 
 def prepare(settings: settings_lib.TrainSettings) -> None:
-    """Sets what Keras keeps for the whole process: seeds and precision."""
+    """Sets what Keras and TensorFlow keep for the whole process: seeds, precision, threads."""
+    _run_operations_in_turn()
     keras.utils.clear_session()
     keras.utils.set_random_seed(settings.seed)
     # After clear_session, which sets it back.
     keras.config.set_dtype_policy(settings.precision)
+
+
+def _run_operations_in_turn() -> None:
+    """Keeps operations from sharing threads, which makes sums of gradients vary in the last bit.
+
+    Each operation still uses every core. Op determinism does not cover this; trained MobileNets
+    differed between processes with it, and do not with one operation at a time.
+    """
+    try:
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        log.debug("TensorFlow runs already, results may differ in the last bit between processes")
 
 
 def open_data(paths: dict[str, pathlib.Path]) -> Data:
@@ -348,9 +361,10 @@ def _frame_sets(
             short_videos=settings.short_videos,
             seed=settings.seed,
         )
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = settings.num_threads
-    return network, training.with_options(options), steps, validation
+    threads = settings.num_threads
+    if validation is not None:
+        validation = dataset.threaded(validation, threads)
+    return network, dataset.threaded(training, threads), steps, validation
 
 
 def class_weights(settings: settings_lib.TrainSettings, data: Data) -> list[float] | None:
