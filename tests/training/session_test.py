@@ -11,7 +11,7 @@ from lrcn import errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import dataset, records
 from lrcn.models import activity
-from lrcn.training import assembly, checkpoints, session
+from lrcn.training import assembly, checkpoints, feeds, session
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_features_train_the_head_as_frames_do(make_settings, tmp_path, monkeypat
     settings = frozen(make_settings, epochs=2, workflow__dropout_in=0.0, workflow__dropout_out=0.0)
     quick, slow = runs.RunDirectory(tmp_path / "a"), runs.RunDirectory(tmp_path / "b")
     session.train(settings, quick)
-    monkeypatch.setattr(session.features, "serves", lambda *_: False)
+    monkeypatch.setattr(feeds.features, "serves", lambda *_: False)
     session.train(settings, slow)
     expected, values = arrays(slow)[0], arrays(quick)[0]
     for key in expected:
@@ -125,7 +125,7 @@ def test_features_train_the_head_as_frames_do(make_settings, tmp_path, monkeypat
 
 def test_the_second_run_computes_no_features(make_settings, tmp_path, monkeypatch):
     session.train(frozen(make_settings), runs.RunDirectory(tmp_path / "a"))
-    monkeypatch.setattr(session.features, "_compute", None)
+    monkeypatch.setattr(feeds.features, "_compute", None)
     changed = frozen(make_settings, workflow__units=5, epochs=1)
     session.train(changed, runs.RunDirectory(tmp_path / "b"))
 
@@ -195,9 +195,9 @@ def test_balanced_weights_reach_the_loss(make_settings, loss):
     settings = frozen(make_settings, class_weights="balanced", workflow__loss=loss)
     session.prepare(settings)
     path = settings.dataset.train
-    data = session.open_data({"train": path})
+    data = feeds.open_data({"train": path})
     network = assembly.build_network(settings, num_classes=3, multi_label=False)
-    feed = session.make_feed(network, settings, data, first_epoch=0)
+    feed = feeds.make_feed(network, settings, data, first_epoch=0)
     inputs, labels, weights = next(iter(feed.training))
     expected = np.array(dataset.balanced_weights(records.open_records(path), 3), np.float32)
     np.testing.assert_allclose(weights["probabilities"], expected[labels["probabilities"]])
