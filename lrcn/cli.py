@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         return _tell(error, arguments)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        sys.stderr.write("interrupted; `lrcn train resume=RUN` goes on with a run\n")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,6 +6,7 @@ The only module that knows OmegaConf.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import pathlib
 import types
 import typing
@@ -146,7 +147,10 @@ def unknown_key(key: str, member: str, known: list[str]) -> UsageError:
     """Returns the error for a key that does not exist, with those that do."""
     if "." in key:
         known = [name for name in known if name not in _DISCRIMINATORS]
-    return UsageError(f"unknown key '{key}'{member}; keys here: {', '.join(sorted(known))}")
+    near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
+    meant = f"did you mean '{near[0]}'? " if near else ""
+    listed = ", ".join(sorted(known))
+    return UsageError(f"unknown key '{key}'{member}; {meant}keys here: {listed}")
 
 
 def _convert(hint: Any, value: Any, *, key: str, choices: dict[str, str]) -> Any:

@@ -92,7 +92,7 @@ def check(settings: settings_lib.CheckSettings) -> int:
         check_lib.write_report(findings, settings.report)
         log.info("report: %s", settings.report)
     if findings:
-        log.info("%d findings; nothing was changed", len(findings))
+        log.info("findings: %d; nothing was changed", len(findings))
         return 1
     log.info("nothing found; next: lrcn serialize or lrcn train with the same dataset keys")
     return 0

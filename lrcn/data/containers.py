@@ -18,7 +18,7 @@ from lrcn.data import clips
 
 # Headers of these tell no number of frames, only the duration.
 _DURATION_ONLY = ("matroska", "flv")
-_REMEDY = "Replace the file, or set on_error=skip to leave it out"
+_REMEDY = "Replace the file or leave it out; `lrcn serialize` can skip it (on_error=skip)"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -127,7 +127,7 @@ def show(findings: Sequence[Finding], console: rich.console.Console) -> None:
         for finding in findings:
             console.print(rich.text.Text(str(finding)), soft_wrap=True)
         return
-    table = rich.table.Table(box=rich.box.SIMPLE, title=f"{len(findings)} findings")
+    table = rich.table.Table(box=rich.box.SIMPLE, title=f"findings: {len(findings)}")
     for column in _COLUMNS:
         table.add_column(column, overflow="fold")
     for finding in findings:

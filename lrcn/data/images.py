@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pathlib
+import re
 
 import numpy as np
 import PIL.Image
@@ -49,9 +50,16 @@ def jpeg_from_file(
         raise errors.UserError(
             "image cannot be read or decoded",
             where=path,
-            received=error,
-            remedy="Replace the file, or set on_error=skip to leave its item out",
+            received=_without_objects(error),
+            expected="an image that Pillow reads, such as JPEG or PNG",
+            remedy="Replace the file or leave it out; `lrcn serialize` can skip its item "
+            "(on_error=skip)",
         ) from error
+
+
+def _without_objects(error: Exception) -> str:
+    """Returns an error's text without the addresses of Python objects in it."""
+    return re.sub(r"<[^>]* object at 0x[0-9a-f]+>", "its content", str(error))
 
 
 def _is_stored_as_is(image: PIL.Image.Image, size: tuple[int, int] | None) -> bool:

@@ -16,7 +16,7 @@ from lrcn.data import augment, epochs, records, video
 from lrcn.data import clips as clips_lib
 from lrcn.errors import UserError
 from lrcn.inference import predict as predict_lib
-from lrcn.models import backbones
+from lrcn.models import backbones, weights
 
 CHECKPOINTS = ("best", "last")
 
@@ -152,7 +152,7 @@ def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
         for key, value in directory.read_config().items()
         if key not in ("overrides", "shown")
     }
-    model = keras.models.load_model(file, compile=False)
+    model = weights.open_model(file)
     return Trained(
         run=directory,
         model=model,

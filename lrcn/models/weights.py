@@ -17,6 +17,25 @@ WHERE = "backbone.weights"
 READABLE = "a .weights.h5, .h5 or .keras file of Keras weights"
 
 
+def open_model(file: str | pathlib.Path) -> keras.Model:
+    """Opens a saved model without its optimizer.
+
+    Raises:
+        UserError: The file is missing, cut short or no model.
+    """
+    try:
+        return keras.models.load_model(file, compile=False)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        size = pathlib.Path(file).stat().st_size if pathlib.Path(file).is_file() else None
+        raise UserError(
+            "no model that can be read",
+            where=file,
+            received="no such file" if size is None else f"a damaged file of {size} bytes",
+            expected="a .keras file that `lrcn train` wrote",
+            remedy="Resume the run, which writes it anew, or give another checkpoint.",
+        ) from error
+
+
 def load_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
     """Loads a backbone's weights from a local file, in place.
 

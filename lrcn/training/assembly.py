@@ -13,7 +13,7 @@ from lrcn import settings as settings_lib
 from lrcn.data import augment
 from lrcn.models import activity, backbones, weights
 from lrcn.scoring import losses
-from lrcn.training import checkpoints, optimizers, schedules
+from lrcn.training import optimizers, schedules
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def start_from(network: keras.Model, init: str) -> set[str]:
     """
     path = pathlib.Path(init)
     file = path / "checkpoints" / "best.keras" if path.is_dir() else path
-    matched, unmatched = weights.carry_over(checkpoints.load_model(file), network)
+    matched, unmatched = weights.carry_over(weights.open_model(file), network)
     log.info("init: from %s", file)
     log.info("init: matched: %s", ", ".join(matched) or "none")
     log.info("init: unmatched, new: %s", ", ".join(unmatched) or "none")

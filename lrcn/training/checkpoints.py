@@ -74,18 +74,6 @@ def remove_unfinished(folder: pathlib.Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def load_model(path: str | os.PathLike) -> keras.Model:
-    """Reads a model without its optimizer, to start another run from its weights.
-
-    Raises:
-        UserError: The file is missing or no model.
-    """
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-
-
 def _read(path: pathlib.Path) -> dict:
     try:
         with zipfile.ZipFile(path) as archive:

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from lrcn import errors, runs
+from lrcn.models import weights
 from lrcn.training import callbacks, checkpoints
 
 
@@ -75,9 +76,10 @@ def test_a_checkpoint_holds_random_generators(model, tmp_path):
 def test_what_is_no_checkpoint_is_named(tmp_path):
     (tmp_path / "last.keras").write_bytes(b"no archive")
     for path in (tmp_path / "last.keras", tmp_path / "none.keras"):
-        for read in (checkpoints.load, checkpoints.load_model):
-            with pytest.raises(errors.UserError, match=f"{path.name}.*no checkpoint"):
-                read(path)
+        with pytest.raises(errors.UserError, match=f"{path.name}.*no checkpoint"):
+            checkpoints.load(path)
+        with pytest.raises(errors.UserError, match=f"{path.name}.*no model that can be read"):
+            weights.open_model(path)
 
 
 def test_a_failed_save_leaves_the_previous_checkpoint(model, tmp_path, monkeypatch):
