@@ -36,7 +36,7 @@ def test_an_unknown_verb_names_the_nearest(capsys):
             ["train", "backbone=vgg16", "backbone.alpha=1"],
             "unknown key 'backbone.alpha' (backbone=vgg16); keys here: image_size, layer",
         ),
-        (["train", "epoch=3"], "unknown key 'epoch'; keys here:"),
+        (["train", "epoch=3"], "unknown key 'epoch'; did you mean 'epochs'? keys here:"),
         (["train", "+backbone.alpha=.5"], "unknown key 'backbone.alpha' (backbone=small)"),
         (["train", "+nothing=1"], "unknown key 'nothing'"),
         (["train", "workflow=null"], "workflow"),

@@ -50,7 +50,7 @@ def test_off_a_terminal_each_finding_is_one_whole_line():
 
 def test_on_a_terminal_findings_are_a_table():
     text = shown(True)
-    assert "2 findings" in text
+    assert "findings: 2" in text
     assert "cut short" in text
 
 
