@@ -28,7 +28,7 @@ test: $(VENV)/.installed-test lint  ## the core tests (under 20 minutes on 2 cor
 	$(BIN)/python -m pytest
 
 test-extras: $(VENV)/.installed-test  ## tests of the optional parts
-	$(BIN)/python -m pytest -m extras
+	$(BIN)/python -m pytest -m extras || test $$? -eq 5  # 5: no optional part has tests yet
 
 lint: $(VENV)/.installed-test  ## ruff: rules, docstrings, format
 	$(BIN)/ruff check .
