@@ -5,7 +5,7 @@ set -eu
 folder=${1:-demo}
 for workflow in lstm singleframe; do
   echo "== train and evaluate: workflow=$workflow" >&2
-  lrcn train "workflow=$workflow" "hydra.run.dir=$folder/$workflow" "evaluate=[test]" epochs=20
+  lrcn train "workflow=$workflow" "hydra.run.dir=$folder/$workflow" "evaluate=[test]" epochs=16
 done
 echo "== predict: a video that neither network has seen" >&2
 python scripts/render_video.py "$folder/clockwise.mp4" --motion clockwise
