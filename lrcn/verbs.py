@@ -113,7 +113,8 @@ def train(
             show_metrics(run_directory.read_metrics(), title=str(folder))
             return 0
     elif settings.resume:
-        _adopt(runs.RunDirectory(pathlib.Path(settings.resume)), plain, run_directory)
+        source = runs.RunDirectory(pathlib.Path(settings.resume))
+        _refuse_changes(source.read_config(), plain, source)
     run_directory.clear_marks()
     known = {key: stored[key] for key in _NOT_SETTINGS if stored and key in stored}
     run_directory.write_config({"overrides": overrides, **known, **plain})
@@ -279,12 +280,6 @@ def _stored_config(run_directory: runs.RunDirectory) -> dict | None:
     """Returns the settings of a run that was started here before, if it got anywhere."""
     begun = run_directory.last.exists() or run_directory.is_done
     return run_directory.read_config() if begun and run_directory.config_file.exists() else None
-
-
-def _adopt(source: runs.RunDirectory, plain: dict, target: runs.RunDirectory) -> None:
-    """Copies the checkpoints of another run, so that the run in `target` goes on from them."""
-    _refuse_changes(source.read_config(), plain, source)
-    source.copy_checkpoints(target)
 
 
 def _refuse_changes(stored: dict, plain: dict, run_directory: runs.RunDirectory) -> None:

@@ -46,7 +46,8 @@ def write_records(tmp_path):
         frame=picture,
     ):
         labels = labels or [(item % classes,) for item in range(len(counts))]
-        path = tmp_path / f"{name}.tfrecord"
+        path = tmp_path / "records" / f"{name}.tfrecord"
+        path.parent.mkdir(exist_ok=True)
         ids = [f"video {item}" for item in range(len(counts))]
         examples = [
             records.encode_example(

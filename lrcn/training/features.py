@@ -1,8 +1,10 @@
 """What a frozen CNN says of every stored frame, computed once and kept beside the records.
 
 A frozen CNN under a view without randomness maps a stored frame to the same features in every
-epoch, run and job of a sweep. They lie in `features/<records>-<key>/` as float32, under a key of
-records, weights, input contract, view and precision, so that any change asks for new ones.
+epoch, run and job of a sweep. They lie in `features/<name>-<records>-<cnn>/` as float32, under keys
+of the records and of weights, input contract, view and precision, so that any change asks for new
+ones. Items are known by the digest of their frames: what another split or another cut into
+training and validation has computed, in the same folder or one beside it, is taken from there.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from lrcn.models import backbones
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2
+_VALUES, _ITEMS = "features.npy", "items.json"
 _BATCH = 64  # frames
 _PART = 4096  # frames that are computed before they are kept: what a kill can cost
 
@@ -78,7 +81,7 @@ def extract(
     counts = np.array(record_set.metadata.frame_counts, np.int64)
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
     folder = folder_of(record_set, backbone, view)
-    values = folder / "features.npy"
+    values = folder / _VALUES
     if not values.exists():
         with _explaining(folder):
             _compute(record_set, backbone, view, folder)
@@ -89,19 +92,28 @@ def folder_of(
     record_set: records.RecordSet, backbone: keras.Model, view: augment.View
 ) -> pathlib.Path:
     """Returns where the features of records under a CNN and a view are kept."""
-    facts = {
-        "format": _FORMAT,
-        "records": [shard.checksum for shard in record_set.metadata.shards],
-        "backbone": backbone.name,
-        "weights": _weights_digest(backbone),
-        "contract": backbones.contract_of(backbone),
-        "features": backbone.output_shape[-1],
-        "precision": backbone.layers[-1].compute_dtype,
-        "view": [list(view.size), view.crop],
-    }
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    stored = _key([shard.checksum for shard in record_set.metadata.shards])
     name = record_set.path.name.removesuffix(records.SUFFIX)
-    return record_set.path.parent / "features" / f"{name}-{key}"
+    folder = record_set.path.parent / "features"
+    return folder / f"{name}-{stored}-{_network_key(backbone, view)}"
+
+
+def _network_key(backbone: keras.Model, view: augment.View) -> str:
+    return _key(
+        {
+            "format": _FORMAT,
+            "backbone": backbone.name,
+            "weights": _weights_digest(backbone),
+            "contract": backbones.contract_of(backbone),
+            "features": backbone.output_shape[-1],
+            "precision": backbone.layers[-1].compute_dtype,
+            "view": [list(view.size), view.crop],
+        }
+    )
+
+
+def _key(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def training_clips(
@@ -173,33 +185,81 @@ def _compute(
 ) -> None:
     counts = np.array(record_set.metadata.frame_counts, np.int64)
     parts = _parts(counts)
-    missing = [index for index in range(len(parts)) if not _part(folder, index).exists()]
+    with records.translating_errors(record_set.path):
+        digests = _digests(record_set)
+        missing = [index for index in range(len(parts)) if not _part(folder, index).exists()]
+        wanted = [parts[index].tolist() for index in missing]
+        arrays = _of_parts(record_set, backbone, view, wanted, digests)
+        for index, values in zip(missing, arrays, strict=True):
+            with files.atomic_path(_part(folder, index)) as path:
+                np.save(path, values)
+    files.write_json(folder / _ITEMS, [digests, counts.tolist()])
+    _join(folder, len(parts))
+
+
+def _of_parts(
+    record_set: records.RecordSet,
+    backbone: keras.Model,
+    view: augment.View,
+    parts: list[list[int]],
+    digests: list[str],
+) -> Iterator[np.ndarray]:
+    """Yields the features of the items of each part, computed unless they are known."""
+    items = [item for part in parts for item in part]
+    known = _known(record_set.path.parent, _network_key(backbone, view))
+    new = [item for item in items if digests[item] not in known]
+    sizes = [record_set.metadata.frame_counts[item] for item in new]
     began = time.monotonic()
-    if missing:
-        with records.translating_errors(record_set.path):
-            items = np.concatenate([parts[index] for index in missing])
-            sizes = [int(counts[parts[index]].sum()) for index in missing]
-            stream = _stream(record_set, backbone, view, items, total=sum(sizes))
-            for index, values in zip(missing, _regrouped(stream, sizes), strict=True):
-                with files.atomic_path(_part(folder, index)) as path:
-                    np.save(path, values)
-        seconds = time.monotonic() - began
+    computed = _regrouped(_stream(record_set, backbone, view, new, total=sum(sizes)), sizes)
+    for part in parts:
+        rows = (known.get(digests[item]) for item in part)
+        yield np.concatenate([next(computed) if row is None else row for row in rows])
+    if known_here := len(items) - len(new):
+        log.info("features: those of %d of %d videos were known", known_here, len(items))
+    if new:
+        seconds = max(time.monotonic() - began, 1e-9)
         log.info(
-            "features: %d frames of %s in %.0f s, %.0f frames/s, kept in %s",
+            "features: %d frames of %s in %.0f s, %.0f frames/s",
             sum(sizes),
             record_set.path.name,
             seconds,
             sum(sizes) / seconds,
-            folder,
         )
-    _join(folder, len(parts))
+
+
+def _known(folder: pathlib.Path, network: str) -> dict[str, np.ndarray]:
+    """Returns features by digest that are kept for a CNN in a folder of records or one beside."""
+    found: dict[str, np.ndarray] = {}
+    for path in folder.absolute().parent.glob(f"*/features/*-{network}/{_ITEMS}"):
+        if not (path.parent / _VALUES).exists():
+            continue
+        digests, counts = json.loads(path.read_text(encoding="utf-8"))
+        values = np.load(path.parent / _VALUES, mmap_mode="r")
+        cuts = np.cumsum(counts)[:-1]
+        found.update(zip(digests, np.split(values, cuts), strict=True))
+    return found
+
+
+def _digests(record_set: records.RecordSet) -> list[str]:
+    """Returns a SHA-256 over the frames of each item."""
+    dataset_of_frames = record_set.serialized().map(
+        lambda text: records.parse_example(text)["frames"], num_parallel_calls=tf.data.AUTOTUNE
+    )
+    found = []
+    for jpegs in dataset_of_frames.prefetch(1).as_numpy_iterator():
+        digest = hashlib.sha256()
+        for jpeg in jpegs:
+            digest.update(len(jpeg).to_bytes(8, "little"))
+            digest.update(jpeg)
+        found.append(digest.hexdigest())
+    return found
 
 
 def _stream(
     record_set: records.RecordSet,
     backbone: keras.Model,
     view: augment.View,
-    items: np.ndarray,
+    items: list[int],
     *,
     total: int,
 ) -> Iterator[np.ndarray]:
@@ -220,7 +280,7 @@ def _stream(
 
 def _regrouped(stream: Iterator[np.ndarray], sizes: list[int]) -> Iterator[np.ndarray]:
     """Yields arrays of the given lengths cut from a stream of arrays."""
-    held = np.concatenate([next(stream)])
+    held = next(stream, None) if sizes else None
     for size in sizes:
         pieces, length = [held], len(held)
         while length < size:
@@ -239,7 +299,7 @@ def _join(folder: pathlib.Path, parts: int) -> None:
     """Makes one file of all parts and removes them."""
     arrays = [np.load(_part(folder, index), mmap_mode="r") for index in range(parts)]
     shape = (sum(len(array) for array in arrays), arrays[0].shape[1])
-    with files.atomic_path(folder / "features.npy") as path:
+    with files.atomic_path(folder / _VALUES) as path:
         whole = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
         start = 0
         for array in arrays:

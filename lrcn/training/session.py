@@ -124,29 +124,21 @@ def restore(
         UserError: The run to resume has no checkpoint, or its network has other classes.
     """
     checkpoints.remove_unfinished(run.last.parent)
-    last = run.last
-    if not last.exists():
+    if not run.last.exists():
         if settings.resume is None:
             return None, checkpoints.State()
-        last = runs.RunDirectory(settings.resume).last
-        if not last.exists():
-            raise errors.UserError(
-                "the run has no checkpoint to go on from",
-                where="resume",
-                received=settings.resume,
-                expected="a run directory with checkpoints/last.keras",
-            )
-    network, state = checkpoints.load(last)
+        runs.RunDirectory(settings.resume).copy_checkpoints(run)
+    network, state = checkpoints.load(run.last)
     classes = activity.head(network).get_layer("classes").units
     if classes != data.num_classes:
         raise errors.UserError(
             "the model has other classes than the records",
-            where=last,
+            where=run.last,
             received=f"{classes} classes",
             expected=f"{data.num_classes} classes as in {data.train.path}",
             remedy="Start a new run, with init= to begin with these weights.",
         )
-    log.info("train: going on after epoch %d of %s", state.epoch, last)
+    log.info("train: going on after epoch %d of %s", state.epoch, run.path)
     return network, state
 
 

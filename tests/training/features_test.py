@@ -88,7 +88,35 @@ def test_a_killed_extraction_goes_on_where_it_was(write_records, backbone, monke
     again = features.extract(record_set, backbone, view=VIEW).values
     np.testing.assert_allclose(again, whole, rtol=1e-5, atol=1e-6)
     assert seen == [26 - 14]
-    assert [path.name for path in folder.iterdir()] == ["features.npy"]
+    assert sorted(path.name for path in folder.iterdir()) == ["features.npy", "items.json"]
+
+
+def test_what_another_cut_of_the_same_videos_has_computed_is_taken(
+    write_records, backbone, monkeypatch
+):
+    record_set = write_records((6, 8, 7))
+    first = features.extract(record_set, backbone, view=VIEW)
+    stream, computed = features._stream, []
+
+    def watched(record_set, backbone, view, items, *, total):
+        computed.extend(items)
+        return stream(record_set, backbone, view, items, total=total)
+
+    monkeypatch.setattr(features, "_stream", watched)
+    longer = write_records((6, 8, 7, 5), name="longer.train")
+    second = features.extract(longer, backbone, view=VIEW)
+    assert computed == [3]
+    np.testing.assert_array_equal(second.values[: 6 + 8 + 7], first.values)
+    assert len(second.values) == 6 + 8 + 7 + 5
+    features.extract(longer, backbone, view=augment.View((16, 16), "centre"))
+    assert computed == [3, 0, 1, 2, 3]
+
+
+def test_nothing_is_computed_when_all_is_known(write_records, backbone, monkeypatch):
+    first = features.extract(write_records((6, 8)), backbone, view=VIEW)
+    monkeypatch.setattr(features, "_stream", lambda *_, **__: iter(()))
+    again = features.extract(write_records((6, 8), name="again", shards=2), backbone, view=VIEW)
+    np.testing.assert_array_equal(again.values, first.values)
 
 
 def test_other_weights_views_and_records_ask_for_other_features(write_records, backbone):
