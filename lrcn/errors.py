@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
 
 class UserError(ValueError):
     """A mistake in the user's data, keys or files, with where it is and what mends it.
@@ -34,19 +38,34 @@ class UserError(ValueError):
         self.remedy = remedy
         super().__init__(self._message())
 
+    def but(self, **parts: object) -> UserError:
+        """Returns the same error with other parts, such as a fuller `where`."""
+        own = {name: getattr(self, name) for name in ("where", "received", "expected", "remedy")}
+        return type(self)(self.what, **{**own, **parts})
+
     def _message(self) -> str:
         parts = [f"{self.where}: {self.what}" if self.where else self.what]
         if self.received is not None:
-            parts.append(f"Received: {self.received}")
+            parts.append(f"Received: {shown(self.received)}")
         if self.expected is not None:
-            parts.append(f"Expected: {self.expected}")
+            parts.append(f"Expected: {shown(self.expected)}")
         if self.remedy:
             parts.append(self.remedy)
-        text = ". ".join(part.rstrip(".") for part in parts)
-        return " ".join(text.split()) + "."
+        return " ".join(_sentence(shown(part)) for part in parts)
 
 
 class UsageError(UserError):
     """A mistake in the command line itself: a verb, key or group member that does not exist."""
 
     exit_code = 2
+
+
+def shown(value: object) -> str:
+    """Returns a value in one line as a command line has it, without the colours of a terminal."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return " ".join(_TERMINAL_CODES.sub("", str(value)).split())
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(("?", "...")) else f"{text.rstrip('.')}."
