@@ -17,8 +17,12 @@ WHERE = "backbone.weights"
 READABLE = "a .weights.h5, .h5 or .keras file of Keras weights"
 
 
-def open_model(file: str | pathlib.Path) -> keras.Model:
+def open_model(file: str | pathlib.Path, *, key: str = "") -> keras.Model:
     """Opens a saved model without its optimizer.
+
+    Args:
+        file: A `.keras` file.
+        key: The configuration key that named it, for messages.
 
     Raises:
         UserError: The file is missing, cut short or no model.
@@ -29,7 +33,7 @@ def open_model(file: str | pathlib.Path) -> keras.Model:
         size = pathlib.Path(file).stat().st_size if pathlib.Path(file).is_file() else None
         raise UserError(
             "no model that can be read",
-            where=file,
+            where=f"{key}={file}" if key else file,
             received="no such file" if size is None else f"a damaged file of {size} bytes",
             expected="a .keras file that `lrcn train` wrote",
             remedy="Resume the run, which writes it anew, or give another checkpoint.",
@@ -51,7 +55,13 @@ def load_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
     """
     path = pathlib.Path(file)
     if not path.is_file():
-        raise UserError("The weights file does not exist", where=WHERE, received=path)
+        raise UserError(
+            "The weights file does not exist",
+            where=WHERE,
+            received=path,
+            expected=READABLE,
+            remedy="Correct the path; it is relative to the working directory",
+        )
     stored = _read(path)
     keys = _position_names(model)
     pairs = []
@@ -106,10 +116,10 @@ def _fitting(
         if received != expected:
             raise UserError(
                 f"Tensor {variable.path} does not fit",
-                where=path,
+                where=_place(path),
                 received=received,
                 expected=expected,
-                remedy="Give the file of the same backbone, alpha and layer",
+                remedy="Give the file of the same backbone, alpha, layer and image_size",
             )
         pairs.append((variable, arrays[index]))
     return pairs
@@ -130,13 +140,25 @@ def _read(path: pathlib.Path) -> dict[str, list[np.ndarray]]:
             arrays = _arrays(stored)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
-            "This is not a weights file", where=path, received=error, expected=READABLE
+            "This is not a weights file",
+            where=_place(path),
+            received=error,
+            expected=READABLE,
+            remedy="Fetch or save the file again, or give another",
         ) from error
     if not arrays:
         raise UserError(
-            "This file holds no weights", where=path, received="an empty file", expected=READABLE
+            "This file holds no weights",
+            where=_place(path),
+            received="a file without tensors of layers",
+            expected=READABLE,
+            remedy="Save it again with model.save_weights(...), or give another",
         )
     return arrays
+
+
+def _place(path: pathlib.Path) -> str:
+    return f"{WHERE}={path}"
 
 
 def _arrays(stored: h5py.File) -> dict[str, list[np.ndarray]]:

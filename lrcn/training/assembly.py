@@ -74,7 +74,7 @@ def start_from(network: keras.Model, init: str) -> set[str]:
     """
     path = pathlib.Path(init)
     file = path / "checkpoints" / "best.keras" if path.is_dir() else path
-    matched, unmatched = weights.carry_over(weights.open_model(file), network)
+    matched, unmatched = weights.carry_over(weights.open_model(file, key="init"), network)
     log.info("init: from %s", file)
     log.info("init: matched: %s", ", ".join(matched) or "none")
     log.info("init: unmatched, new: %s", ", ".join(unmatched) or "none")
