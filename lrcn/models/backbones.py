@@ -37,7 +37,8 @@ class Architecture:
     """One CNN: how it is extended from a contracted input, and what it expects.
 
     `extend` maps (input tensor, request) to a feature tensor. `block` is a pattern whose group in
-    a layer's name names the block that the layer belongs to.
+    a layer's name names the block that the layer belongs to. `smallest` is the least height and
+    width in pixels that leave anything to see after the last layer.
     """
 
     extend: Callable
@@ -46,6 +47,7 @@ class Architecture:
     layers: tuple[str, ...]
     imagenet: bool = False
     block: str = r"^([a-z]+\d+)"
+    smallest: int = 1
 
 
 def build(
@@ -84,7 +86,9 @@ def build(
         initializer=initializer,
         pretrained=_wants_imagenet(name, architecture, weights),
     )
-    size = architecture.image_size if image_size is None else _checked_size(name, image_size)
+    size = architecture.image_size
+    if image_size is not None:
+        size = _checked_size(name, architecture, image_size)
     model = _extended(name, architecture, request, size)
     if weights and not request.pretrained:
         _load(model, weights)
@@ -118,7 +122,9 @@ def contract_of(model: keras.Model) -> dict:
     raise UserError(
         "The model holds no input contract",
         where=model.name,
+        received=f"layers {', '.join(layer.name for layer in model.layers[:3]) or 'none'}",
         expected="a model made by lrcn.models",
+        remedy="Give a checkpoint that `lrcn train` wrote",
     )
 
 
@@ -130,7 +136,11 @@ def blocks_of(model: keras.Model, name: str) -> list[list[keras.layers.Layer]]:
 def _architecture(name: str) -> Architecture:
     if name not in ARCHITECTURES:
         raise UserError(
-            "Unknown backbone", where="backbone", received=name, expected=", ".join(NAMES)
+            "Unknown backbone",
+            where="backbone",
+            received=name,
+            expected=", ".join(NAMES),
+            remedy="Choose one of them, such as backbone=mobilenet",
         )
     return ARCHITECTURES[name]
 
@@ -144,17 +154,21 @@ def _checked_layer(name: str, architecture: Architecture, layer: str | None) -> 
             where="backbone.layer",
             received=layer,
             expected=" or ".join(architecture.layers),
+            remedy=f"Set backbone.layer={architecture.layers[0]}, or leave it out",
         )
     return layer
 
 
-def _checked_size(name: str, size: tuple[int, int]) -> tuple[int, int]:
-    if len(size) != 2 or min(size) < 1:
+def _checked_size(name: str, architecture: Architecture, size: tuple[int, int]) -> tuple[int, int]:
+    least = architecture.smallest
+    if len(size) != 2 or min(size) < least:
+        own = f"[{architecture.image_size[0]},{architecture.image_size[1]}]"
         raise UserError(
             f"Backbone {name} cannot see such frames",
             where="backbone.image_size",
-            received=size,
-            expected="height and width above 0",
+            received=list(size),
+            expected=f"[height, width] of at least {least}x{least}",
+            remedy=f"Set backbone.image_size={own}, its own, or choose a smaller backbone",
         )
     return (int(size[0]), int(size[1]))
 
@@ -168,6 +182,8 @@ def _wants_imagenet(name: str, architecture: Architecture, weights: str | None) 
             where="backbone.weights",
             received="imagenet",
             expected="null or a weights file",
+            remedy="Give a file, or choose a backbone that has them: "
+            + ", ".join(key for key, known in ARCHITECTURES.items() if known.imagenet),
         )
     return True
 
@@ -184,9 +200,10 @@ def _extended(
     except ValueError as error:
         raise UserError(
             f"Backbone {name} cannot be built ({error})",
-            where="backbone.image_size",
+            where="backbone",
             received=f"image_size {size[0]}x{size[1]}, alpha {request.alpha}",
-            expected=f"image_size {architecture.image_size[0]}x{architecture.image_size[1]}",
+            expected="values that the architecture can take",
+            remedy="Leave backbone.image_size and backbone.alpha out for their defaults",
         ) from error
     return keras.Model(frames, features, name=name)
 
@@ -206,6 +223,7 @@ def _set_trainable(model: keras.Model, architecture: Architecture, trainable: bo
             where="backbone.trainable",
             received=trainable,
             expected=f"false, true or a number of last blocks from 0 to {len(blocks)}",
+            remedy="Set backbone.trainable=1 for the last block alone, for example",
         )
     for block in blocks[:-trainable]:
         for layer in block:
@@ -260,6 +278,7 @@ def _application(inputs, request: Request, builder: Callable, **options):
             f"The ImageNet weights could not be fetched ({error})",
             where="backbone.weights",
             received="imagenet",
+            expected="a download by Keras, or its file in ~/.keras/models",
             remedy="Give a local weights file instead, or go online once",
         ) from error
 
@@ -296,10 +315,18 @@ def _mobilenet(inputs, request: Request):
 FULLY_CONNECTED = ("fc7", "fc6")
 ARCHITECTURES = {
     "small": Architecture(_small, (64, 64), ONE_TO_ONE, ("moments",), block=r"^([a-z]+\d*)"),
-    "hybrid": Architecture(_alexnet(alexnets.HYBRID), (227, 227), CAFFE, FULLY_CONNECTED),
-    "alexnet": Architecture(_alexnet(alexnets.ALEXNET), (227, 227), CAFFE, FULLY_CONNECTED),
-    "caffenet": Architecture(_alexnet(alexnets.CAFFENET), (227, 227), CAFFE, FULLY_CONNECTED),
-    "vgg16": Architecture(_vgg16, (224, 224), CAFFE, (*FULLY_CONNECTED, "pool"), imagenet=True),
+    "hybrid": Architecture(
+        _alexnet(alexnets.HYBRID), (227, 227), CAFFE, FULLY_CONNECTED, smallest=49
+    ),
+    "alexnet": Architecture(
+        _alexnet(alexnets.ALEXNET), (227, 227), CAFFE, FULLY_CONNECTED, smallest=39
+    ),
+    "caffenet": Architecture(
+        _alexnet(alexnets.CAFFENET), (227, 227), CAFFE, FULLY_CONNECTED, smallest=39
+    ),
+    "vgg16": Architecture(
+        _vgg16, (224, 224), CAFFE, (*FULLY_CONNECTED, "pool"), imagenet=True, smallest=32
+    ),
     "mobilenet": Architecture(
         _mobilenet,
         (224, 224),
@@ -307,6 +334,7 @@ ARCHITECTURES = {
         ("pool",),
         imagenet=True,
         block=r"^(conv1)|^conv_(?:dw|pw)_(\d+)",
+        smallest=31,
     ),
     "resnet50": Architecture(
         _pooled(keras.applications.ResNet50),
