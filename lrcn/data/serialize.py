@@ -8,7 +8,7 @@ import glob
 import hashlib
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -63,6 +63,7 @@ class StoreOptions:
                     where=key,
                     received=getattr(self, key),
                     expected="1 or more",
+                    remedy=f"Set {key}=1, or leave it out for its default",
                 )
         for key, members in (("on_error", ON_ERROR), ("short_videos", clips_lib.SHORT_VIDEOS)):
             if getattr(self, key) not in members:
@@ -71,6 +72,7 @@ class StoreOptions:
                     where=key,
                     received=getattr(self, key),
                     expected=f"one of {', '.join(members)}",
+                    remedy=f"Set {key}={members[0]}, or another of them",
                 )
 
     def reading(self) -> video.Reading:
@@ -121,9 +123,21 @@ def serialize(
     jobs = [_Job(catalog, split, folder / f"{prefix}{split.name}", options) for split in splits]
     for job in jobs:
         job.check()
-    with writing.telling_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with writing.telling_errors(folder), _new_folder(folder):
         return [job.run() for job in jobs]
+
+
+@contextlib.contextmanager
+def _new_folder(folder: pathlib.Path) -> Iterator[None]:
+    """Makes a folder, and takes it away again if nothing came into it."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # not empty, or never made
+            for path in new:
+                path.rmdir()
 
 
 def write_shuffled(split: lists.Split, target: pathlib.Path, *, seed: int) -> np.ndarray:
@@ -132,11 +146,15 @@ def write_shuffled(split: lists.Split, target: pathlib.Path, *, seed: int) -> np
     Returns:
         The order, as places in the split.
     """
-    order = np.random.default_rng([seed, len(split.items)]).permutation(len(split.items))
+    order = _shuffled_order(split, seed)
     lines = [line for index in order for line in _lines_of(split.items[index])]
     with writing.telling_errors(target.parent):
         files.write_text(target, "".join(f"{line}\n" for line in lines))
     return order
+
+
+def _shuffled_order(split: lists.Split, seed: int) -> np.ndarray:
+    return np.random.default_rng([seed, len(split.items)]).permutation(len(split.items))
 
 
 def _lines_of(item: lists.Item) -> list[str]:
@@ -183,6 +201,7 @@ class _Job:
                 where="shards",
                 received=self.options.shards,
                 expected=f"at most {len(self.split.items)}, the items of {self.split.source}",
+                remedy="Lower shards, or leave it out for a single file",
             )
         if differences := self._differences():
             raise errors.UserError(
@@ -235,7 +254,9 @@ class _Job:
         """Stores the split, unless it is there already."""
         if not self.options.overwrite and _files_of(self.path):
             return _report(self.split.name, self.path, reused=True)
-        order = self._order()
+        order = np.arange(len(self.split.items))
+        if self.options.shuffle:
+            order = _shuffled_order(self.split, self.options.seed)
         names = records.shard_names(self.path, self.options.shards)
         finals = [self.path.with_name(name) for name in names]
         with contextlib.ExitStack() as stack:
@@ -249,17 +270,19 @@ class _Job:
             records.size_path(self.path).unlink(missing_ok=True)
         for stale in set(_files_of(self.path)) - set(finals):
             stale.unlink()
+        self._list_shuffled()
         metadata = self._metadata(written, shards)
         tfds_metadata.write(self.path, metadata)
         records.write_metadata(self.path, metadata)
         return _report(self.split.name, self.path)
 
-    def _order(self) -> np.ndarray:
+    def _list_shuffled(self) -> None:
+        """Writes `NAME.shuffled`, or removes that of the records that were there before."""
         shuffled = self.target.with_name(f"{self.target.name}.shuffled")
         if self.options.shuffle:
-            return write_shuffled(self.split, shuffled, seed=self.options.seed)
-        shuffled.unlink(missing_ok=True)
-        return np.arange(len(self.split.items))
+            write_shuffled(self.split, shuffled, seed=self.options.seed)
+        else:
+            shuffled.unlink(missing_ok=True)
 
     def _write(self, order: np.ndarray, paths: Sequence[pathlib.Path]) -> writing.Written:
         options = self.options
@@ -318,7 +341,7 @@ def _check_ids(split: lists.Split) -> None:
                 where=item.where or split.source,
                 received=item.id,
                 expected="each id once",
-                remedy=f"It stands first at {places[item.id] or split.source}",
+                remedy=f"It stands first at {places[item.id] or split.source}; remove one of them",
             )
         places[item.id] = item.where
 

@@ -179,7 +179,7 @@ def test_short_videos_are_all_named(folders, tmp_path):
     assert "2 videos are shorter than one clip" in message and "short_videos=loop" in message
     assert f"{folders}:1: {tmp_path / 'clip0'} (6 frames)" in message
     assert f"{folders}:2: {tmp_path / 'clip1'} (7 frames)" in message
-    assert list((tmp_path / "o").iterdir()) == []
+    assert not (tmp_path / "o").exists()
 
 
 def test_short_videos_loop_or_are_skipped(folders, tmp_path):
@@ -218,7 +218,33 @@ def test_nothing_is_left_under_a_final_name(folders, tmp_path):
     options = dataclasses.replace(EVERY, shards=2)
     message = told(lambda: serialize.serialize(catalog(folders), tmp_path / "out", options=options))
     assert f"{folders}:5: {tmp_path / 'clip4' / '3.jpg'}: image cannot be read" in message
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_error_leaves_no_new_folder_and_every_old_one(folders, tmp_path):
+    (tmp_path / "clip4" / "3.jpg").write_bytes(b"broken")
+    options = dataclasses.replace(EVERY, shuffle=True)
+    (tmp_path / "old").mkdir()
+    for name in ("new/deep", "old", "old/deep"):
+        told(
+            lambda name=name: serialize.serialize(
+                catalog(folders), tmp_path / name, options=options
+            )
+        )
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "old").iterdir()) == []
+
+
+def test_an_error_keeps_the_splits_that_are_done(folders, tmp_path):
+    whole = catalog(folders)
+    (tmp_path / "clip0 b").mkdir()
+    (tmp_path / "clip0 b" / "1.jpg").write_bytes(b"broken")
+    (tmp_path / "data.val").write_text("clip0 b\t0\n")
+    both = {**whole.splits, **catalog(tmp_path / "data.val").splits}
+    data = dataclasses.replace(whole, splits=both)
+    told(lambda: serialize.serialize(data, tmp_path / "out", options=EVERY))
+    assert records.verify(tmp_path / "out" / "data.train.tfrecord") == []
+    assert not (tmp_path / "out" / "data.val.tfrecord").exists()
 
 
 def test_a_failed_overwrite_leaves_the_old_records(folders, tmp_path, monkeypatch):
@@ -332,7 +358,7 @@ def test_everything_skipped_is_an_error(folders, tmp_path):
     options = with_mode("rand_clips", 100, short_videos="skip")
     message = told(lambda: serialize.serialize(catalog(folders), tmp_path / "o", options=options))
     assert "no item is left to store" in message and "clip0" in message
-    assert list((tmp_path / "o").iterdir()) == []
+    assert not (tmp_path / "o").exists()
 
 
 @pytest.mark.parametrize(
