@@ -21,7 +21,11 @@ def check_name(path: pathlib.Path) -> None:
     """Refuses names of records that cannot stand in a template of file names."""
     if "{" in path.name or "}" in path.name:
         raise errors.UserError(
-            "braces in the name of records", where=path, remedy="Rename the list without { and }"
+            "braces in the name of records",
+            where=path,
+            received=path.name,
+            expected="a name without { and }",
+            remedy="Rename the list",
         )
 
 
@@ -36,12 +40,21 @@ def check_joins(path: pathlib.Path, label_names: tuple[str, ...]) -> None:
         if other != path.name and label_names and metadata.label_names not in ((), label_names):
             raise errors.UserError(
                 "the folder holds records of other classes",
-                where=path.with_name(other),
-                received=f"{len(label_names)} names for {path.name}",
-                expected=f"the same {len(metadata.label_names)} names in the same order",
+                where=path,
+                received=_differing(label_names, metadata.label_names),
+                expected=f"those of {other} beside it: "
+                f"{_differing(metadata.label_names, label_names)}",
                 remedy="Choose another output_folder, or serialize all lists with one file of "
                 "labels",
             )
+
+
+def _differing(names: tuple[str, ...], others: tuple[str, ...]) -> str:
+    """Returns the first name that differs from the others, and how many there are."""
+    pairs = list(zip(names, others, strict=False))
+    place = next((i for i, (name, other) in enumerate(pairs) if name != other), len(pairs))
+    told = f"'{names[place]}' as" if place < len(names) else "no"
+    return f"{told} class {place}, {len(names)} in all"
 
 
 def write(path: pathlib.Path, metadata: records.Metadata) -> None:

@@ -108,8 +108,16 @@ def test_names_of_splits(store):
 
 def test_records_of_other_classes_are_refused(store):
     store("data.train", [(0,)])
-    with pytest.raises(errors.UserError, match="holds records of other classes.*output_folder"):
-        store("data.val", [(0,)], label_names=("a", "c"))
+    told = (
+        r"out/data.val.tfrecord: the folder holds records of other classes. "
+        r"Received: 'c' as class 1, 3 in all. "
+        r"Expected: those of data.train.tfrecord beside it: 'b' as class 1, 2 in all. "
+        r"Choose another output_folder"
+    )
+    with pytest.raises(errors.UserError, match=told):
+        store("data.val", [(0,)], label_names=("a", "c", "b"))
+    with pytest.raises(errors.UserError, match="no class 1, 1 in all.*'b' as class 1, 2 in"):
+        store("data.val", [(0,)], label_names=("a",))
 
 
 def test_braces_in_a_name(store):
