@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
 
@@ -28,7 +29,7 @@ class Item:
     """One image, folder of frames, video file or generated video, with what is known of it.
 
     Attributes:
-        id: Unique within a split; for lists the path as written.
+        id: Unique within a split; for lists the path as written, without detours such as `./`.
         path: Absolute path on disk, or a description for generated items.
         kind: `image`, `frames`, `video` or `array`.
         labels: Class numbers; more than one for multi-label data, none for captions.
@@ -109,7 +110,7 @@ def read_list(
     folder = pathlib.Path(path_prepend_folder) if path_prepend_folder else file.parent
     lines = _lines(file)
     reader = _Reader(folder.absolute(), frame_format, tuple(label_names))
-    items = _merged([reader.item(line) for line in reader.told_apart(lines)])
+    items = _merged([reader.item(line) for line in reader.told_apart(lines)], reader.folder)
     problems = [item.problem for item in items if item.problem]
     if problems and on_error == "stop":
         raise first_of(problems)
@@ -121,13 +122,8 @@ def first_of(problems: Sequence[errors.UserError]) -> errors.UserError:
     first, others = problems[0], len(problems) - 1
     if not others:
         return first
-    return errors.UserError(
-        first.what,
-        where=first.where,
-        received=first.received,
-        expected=first.expected,
-        remedy=f"{first.remedy.rstrip('.')}. {others} more of this kind: `lrcn check` lists them",
-    )
+    remedy = f"{first.remedy.rstrip('.')}. {others} more of this kind: `lrcn check` lists them"
+    return first.but(remedy=remedy)
 
 
 def read_label_names(file: str | pathlib.Path) -> tuple[str, ...]:
@@ -142,7 +138,11 @@ def read_label_names(file: str | pathlib.Path) -> tuple[str, ...]:
         name = line.strip()
         if name in names:
             raise errors.UserError(
-                "class name stands twice", where=where, received=name, expected="unique names"
+                "class name stands twice",
+                where=where,
+                received=name,
+                expected="unique names",
+                remedy=f"It stands first at {names[name]}; rename or remove one",
             )
         if re.fullmatch(r"[+-]?\d+", name) and name != str(len(names)):
             raise errors.UserError(
@@ -164,17 +164,29 @@ def _lines(file: pathlib.Path) -> list[tuple[str, str]]:
         raise errors.UserError(
             "no such list file",
             where=file,
+            received="no file there",
+            expected="a text file with an item a line",
             remedy="Correct the path; it is relative to the working directory",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise errors.UserError(
-            "list file cannot be read", where=file, received=error, expected="a UTF-8 text file"
+            "list file cannot be read",
+            where=file,
+            received=error,
+            expected="a UTF-8 text file",
+            remedy="Save it as UTF-8, or give the path of a list",
         ) from error
     numbered = enumerate(text.split("\n"), start=1)
     kept = [(f"{file}:{number}", line.rstrip("\r")) for number, line in numbered]
     kept = [(where, line) for where, line in kept if line.strip() and line.lstrip()[0] != "#"]
     if not kept:
-        raise errors.UserError("the list names no item", where=file, expected="an item a line")
+        raise errors.UserError(
+            "the list names no item",
+            where=file,
+            received="only blank lines and comments" if text.strip() else "an empty file",
+            expected="an item a line",
+            remedy="Write a line `path label` for each item",
+        )
     return kept
 
 
@@ -242,11 +254,9 @@ class _Reader:
             return self._located(name, line.where, labels=labels)
         except errors.UserError as problem:
             name = self._image(name) if line.captioned else name
-            return Item(name, "", "missing", where=line.where, problem=problem)
+            return Item(_plain(name), "", "missing", where=line.where, problem=problem)
 
     def _captioned(self, line: _Line) -> Item:
-        if not line.rest:
-            raise errors.UserError("line without caption", where=line.where, received=line.path)
         return self._located(self._image(line.path), line.where, captions=(line.rest,))
 
     def _image(self, name: str) -> str:
@@ -256,7 +266,7 @@ class _Reader:
     def _tabbed(self, line: _Line) -> tuple[str, tuple[int, ...]]:
         labels = self.labels(line.rest)
         if labels is None:
-            raise self._no_label(line.where, line.rest)
+            raise self._no_label(line, line.rest)
         return line.path, labels
 
     def _spaced(self, line: _Line) -> tuple[str, tuple[int, ...]]:
@@ -276,42 +286,55 @@ class _Reader:
         if present:
             return present[0]
         if not splits or (self.folder / line.rest).exists():
-            raise self._no_label(line.where, "")
+            raise self._half(line)
         unknown = [rest for path, rest in splits if (self.folder / path).exists()]
         if unknown or not readable:
-            raise self._no_label(line.where, (unknown or [splits[0][1]])[0])
+            raise self._no_label(line, (unknown or [splits[0][1]])[0])
         return readable[-1]
 
-    def _no_label(self, where: str, text: str) -> errors.UserError:
-        if not text:
-            return errors.UserError(
-                "line without label", where=where, expected="path label [label ...]"
-            )
-        known = "an integer"
-        if self.label_names:
-            names = self.label_names
+    def _half(self, line: _Line) -> errors.UserError:
+        """Returns the error for a line that holds a path or labels, but not both."""
+        no_path = self.labels(line.rest) and not (self.folder / line.rest).exists()
+        half, place = ("path", "before the label") if no_path else ("label", "after the path")
+        return errors.UserError(
+            f"line without {half}",
+            where=line.where,
+            received=repr(line.rest),
+            expected="path label [label ...], or path<TAB>caption",
+            remedy=f"Write its {half} {place}, or remove the line",
+        )
+
+    def _no_label(self, line: _Line, text: str) -> errors.UserError:
+        known, remedy = "an integer", "Names need a file of labels (dataset.labels)"
+        if names := self.label_names:
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             known = f"an integer from 0 to {len(names) - 1}, or one of {shown}"
+            remedy = "Correct the label, or add its name to dataset.labels"
         return errors.UserError(
             "label is no integer and no known name",
-            where=where,
+            where=line.where,
             received=repr(text),
             expected=known,
-            remedy="" if self.label_names else "Names need a file of labels (dataset.labels)",
+            remedy=remedy,
         )
 
     def _check_range(self, labels: tuple[int, ...], where: str) -> None:
         classes = len(self.label_names)
         outside = [label for label in labels if label < 0 or (classes and label >= classes)]
         if outside:
-            expected = f"0 to {classes - 1} (labels count from 0)" if classes else "0 or more"
+            expected = f"0 to {classes - 1}" if classes else "0 or more"
             raise errors.UserError(
-                "label out of range", where=where, received=outside[0], expected=expected
+                "label out of range",
+                where=where,
+                received=outside[0],
+                expected=expected,
+                remedy="Correct it (labels count from 0), or the names in dataset.labels",
             )
 
     def _located(self, name: str, where: str, **known) -> Item:
         path = self.folder / name
-        return Item(name, str(path), kind_of(path, self.frame_format, where), where=where, **known)
+        kind = kind_of(path, self.frame_format, where)
+        return Item(_plain(name), str(path), kind, where=where, **known)
 
 
 def kind_of(path: str | pathlib.Path, frame_format: str = "jpg", where: str = "") -> str:
@@ -330,7 +353,8 @@ def kind_of(path: str | pathlib.Path, frame_format: str = "jpg", where: str = ""
             "no such image, video or folder of frames",
             where=where,
             received=path,
-            remedy="Correct the path, or set path_prepend_folder for relative paths",
+            expected="an existing file or folder",
+            remedy="Correct the path, or set dataset.path_prepend_folder for relative paths",
         )
     if suffix in IMAGE_SUFFIXES or suffix == frame_format.lower().lstrip("."):
         return "image"
@@ -341,19 +365,26 @@ def kind_of(path: str | pathlib.Path, frame_format: str = "jpg", where: str = ""
         where=where,
         received=path,
         expected=f"one of {', '.join(IMAGE_SUFFIXES + VIDEO_SUFFIXES)}",
+        remedy="Convert or rename the file, or leave it out",
     )
 
 
-def _merged(items: list[Item]) -> tuple[Item, ...]:
-    """Joins captions of one path; an id that comes again otherwise becomes a problem."""
+def _plain(name: str) -> str:
+    """Returns a path without detours, so that `a.mp4` and `./a.mp4` are one item."""
+    return posixpath.normpath(name) if name else name
+
+
+def _merged(items: list[Item], folder: pathlib.Path) -> tuple[Item, ...]:
+    """Joins captions of one path; a path that comes again otherwise becomes a problem."""
     merged: dict[str, Item] = {}
     repeated = []
     for item in items:
-        first = merged.setdefault(item.id, item)
+        path = _plain((folder / item.id).as_posix())  # of faulty lines, too
+        first = merged.setdefault(path, item)
         if first is item:
             continue
         if first.captions and item.captions:
-            merged[item.id] = dataclasses.replace(first, captions=(*first.captions, *item.captions))
+            merged[path] = dataclasses.replace(first, captions=(*first.captions, *item.captions))
         elif item.problem:
             repeated += [item] if item.problem.what != getattr(first.problem, "what", "") else []
         else:
@@ -361,8 +392,8 @@ def _merged(items: list[Item]) -> tuple[Item, ...]:
                 "two items with one id",
                 where=item.where,
                 received=item.id,
-                expected="each path once",
-                remedy=f"It stands first at {first.where}",
+                expected="each path once, however it is written",
+                remedy=f"It stands first at {first.where}; remove one of the lines",
             )
             repeated.append(dataclasses.replace(item, problem=problem))
     return (*merged.values(), *repeated)

@@ -152,6 +152,19 @@ def test_one_file_in_two_splits_is_found_under_any_name(tmp_path):
     assert "train (train:1)" in finding.received
 
 
+def test_one_file_under_two_spellings_is_found(tmp_path):
+    for number, name in enumerate("ab"):
+        write_image(tmp_path / f"{name}.jpg", number)
+    train = write_list(tmp_path, "data.train", "a.jpg 0", "b.jpg 1", "./a.jpg 0")
+    test = write_list(tmp_path, "data.test", f"{tmp_path}/./b.jpg 1")
+    found, read = check.lists([train, test])
+    (twice,), (leaked,) = found, check.media(read)
+    assert (twice.where, twice.what) == (f"{train}:3", "two items with one id")
+    assert f"{train}:1" in twice.remedy
+    assert (leaked.where, leaked.what) == (f"{test}:1", "same file in two splits")
+    assert f"data.train ({train}:2)" in leaked.received
+
+
 def test_one_content_in_two_splits_is_found(tmp_path):
     first, other = write_image(tmp_path / "a.png"), write_image(tmp_path / "b.png", 1)
     copy = tmp_path / "copy.png"

@@ -106,14 +106,19 @@ def test_an_image_of_unusual_suffix_is_one_if_frames_have_it(folder):
     [
         ("nothing.mp4 3", ["no such image, video or folder of frames", "nothing.mp4"]),
         ("g.bin 3", ["neither an image nor a video", "g.bin"]),
-        ("a.jpg", ["line without label"]),
-        ("my file.jpg", ["line without label"]),
+        ("a.jpg", ["line without label. Received: 'a.jpg'. Expected: path label", "after"]),
+        ("my file.jpg", ["line without label. Received: 'my file.jpg'"]),
+        ("3", ["line without path. Received: '3'. Expected: path label", "before"]),
+        ("\t3", ["line without path. Received: '3'"]),
+        ("1 2", ["no such image", "path_prepend_folder"]),
         ("a.jpg dog", ["label is no integer and no known name", "'dog'", "dataset.labels"]),
         ("a.jpg\tdog", ["label is no integer and no known name", "'dog'"]),
         ("a.jpg 1.5", ["label is no integer and no known name", "'1.5'"]),
         ("a.jpg -1", ["label out of range", "-1"]),
         ("a.jpg\t", ["line without label"]),
         ("c.mp4 3\nc.mp4 4", ["two items with one id", "c.mp4", "stands first at"]),
+        ("c.mp4 3\n./c.mp4 3", ["two items with one id. Received: c.mp4", "stands first at"]),
+        ("clip 3\nmy clip/../clip/ 3", ["two items with one id. Received: clip."]),
     ],
 )
 def test_bad_lines_name_file_and_line(folder, line, parts):
@@ -128,6 +133,17 @@ def test_labels_beyond_the_names(folder):
     assert "label out of range. Received: 2. Expected: 0 to 1" in message
     message = told(folder, "a.jpg z\n", label_names=("x", "y"))
     assert "'z'" in message and "one of x, y" in message
+
+
+def test_one_file_under_two_spellings_is_one_item(folder):
+    absolute = folder / "c.mp4"
+    message = told(folder, f"c.mp4 0\n{absolute} 0\n")
+    assert f"data.train:2: two items with one id. Received: {absolute}" in message
+    (item,) = read(folder, "./a.jpg#0\tA dog\na.jpg#1\tA brown dog\n")
+    assert (item.id, item.captions) == ("a.jpg", ("A dog", "A brown dog"))
+    items = read(folder, "c.mp4 0\n./c.mp4 0\nclip 1\n", on_error="keep")
+    assert [bool(item.problem) for item in items] == [False, False, True]
+    assert all(item.problem is None or item.where.endswith(":2") for item in items)
 
 
 def test_captions_and_a_label_do_not_mix(folder):
