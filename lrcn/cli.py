@@ -60,7 +60,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     verb, rest = arguments[0], arguments[1:]
     if verb not in help_lib.VERBS:
-        raise _unknown("verb", verb, list(help_lib.VERBS), remedy="See `lrcn --help`.")
+        raise _unknown("verb", verb, list(help_lib.VERBS), where="VERB", remedy="See `lrcn --help`")
     if any(argument in ("-h", "--help") for argument in rest):
         sys.stdout.write(help_lib.of_verb(verb, rest) + "\n")
         return 0
@@ -162,14 +162,22 @@ def _tell(error: UserError, arguments: list[str]) -> int:
     return error.exit_code
 
 
-def _unknown(what: str, received: str, known: list[str], remedy: str = "") -> UsageError:
+def _unknown(what: str, received: str, known: list[str], *, where: str, remedy: str) -> UsageError:
     near = difflib.get_close_matches(received, known, n=1)
-    meant = f"did you mean '{near[0]}'? " if near else ""
+    meant = f"; did you mean '{near[0]}'?" if near else ""
     return UsageError(
-        f"no such {what} '{received}'; {meant}".rstrip("; ").rstrip(),
+        f"no such {what} '{received}'{meant}",
+        where=where,
+        received=received,
         expected=" | ".join(known),
         remedy=remedy,
     )
+
+
+def _unknown_member(verb: str, group: str, member: str) -> UsageError:
+    remedy = f"Choose one of them; `lrcn {verb} --help` tells what they are"
+    known = help_lib.members(group)
+    return _unknown(f"member of {group}", member, known, where=group, remedy=remedy)
 
 
 def _composition_error(verb: str, overrides: list[str], error: Exception) -> UserError:
@@ -177,24 +185,34 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
     text = "\n".join(str(part) for part in (error, error.__cause__) if part)
     for group in help_lib.members_in_use(verb):
         if {f"{group}=null", f"{group}="} & set(overrides):
-            return _unknown(f"member of {group}", "null", help_lib.members(group))
+            return _unknown_member(verb, group, "null")
     if match := re.search(r"Could not find '([\w/]+)/(.+?)'", text):
         group, member = match.groups()
-        return _unknown(f"member of {group}", member, help_lib.members(group))
+        return _unknown_member(verb, group, member)
     if match := re.search(r"Could not override '(.+?)'", text):
         from lrcn import config
 
         key = match[1]
         member, known = help_lib.known_keys(verb, key, overrides)
-        return config.unknown_key(key, member, known)
+        given = [text for text in overrides if text.partition("=")[0].lstrip("+~") == key]
+        return config.unknown_key(key, member, known, received=(given or [key])[-1])
     if type(error).__name__ == "OverrideParseException":
+        override = getattr(error, "override", None) or " ".join(overrides)
         return UsageError(
-            "the command line could not be read",
-            received=text.splitlines()[0],
+            f"the command line could not be read ({text.splitlines()[0]})",
+            where=override.partition("=")[0].lstrip("+~") or "command line",
+            received=override,
+            expected="key=value, or key=[value,value]",
             remedy="Paths with parentheses, commas or = need quotes inside the shell's: "
-            "'key=[\"/a/b (c)/x\"]'.",
+            "'key=[\"/a/b (c)/x\"]'",
         )
-    return UsageError(text.splitlines()[0], remedy=f"See `lrcn {verb} --help`.")
+    return UsageError(
+        text.splitlines()[0],
+        where="command line",
+        received=" ".join(overrides),
+        expected="groups, keys and values that fit together",
+        remedy=f"Correct what is named here; `lrcn {verb} --help` lists every group and key",
+    )
 
 
 def _continue_run(overrides: list[str]) -> list[str]:

@@ -56,8 +56,9 @@ def typed(verb: str, composed: omegaconf.DictConfig, choices: dict[str, str] | N
         raise UserError(
             "a value is needed",
             where=key,
+            received="nothing",
             expected=f"{key}=...",
-            remedy=f"`lrcn {verb} --help` lists the keys.",
+            remedy=f"Add it to the command line; `lrcn {verb} --help` tells what it is",
         )
     plain = omegaconf.OmegaConf.to_container(composed, resolve=True)
     plain = {key: value for key, value in plain.items() if key not in _GROUPS_WITHOUT_SETTINGS}
@@ -127,11 +128,18 @@ def _build(kind: type, plain: Any, *, key: str, choices: dict[str, str]) -> Any:
     """Builds a dataclass from a dict, key by key."""
     member = f" ({key}={choices[key]})" if key in choices else ""
     if not isinstance(plain, dict):
-        raise UserError("not a group of keys", where=key, received=plain)
+        raise UserError(
+            "not a group of keys",
+            where=key or "config.json",
+            received=plain,
+            expected="{key: value, ...}",
+            remedy="Choose a member of the group by its name, or set its keys one by one",
+        )
     fields = {field.name: field for field in dataclasses.fields(kind)}
-    for name in plain:
+    for name, value in plain.items():
         if name not in fields:
-            raise unknown_key(f"{key}.{name}" if key else name, member, list(fields))
+            full = f"{key}.{name}" if key else name
+            raise unknown_key(full, member, list(fields), received=f"{full}={value}")
     hints = typing.get_type_hints(kind)
     values = {
         name: _convert(hints[name], value, key=f"{key}.{name}" if key else name, choices=choices)
@@ -139,18 +147,38 @@ def _build(kind: type, plain: Any, *, key: str, choices: dict[str, str]) -> Any:
     }
     for name, field in fields.items():
         if name not in values and field.default is dataclasses.MISSING:
-            raise UserError("a value is needed", where=f"{key}.{name}" if key else name)
+            full = f"{key}.{name}" if key else name
+            raise UserError(
+                "a value is needed",
+                where=full,
+                received="nothing",
+                expected=f"{full}=...",
+                remedy="Set it on the command line; a stored config.json that lacks it was written "
+                "by another version of lrcn or changed by hand",
+            )
     return kind(**values)
 
 
-def unknown_key(key: str, member: str, known: list[str]) -> UsageError:
-    """Returns the error for a key that does not exist, with those that do."""
+def unknown_key(key: str, member: str, known: list[str], *, received: str) -> UsageError:
+    """Returns the error for a key that does not exist, with those that do.
+
+    Args:
+        key: The dotted key.
+        member: The member of the group that was chosen, as ` (group=member)`, or nothing.
+        known: The keys there are.
+        received: What was given.
+    """
     if "." in key:
         known = [name for name in known if name not in _DISCRIMINATORS]
     near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
-    meant = f"did you mean '{near[0]}'? " if near else ""
-    listed = ", ".join(sorted(known))
-    return UsageError(f"unknown key '{key}'{member}; {meant}keys here: {listed}")
+    meant = f"; did you mean '{near[0]}'?" if near else ""
+    return UsageError(
+        f"unknown key '{key}'{member}{meant}",
+        where=key,
+        received=received,
+        expected=f"keys here: {', '.join(sorted(known))}",
+        remedy=f"Write '{near[0]}'" if near else "Leave it out, or choose a member that has it",
+    )
 
 
 def _convert(hint: Any, value: Any, *, key: str, choices: dict[str, str]) -> Any:
@@ -163,13 +191,13 @@ def _convert(hint: Any, value: Any, *, key: str, choices: dict[str, str]) -> Any
     if origin is Literal:
         if value in arguments and not isinstance(value, bool):
             return value
-        raise _misfit(key, value, " | ".join(map(str, arguments)))
+        raise _misfit(key, value, " | ".join(map(str, arguments)), good=arguments[0])
     if origin is tuple:
         listed = list(value) if isinstance(value, (list, tuple)) else [value]
         return tuple(_convert(arguments[0], item, key=key, choices=choices) for item in listed)
     if origin is dict:
         if not isinstance(value, dict):
-            raise _misfit(key, value, "{name: value, ...}")
+            raise _misfit(key, value, "{name: value, ...}", good="{train: train}")
         return {
             str(k): _convert(arguments[1], v, key=key, choices=choices) for k, v in value.items()
         }
@@ -186,26 +214,35 @@ def _convert_union(arguments: tuple, value: Any, *, key: str, choices: dict[str,
     if rest == [bool, int]:
         if isinstance(value, (bool, int)):
             return value
-        raise _misfit(key, value, "true | false | a number")
+        raise _misfit(key, value, "true | false | a number", good="true")
     try:
         return _convert(rest[0], value, key=key, choices=choices)
     except UserError as error:
         if type(None) in arguments:
-            error = _misfit(key, value, f"{error.expected} | null")
+            error = _misfit(key, value, f"{error.expected} | null", good="null")
         raise error from None
 
 
 def _member(members: list[type], value: Any, *, key: str) -> type:
     """Picks the dataclass whose `name` or `source` annotation holds the given one."""
+    received, known = value, []
     for member in members:
         hints = typing.get_type_hints(member)
         for discriminator in _DISCRIMINATORS:
             hint = hints.get(discriminator)
             if typing.get_origin(hint) is Literal and isinstance(value, dict):
-                if value.get(discriminator) in typing.get_args(hint):
+                received = value.get(discriminator)
+                known += typing.get_args(hint)
+                if received in typing.get_args(hint):
                     return member
                 break
-    raise UsageError("no such member", where=key, received=value)
+    raise UsageError(
+        "no such member",
+        where=key,
+        received=received,
+        expected=" | ".join(known) or "a member of the group with its keys",
+        remedy=f"Choose one by its name, {key}=NAME",
+    )
 
 
 def _convert_scalar(hint: type, value: Any, *, key: str) -> Any:
@@ -232,32 +269,52 @@ def _check_range(key: str, value: float) -> None:
         raise _misfit(key, value, "from 0 to below 1")
 
 
-def _misfit(key: str, value: Any, expected: str) -> UserError:
-    as_yaml = {"None": "null", "True": "true", "False": "false"}
-    shown = as_yaml.get(str(value), value)
-    return UserError("not a value of this key", where=key, received=shown, expected=expected)
+def _misfit(key: str, value: Any, expected: str, *, good: object = None) -> UserError:
+    """Returns the error for a value that a key cannot have; `good` is one that it can have."""
+    remedy = f"Correct {key}" if good is None else f"Set {key}={good}"
+    return UserError(
+        "not a value of this key",
+        where=key,
+        received=value,
+        expected=expected,
+        remedy=f"{remedy}, or leave it out for its default",
+    )
 
 
 def _check_across(settings: Any) -> None:
     """Checks values that depend on each other."""
     shape = getattr(settings, "raw_image_shape", None)
     if shape is not None and (len(shape) != 3 or shape[2] != 3 or min(shape) < 1):
-        raise _misfit("raw_image_shape", list(shape), "[height, width, 3] | null")
+        expected = "[height, width, 3] | null"
+        raise _misfit("raw_image_shape", list(shape), expected, good="[240,320,3]")
     backbone = getattr(settings, "backbone", None)
     if backbone is not None and len(backbone.image_size) != 2:
-        raise _misfit("backbone.image_size", list(backbone.image_size), "[height, width]")
+        given = list(backbone.image_size)
+        raise _misfit("backbone.image_size", given, "[height, width]", good="[224,224]")
     if isinstance(settings, settings_lib.TrainSettings):
         _check_train(settings)
     if (
         isinstance(settings, settings_lib.SerializeSettings)
         and settings.dataset.source == "records"
     ):
-        raise UserError("records are serialized already", where="dataset", received="records")
+        raise UserError(
+            "records are serialized already",
+            where="dataset",
+            received="records",
+            expected="a data set of videos or images, such as lists or folder",
+            remedy="Use them as they are: `lrcn train dataset=records dataset.train=FILE`",
+        )
     dataset = getattr(settings, "dataset", None)
     if isinstance(dataset, settings_lib.AsInRun) and not isinstance(
         settings, settings_lib.EvaluateSettings
     ):
-        raise UsageError("only evaluate knows the data set of a run", where="dataset=auto")
+        raise UsageError(
+            "only evaluate knows the data set of a run",
+            where="dataset",
+            received="auto",
+            expected="a data set of its own, such as lists or records",
+            remedy="Name it: dataset=records dataset.train=FILE, or dataset=lists with its lists",
+        )
 
 
 def _check_train(settings: settings_lib.TrainSettings) -> None:
@@ -267,17 +324,28 @@ def _check_train(settings: settings_lib.TrainSettings) -> None:
             where="clipframe_mode",
             received="none",
             expected="auto | rand_frames | rand_clips | iterative",
+            remedy="Leave clipframe_mode out for the default, auto",
         )
-    for group in ("pooling", "augment"):
+    for group, others in (
+        ("pooling", "avg | last | max"),
+        ("augment", "none | crop_mirror | ten_crop"),
+    ):
         if None in dataclasses.asdict(getattr(settings, group)).values():
-            raise UsageError("only evaluate and predict take it from a run", where=f"{group}=auto")
+            raise UsageError(
+                "only evaluate and predict take it from a run",
+                where=group,
+                received=f"{group}=auto",
+                expected=others,
+                remedy=f"Leave {group} out for the default of train",
+            )
     if settings.resume and settings.init:
         raise UserError(
             "a run is either continued or started from weights",
             where="init",
             received=f"resume={settings.resume} and init={settings.init}",
-            remedy="Give one of the two.",
+            expected="resume to continue it, or init for its weights alone",
+            remedy="Give one of the two",
         )
     unknown = sorted(set(settings.evaluate) - {"train", "val", "test"})
     if unknown:
-        raise _misfit("evaluate", unknown, "[train, val, test] or some of them")
+        raise _misfit("evaluate", unknown, "[train, val, test] or some of them", good="[test]")

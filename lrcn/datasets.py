@@ -83,7 +83,13 @@ def catalog_of(
             )
         case settings_lib.Tfds():
             return catalog_lib.tfds(dataset.name, data_dir=dataset.data_dir, splits=dataset.splits)
-    raise UserError("holds no items to read", where="dataset", received=dataset.source)
+    raise UserError(
+        "holds no items to read",
+        where="dataset",
+        received=dataset.source,
+        expected="moving_shapes | lists | folder | ucf101 | tfds",
+        remedy="Choose one of them, or use the records by `lrcn train dataset=records`",
+    )
 
 
 def store_options(settings: settings_lib.SerializeSettings) -> serialize.StoreOptions:

@@ -10,7 +10,8 @@ _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 class UserError(ValueError):
     """A mistake in the user's data, keys or files, with where it is and what mends it.
 
-    The message is one line: `where: what. Received: ... Expected: ... remedy`.
+    The message is one line: `where: what. Received: ... Expected: ... remedy`. All five parts are
+    needed: who meets the message has nothing else to go by.
 
     Args:
         what: What is wrong, as a short clause without a final full stop.
@@ -23,13 +24,7 @@ class UserError(ValueError):
     exit_code = 1
 
     def __init__(
-        self,
-        what: str,
-        *,
-        where: object = "",
-        received: object = None,
-        expected: object = None,
-        remedy: str = "",
+        self, what: str, *, where: object, received: object, expected: object, remedy: str
     ):
         self.what = what
         self.where = str(where)
@@ -44,13 +39,12 @@ class UserError(ValueError):
         return type(self)(self.what, **{**own, **parts})
 
     def _message(self) -> str:
-        parts = [f"{self.where}: {self.what}" if self.where else self.what]
-        if self.received is not None:
-            parts.append(f"Received: {shown(self.received)}")
-        if self.expected is not None:
-            parts.append(f"Expected: {shown(self.expected)}")
-        if self.remedy:
-            parts.append(self.remedy)
+        parts = [
+            f"{self.where}: {self.what}",
+            f"Received: {shown(self.received)}",
+            f"Expected: {shown(self.expected)}",
+            self.remedy,
+        ]
         return " ".join(_sentence(shown(part)) for part in parts)
 
 

@@ -135,6 +135,7 @@ class RunDirectory:
             raise UserError(
                 "no run here: config.json is missing",
                 where=self.path,
+                received="a folder without it" if self.path.is_dir() else "no such folder",
                 expected="a folder that `lrcn train` wrote",
                 remedy="Give the run directory, the one that holds checkpoints/.",
             )
@@ -153,7 +154,13 @@ class RunDirectory:
         """
         stored = self.read_config().get("shown")
         if stored is None:
-            raise UserError("the run never got to its data", where=self.path, remedy="Train it.")
+            raise UserError(
+                "the run never got to its data",
+                where=self.config_file,
+                received="no key `shown`",
+                expected="a run that trained at least an epoch",
+                remedy=f"Train it: `lrcn train resume={self.path}`",
+            )
         return Shown(**stored)
 
     def write_labels(self, names: tuple[str, ...]) -> None:
@@ -184,6 +191,7 @@ class RunDirectory:
                 where="resume",
                 received=self.path,
                 expected="a run directory with checkpoints/last.keras",
+                remedy="Start it anew: leave resume out, with the run's own overrides",
             )
         for source, name in ((self.best, target.best), (self.last, target.last)):
             if source.exists():
@@ -201,14 +209,16 @@ class RunDirectory:
                 "no such run directory",
                 where="run",
                 received=self.path,
-                remedy="Give the folder that `lrcn train` printed.",
+                expected="an existing folder",
+                remedy="Give the folder that `lrcn train` printed",
             )
         if not self.best.exists():
             raise UserError(
                 "the run has no checkpoint",
                 where=self.path,
-                expected="checkpoints/best.keras",
-                remedy="Train it first, or resume it: `lrcn train resume=<run>`.",
+                received="no checkpoints/best.keras",
+                expected="a run that finished an epoch",
+                remedy=f"Go on with it: `lrcn train resume={self.path}`",
             )
         return self.best
 
@@ -226,5 +236,6 @@ def read_json(path: str | os.PathLike) -> dict:
             "not valid JSON",
             where=f"{path}:{error.lineno}",
             received=error.msg,
-            remedy="The file was changed by hand or by another program: restore it.",
+            expected="the JSON that lrcn wrote",
+            remedy="The file was changed by hand or by another program: restore it",
         ) from error

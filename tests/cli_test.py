@@ -34,13 +34,19 @@ def test_an_unknown_verb_names_the_nearest(capsys):
         (["train", "workflow=lsmt"], "no such member of workflow 'lsmt'; did you mean 'lstm'"),
         (
             ["train", "backbone=vgg16", "backbone.alpha=1"],
-            "unknown key 'backbone.alpha' (backbone=vgg16); keys here: image_size, layer",
+            "backbone.alpha: unknown key 'backbone.alpha' (backbone=vgg16). Received: "
+            "backbone.alpha=1. Expected: keys here: image_size, layer",
         ),
-        (["train", "epoch=3"], "unknown key 'epoch'; did you mean 'epochs'? keys here:"),
+        (
+            ["train", "epoch=3"],
+            "epoch: unknown key 'epoch'; did you mean 'epochs'? Received: epoch=3. Expected: keys",
+        ),
         (["train", "+backbone.alpha=.5"], "unknown key 'backbone.alpha' (backbone=small)"),
         (["train", "+nothing=1"], "unknown key 'nothing'"),
         (["train", "workflow=null"], "workflow"),
         (["train", "dataset.input=[a(b]"], "could not be read"),
+        (["train", "epochs"], "epochs: the command line could not be read"),
+        (["train", "dataset=[a]"], "command line: In 'train': Could not load 'dataset/a'"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_code_2(
@@ -52,6 +58,7 @@ def test_usage_errors_are_one_line_and_exit_code_2(
     assert out == ""
     assert expected in err
     assert err.count("\n") == 1
+    assert "Received: " in err and "Expected: " in err
     assert "Traceback" not in err
 
 

@@ -41,6 +41,7 @@ class View:
                 where="augment.crop",
                 received=repr(self.crop),
                 expected="one of " + ", ".join(CROPS),
+                remedy="Set augment.train or augment.evaluate to one of them, such as fit",
             )
         if self.crop == "ten" and self.mirror:
             raise errors.UserError(
@@ -48,6 +49,7 @@ class View:
                 where="augment.mirror",
                 received=True,
                 expected=False,
+                remedy="Set augment.mirror=false, or another crop",
             )
 
     @property

@@ -76,6 +76,7 @@ def _one_name(split: list_files.Split, other: list_files.Split) -> findings.Find
         what="two lists of one name",
         received=f"{other.source} and {split.source}",
         expected="lists of different names, since records are named after them",
+        remedy="Rename one, or serialize them into different folders",
     )
 
 
@@ -132,7 +133,7 @@ def _looked_at(item: list_files.Item, frame_format: str) -> tuple[findings.Findi
     except errors.UserError as error:
         problem = findings.Finding.of(video.located(error, item))
     except OSError as error:
-        problem = findings.Finding(_place(item), "cannot be read", findings.one_line(error))
+        problem = findings.Finding.of(video.unreadable(error, item))
     return problem, digest
 
 
@@ -141,7 +142,7 @@ def _digest(item: list_files.Item, frame_format: str) -> str:
     digest = hashlib.sha256()
     if item.load is not None:
         for count, frame in enumerate(item.load(), start=1):
-            _check_array(frame, count)
+            _check_array(frame, count, item)
             digest.update(frame.tobytes())
         return digest.hexdigest()
     alone = item.kind != "frames"
@@ -151,13 +152,15 @@ def _digest(item: list_files.Item, frame_format: str) -> str:
     return digest.hexdigest()
 
 
-def _check_array(frame: object, number: int) -> None:
+def _check_array(frame: object, number: int, item: list_files.Item) -> None:
     shape, kind = getattr(frame, "shape", ()), getattr(frame, "dtype", type(frame).__name__)
     if str(kind) != "uint8" or len(shape) != 3 or shape[2] != 3:
         raise errors.UserError(
             f"frame {number} is no picture",
+            where=item.path,
             received=f"{kind} {list(shape)}",
             expected="uint8 [height, width, 3]",
+            remedy="Let the item's load yield frames of this type and shape",
         )
 
 

@@ -76,7 +76,8 @@ def _looked_at(
         example = record_files.parse_example(tf.constant(serialized))
     except tf.errors.InvalidArgumentError as error:
         reason = str(error).splitlines()[0]
-        return [findings.Finding(where, "no example of this format", reason, remedy=_REDO)], None
+        expected = f"an example of format version {record_files.FORMAT_VERSION}"
+        return [findings.Finding(where, "no example of this format", reason, expected, _REDO)], None
     values = {key: tensor.numpy() for key, tensor in example.items()}
     found = _compared(values, number, opened)
     if not found:

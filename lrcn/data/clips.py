@@ -55,7 +55,11 @@ class ClipMode:
 def _require_member(key: str, value: object, members: tuple[str, ...]) -> None:
     if value not in members:
         raise errors.UserError(
-            "unknown value", where=key, received=value, expected=f"one of {', '.join(members)}"
+            "unknown value",
+            where=key,
+            received=value,
+            expected=f"one of {', '.join(members)}",
+            remedy=f"Set {key}={members[0]}, or another of them",
         )
 
 
@@ -63,7 +67,13 @@ def _require_integer(key: str, value: object, *, at_least: int | None) -> None:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or (at_least is not None and value < at_least):
         expected = "an integer" if at_least is None else f"an integer of at least {at_least}"
-        raise errors.UserError("value out of range", where=key, received=value, expected=expected)
+        raise errors.UserError(
+            "value out of range",
+            where=key,
+            received=value,
+            expected=expected,
+            remedy=f"Correct {key}, or leave it out for its default",
+        )
 
 
 def evaluation_mode(num_frames: int) -> ClipMode:
@@ -132,8 +142,9 @@ def choose(
     if n < 1 or (n < frames and short_videos != "loop"):
         raise ShortVideo(
             "the video is shorter than one clip",
+            where="clipframe_mode.num_frames_per_clip",
             received=f"{n} frames",
-            expected=f"at least {frames} frames (num_frames_per_clip)",
+            expected=f"at least {frames} frames",
             remedy="Set short_videos=loop to repeat frames or short_videos=skip to leave it out",
         )
     length = max(n, frames)

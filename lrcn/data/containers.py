@@ -62,6 +62,7 @@ class Timeline:
 class _Tally:
     """What passed by while a file was read."""
 
+    path: str | pathlib.Path
     stamps: list[float | None] = dataclasses.field(default_factory=list)
     unshown: int = 0
     end: float = 0.0
@@ -71,7 +72,12 @@ class _Tally:
         if packet.dts is None and packet.pts is None and not packet.size:
             return
         if packet.is_corrupt:
-            raise errors.UserError("video is cut short: its last packet is incomplete")
+            raise _cut_short(
+                self.path,
+                f"an incomplete packet after {len(self.stamps)} of its frames",
+                "complete packets",
+                ": its last packet is incomplete",
+            )
         stamp = packet.pts if packet.pts is not None else packet.dts
         self.tells_durations |= bool(packet.duration)
         if stamp is not None and packet.time_base is not None:
@@ -91,7 +97,7 @@ def _opened(path: str | pathlib.Path) -> Iterator[tuple]:
     """Opens a video file as `(container, stream)`; every FFmpeg error inside names the file."""
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
-            yield container, _video_stream(container)
+            yield container, _video_stream(container, path)
     except av.error.FFmpegError as error:
         raise errors.UserError(
             "video cannot be opened or decoded",
@@ -100,23 +106,32 @@ def _opened(path: str | pathlib.Path) -> Iterator[tuple]:
             expected="a complete video file",
             remedy=_REMEDY,
         ) from error
-    except errors.UserError as error:
-        if error.where:
-            raise
-        raise errors.UserError(
-            error.what,
-            where=path,
-            received=error.received,
-            expected=error.expected,
-            remedy=_REMEDY,
-        ) from error
 
 
-def _video_stream(container) -> av.video.stream.VideoStream:
+def _cut_short(
+    path: str | pathlib.Path, received: str, expected: str, how: str = ""
+) -> errors.UserError:
+    return errors.UserError(
+        f"video is cut short{how}",
+        where=path,
+        received=received,
+        expected=expected,
+        remedy=_REMEDY,
+    )
+
+
+def _video_stream(container, path: str | pathlib.Path) -> av.video.stream.VideoStream:
     cover = av.stream.Disposition.attached_pic
     streams = [stream for stream in container.streams.video if not stream.disposition & cover]
     if not streams:
-        raise errors.UserError("no video in this file", expected="a video stream")
+        kinds = sorted({stream.type for stream in container.streams})
+        raise errors.UserError(
+            "no video in this file",
+            where=path,
+            received=f"streams of {', '.join(kinds)}" if kinds else "no stream at all",
+            expected="a video stream",
+            remedy=_REMEDY,
+        )
     stream = streams[0]
     # Files are decoded side by side, so threads inside one would only contend.
     stream.codec_context.thread_count = 1
@@ -133,7 +148,7 @@ def _timeline(stamps: list[float | None], stream) -> Timeline:
 
 def planned(path: str | pathlib.Path) -> Timeline:
     """Returns the timeline that the packets promise, without decoding."""
-    tally = _Tally()
+    tally = _Tally(path)
     with _opened(path) as (container, stream):
         for packet in container.demux():
             tally.add(packet, video=packet.stream_index == stream.index)
@@ -156,38 +171,40 @@ def decode(
         UserError: If the file does not open, a packet does not decode, or fewer frames came than
             its header promises.
     """
-    tally, stamps = _Tally(), []
+    tally, stamps = _Tally(path), []
     with _opened(path) as (container, stream):
         for packet in container.demux():
             video = packet.stream_index == stream.index
             tally.add(packet, video=video)
             for frame in packet.decode() if video else ():
                 if frame.is_corrupt:
-                    raise errors.UserError("frame is damaged", received=f"frame {len(stamps)}")
+                    raise errors.UserError(
+                        "frame is damaged",
+                        where=path,
+                        received=f"frame {len(stamps)}",
+                        expected="frames that decode without errors",
+                        remedy=_REMEDY,
+                    )
                 if visit is not None:
                     visit(len(stamps), frame)
                 stamps.append(frame.time)
         timeline = _timeline(stamps, stream)
-        _check_complete(container, stream, tally, timeline)
+        _check_complete(path, container, stream, tally, timeline)
         return timeline
 
 
-def _check_complete(container, stream, tally: _Tally, timeline: Timeline) -> None:
+def _check_complete(
+    path: str | pathlib.Path, container, stream, tally: _Tally, timeline: Timeline
+) -> None:
     decoded, promised = len(timeline.times), max(stream.frames - tally.unshown, 1)
     if decoded < promised:
-        raise errors.UserError(
-            "video is cut short", received=f"{decoded} frames", expected=f"{promised} frames"
-        )
+        raise _cut_short(path, f"{decoded} frames", f"{promised} frames")
     counts_none = any(name in container.format.name for name in _DURATION_ONLY)
     if not stream.frames and counts_none and container.duration:
         missed = 0.9 if tally.tells_durations else 1.9
         seconds, tolerated = container.duration / 1e6, missed * timeline.longest_gap()
         if tally.end < seconds - tolerated:
-            raise errors.UserError(
-                "video is cut short",
-                received=f"{tally.end:.2f} seconds",
-                expected=f"{seconds:.2f} seconds",
-            )
+            raise _cut_short(path, f"{tally.end:.2f} seconds", f"{seconds:.2f} seconds")
 
 
 def select(

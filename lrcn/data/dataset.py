@@ -314,6 +314,7 @@ def _refuse_ten(view: augment.View) -> None:
             where="augment.train",
             received=view.crop,
             expected="fit | centre | squash | random",
+            remedy="Keep ten crops for augment.evaluate",
         )
 
 
@@ -332,6 +333,7 @@ def _check_labels(
             where=where,
             received=f"labels {list(labels)}",
             expected=expected,
+            remedy="Correct its line in the list and serialize again with overwrite=true",
         )
     if not 0 <= min(labels) <= max(labels) < num_classes:
         raise errors.UserError(
@@ -339,4 +341,6 @@ def _check_labels(
             where=where,
             received=f"labels {list(labels)}",
             expected=f"0 to {num_classes - 1}, the model has {num_classes} classes",
+            remedy="Use records of the same classes as in training, serialized with the same "
+            "dataset.labels",
         )

@@ -95,7 +95,14 @@ class Clips:
             raise self._too_short(sorted(short))
         usable = [item for item in range(len(self.counts)) if item not in short]
         if not usable:
-            raise errors.UserError("the records hold no clip", where=self.records.path)
+            longest = max(self.counts, default=0)
+            raise errors.UserError(
+                "the records hold no clip",
+                where=self.records.path,
+                received=f"{len(self.counts)} items of at most {longest} frames",
+                expected=f"an item of at least {self.num_frames or 1} frames",
+                remedy="Lower clipframe_mode.num_frames_per_clip, or set short_videos=loop",
+            )
         return usable
 
     def _too_short(self, items: list[int]) -> errors.UserError:
@@ -194,14 +201,17 @@ def _resolved(
             raise errors.UserError(
                 "the records hold every frame, so a way to choose clips is needed",
                 where="clipframe_mode",
+                received="none",
                 expected="one of " + ", ".join(clips_lib.NAMES),
+                remedy="Set clipframe_mode=rand_clips to train and iterative to evaluate",
             )
         return mode
     if mode is not None and mode != stored:
         raise errors.UserError(
             "the records hold clips of another mode",
             where="clipframe_mode",
-            received=f"{describe(mode)}; {record_set.path} has {describe(stored)}",
+            received=describe(mode),
+            expected=f"{describe(stored)}, which {record_set.path} has",
             remedy="Leave clipframe_mode out, or serialize with clipframe_mode=none, which serves "
             "every mode.",
         )

@@ -23,30 +23,25 @@ class Finding:
 
     where: str
     what: str
-    received: str = ""
-    expected: str = ""
-    remedy: str = ""
+    received: str
+    expected: str
+    remedy: str
 
     @classmethod
     def of(cls, error: errors.UserError) -> Finding:
         """Returns the fault that an error tells."""
         values = (getattr(error, name) for name in _COLUMNS)
-        return cls(*(one_line(value) for value in values))
+        return cls(*map(errors.shown, values))
 
     def __str__(self) -> str:
         error = errors.UserError(
             self.what,
             where=self.where,
-            received=self.received or None,
-            expected=self.expected or None,
+            received=self.received,
+            expected=self.expected,
             remedy=self.remedy,
         )
         return str(error)
-
-
-def one_line(value: object) -> str:
-    """Returns a value as text without line breaks, nothing for None."""
-    return "" if value is None else " ".join(str(value).split())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -78,7 +78,11 @@ def class_names(root: pathlib.Path) -> tuple[str, ...]:
     """
     if not root.is_dir():
         raise UserError(
-            "no such folder", where="dataset.root", received=root, expected="a folder per class"
+            "no such folder",
+            where="dataset.root",
+            received=root,
+            expected="a folder that holds a folder per class",
+            remedy="Correct dataset.root; it is relative to the working directory",
         )
     names = sorted(entry.name for entry in _visible(root) if entry.is_dir())
     if not names:
@@ -175,6 +179,7 @@ def _group_of(name: str, pattern: re.Pattern) -> str:
             where="dataset.groups",
             received=f"{pattern.pattern!r} on {name!r}",
             expected="a match in the path of every item below dataset.root",
+            remedy="Widen dataset.groups until it matches this path, too, or rename the item",
         )
     return group
 
@@ -188,6 +193,8 @@ def _checked_pattern(groups: str | None) -> re.Pattern | None:
             where="dataset.groups",
             received=f"{groups!r} ({error})",
             expected="a pattern such as '_g([0-9]+)_'",
+            remedy="Correct dataset.groups, with quotes inside the shell's: "
+            "\"dataset.groups='_g([0-9]+)_'\"",
         ) from error
 
 
@@ -227,6 +234,7 @@ def _parts(
             where="dataset.fractions",
             received=f"train {shares['train']:g}",
             expected="a share of train above 0",
+            remedy="Set dataset.fractions=[0.8,0.1,0.1], for example",
         )
     _check_enough(rest, open_splits)
     drawn = iter(
@@ -252,6 +260,7 @@ def _check_given(items: list[lists.Item], given: dict[str, tuple[str, ...] | Non
                     where=f"dataset.{split}_groups",
                     received=name,
                     expected=f"one of {len(known)} groups, such as {', '.join(near)}",
+                    remedy=f"Correct dataset.{split}_groups, or dataset.groups, which names them",
                 )
     both = set(given["val"] or ()) & set(given["test"] or ())
     if both:
@@ -260,6 +269,7 @@ def _check_given(items: list[lists.Item], given: dict[str, tuple[str, ...] | Non
             where="dataset.test_groups",
             received=f"{', '.join(sorted(both))}, also in dataset.val_groups",
             expected="different groups",
+            remedy="Take them out of one of the two",
         )
 
 

@@ -34,7 +34,9 @@ def frame_files(folder: str | pathlib.Path, frame_format: str = "jpg") -> list[p
             where=folder,
             received=f"files of {', '.join(others[:5])}" if others else "an empty folder",
             expected=f"*.{frame_format}",
-            remedy="Set frame_format to the suffix of the frames" if others else "",
+            remedy="Set dataset.frame_format to the suffix of the frames"
+            if others
+            else "Fill the folder, or leave the item out",
         )
     kept.sort(key=natural_key)
     _check_numbers(folder, kept)

@@ -263,10 +263,20 @@ def _read_json(size: pathlib.Path) -> dict:
         found = list(size.parent.glob(f"{name}*")) if size.parent.is_dir() else []
         what = "records are unfinished, their .size is missing" if found else "no such records"
         remedy = _REDO if found else "Serialize the data set first, or correct the path"
-        raise errors.UserError(what, where=size, remedy=remedy) from error
+        raise errors.UserError(
+            what,
+            where=size,
+            received=", ".join(sorted(path.name for path in found)) or "no file of this name",
+            expected=f"{name} with {size.name}, as `lrcn serialize` writes them",
+            remedy=remedy,
+        ) from error
     except (OSError, ValueError) as error:
         raise errors.UserError(
-            "metadata cannot be read", where=size, received=error, remedy=_REDO
+            "metadata cannot be read",
+            where=size,
+            received=error,
+            expected="the JSON that `lrcn serialize` wrote",
+            remedy=_REDO,
         ) from error
     version = values.get("format_version") if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
@@ -284,7 +294,11 @@ def _from_json(size: pathlib.Path, values: dict) -> Metadata:
     names = {field.name for field in dataclasses.fields(Metadata)}
     if missing := sorted(names - values.keys()):
         raise errors.UserError(
-            "metadata lacks keys", where=size, received=", ".join(missing), remedy=_REDO
+            "metadata lacks keys",
+            where=size,
+            received=f"no {', '.join(missing)}",
+            expected=f"all {len(names)} keys of format version {FORMAT_VERSION}",
+            remedy=_REDO,
         )
     values = {name: _frozen(values[name]) for name in names}
     mode = values["clipframe_mode"]
@@ -299,14 +313,13 @@ def _frozen(value: object) -> object:
 
 
 def _check_length(path: pathlib.Path, shard: Shard) -> None:
-    received = path.stat().st_size if path.is_file() else None
-    if received is None:
-        raise errors.UserError("file of the records is missing", where=path, remedy=_REDO)
-    if received != shard.bytes:
+    length = path.stat().st_size if path.is_file() else None
+    if length != shard.bytes:
+        missing = length is None
         raise errors.UserError(
-            "records are cut short or changed",
+            "file of the records is missing" if missing else "records are cut short or changed",
             where=path,
-            received=f"{received} bytes",
+            received="no such file" if missing else f"{length} bytes",
             expected=f"{shard.bytes} bytes",
             remedy=_REDO,
         )

@@ -102,6 +102,7 @@ def _check_values(kind: str, counts: dict[str, int], size: int, num_frames: int,
             where="dataset.kind",
             received=kind,
             expected=" or ".join(KINDS),
+            remedy=f"Set dataset.kind={KINDS[0]}, or another of them",
         )
     least = dict.fromkeys(SPLITS, 0) | {
         "size": SMALLEST_PICTURE,
@@ -116,6 +117,7 @@ def _check_values(kind: str, counts: dict[str, int], size: int, num_frames: int,
                 where=f"dataset.{key}",
                 received=repr(value),
                 expected=f"an integer of at least {least[key]}",
+                remedy=f"Correct dataset.{key}, or leave it out for its default",
             )
     if not any(counts.values()):
         raise errors.UserError(

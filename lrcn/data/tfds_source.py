@@ -77,12 +77,13 @@ def _opened(name: str, data_dir: str | os.PathLike | None) -> Any:
     try:
         builder = tensorflow_datasets.builder(name, data_dir=data_dir and str(data_dir))
     except (tensorflow_datasets.core.DatasetNotFoundError, ValueError, AssertionError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             "no such data set",
             where="dataset.name",
-            received=name,
+            received=f"{name} ({reason})",
             expected="a name of TensorFlow Datasets, or a folder that holds dataset_info.json",
-            remedy=str(error).strip().splitlines()[0] if str(error).strip() else "",
+            remedy="Correct dataset.name, or build the data set where dataset.data_dir points",
         ) from error
     if not builder.is_prepared():
         raise UserError(
@@ -126,6 +127,7 @@ def _fields(features: Any, name: str) -> _Fields:
             where="dataset.name",
             received=f"{name} with {_listed(by_key)}",
             expected="a Video or Image feature and a ClassLabel, or captions",
+            remedy="Choose another data set, or write its items to files and use dataset=lists",
         )
     names = () if label is None or not is_class.get(label) else _names(is_class[label])
     has_id = "id" in by_key and isinstance(by_key["id"], kinds.Text)
@@ -184,6 +186,7 @@ def _wanted(
                 where="dataset.splits",
                 received=split,
                 expected=f'a mapping such as {{train: "{split}"}}',
+                remedy="Give the part a name, and quotes inside the shell's",
             )
         try:
             builder.info.splits[spec]
@@ -194,6 +197,7 @@ def _wanted(
                 where="dataset.splits",
                 received=spec,
                 expected=f"of {name}: {', '.join(near)}, or a part such as {near[0]}[:80%]",
+                remedy="Correct dataset.splits, or leave it out for all splits of the set",
             ) from error
     return wanted
 
@@ -248,6 +252,7 @@ def _items(builder: Any, fields: _Fields, spec: str) -> Iterator[lists.Item]:
             raise UserError(
                 "no TFRecord file of the data set",
                 where=file,
+                received="no such file" if not pathlib.Path(file).is_file() else "another format",
                 expected="an existing file of the tfrecord format",
                 remedy="Prepare the data set with file_format=tfrecord",
             )
@@ -319,4 +324,5 @@ def _frames(features: Any, fields: _Fields, place: _Place) -> Iterator[np.ndarra
                 where=f"{place.file} at byte {place.offset}",
                 received=error,
                 expected="a JPEG or PNG",
+                remedy="Prepare the data set again, or skip the item (on_error=skip)",
             ) from error

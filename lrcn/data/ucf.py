@@ -42,7 +42,11 @@ def ucf101(
     """
     if split not in (1, 2, 3):
         raise UserError(
-            "no such split", where="dataset.split", received=split, expected="1, 2 or 3"
+            "no such split",
+            where="dataset.split",
+            received=split,
+            expected="1, 2 or 3",
+            remedy="Set dataset.split=1, or another of the official splits",
         )
     list_folder = pathlib.Path(list_folder)
     names = _chosen(class_names(list_folder / "classInd.txt"), classes)
@@ -79,6 +83,7 @@ class _Entry:
                 where=where,
                 received=line,
                 expected="Class/v_Class_g01_c01.avi, in training lists with the label after it",
+                remedy="Restore the official list, or use dataset=lists for lists of your own",
             )
         self.group = match.group(1)
         self.found: tuple[pathlib.Path, str] | None = None
@@ -110,6 +115,7 @@ def class_names(file: str | os.PathLike) -> tuple[str, ...]:
                 where=where,
                 received=line,
                 expected=f"'{len(names) + 1} ClassName', each name once",
+                remedy="Restore the official classInd.txt",
             )
         names.append(fields[1])
     return tuple(names)
@@ -141,6 +147,7 @@ def _chosen(known: tuple[str, ...], classes: Sequence[str] | None) -> tuple[str,
             where="dataset.classes",
             received=repr(classes),
             expected="[Name,Name,...], or null for all",
+            remedy="Set dataset.classes=[Lunges,JumpingJack], for example",
         )
     for name in classes:
         if name not in known:
@@ -152,6 +159,7 @@ def _chosen(known: tuple[str, ...], classes: Sequence[str] | None) -> tuple[str,
                 where="dataset.classes",
                 received=name,
                 expected=f"a class of classInd.txt, such as {shown}",
+                remedy="Correct or remove the name in dataset.classes",
             )
     return tuple(name for name in known if name in classes)
 
@@ -213,7 +221,11 @@ def _by_stem(videos: pathlib.Path, stems: set[str]) -> dict[str, tuple[pathlib.P
     """
     if not videos.is_dir():
         raise UserError(
-            "no such folder", where="dataset.videos", received=videos, expected="a folder of videos"
+            "no such folder",
+            where="dataset.videos",
+            received=videos,
+            expected="a folder of videos",
+            remedy="Correct dataset.videos; it is relative to the working directory",
         )
     found: dict[str, tuple[pathlib.Path, str]] = {}
     for folder, subfolders, names in os.walk(videos):
@@ -247,6 +259,7 @@ def _held_out(train: list[_Entry], val_groups: int) -> tuple[list[_Entry], list[
             where="dataset.val_groups",
             received=repr(val_groups),
             expected="an integer from 0",
+            remedy="Set dataset.val_groups=4, for example",
         )
     groups: dict[str, set[str]] = {}
     for entry in train:
@@ -260,6 +273,7 @@ def _held_out(train: list[_Entry], val_groups: int) -> tuple[list[_Entry], list[
                 where="dataset.val_groups",
                 received=val_groups,
                 expected=f"less than {len(ordered)}, the groups of {name} in the training list",
+                remedy="Lower dataset.val_groups",
             )
         held |= {(name, group) for group in ordered[len(ordered) - val_groups :]}
     val = [entry for entry in train if (entry.class_name, entry.group) in held]

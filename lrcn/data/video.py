@@ -39,14 +39,23 @@ class Reading:
                 where="raw_image_shape",
                 received=list(shape),
                 expected="[height, width, 3], or null for the sources' own",
+                remedy="Set raw_image_shape=[240,320,3], for example",
             )
         if self.frame_step < 1:
             raise errors.UserError(
-                "bad step", where="frame_step", received=self.frame_step, expected="1 or more"
+                "bad step",
+                where="dataset.frame_step",
+                received=self.frame_step,
+                expected="1 or more",
+                remedy="Set dataset.frame_step=1 to keep every frame",
             )
         if self.fps is not None and not self.fps > 0:
             raise errors.UserError(
-                "bad rate", where="fps", received=self.fps, expected="more than 0, or null"
+                "bad rate",
+                where="dataset.fps",
+                received=self.fps,
+                expected="more than 0, or null",
+                remedy="Set dataset.fps=null to keep the videos' own rates",
             )
 
     @property
@@ -86,28 +95,40 @@ def read(item: lists.Item, reading: Reading, choose: Choose | None = None) -> Fr
     try:
         count, frames = _READERS[item.kind](item, reading, choose or np.arange)
         if not count:
-            raise errors.UserError("no frames", where=item.path)
+            raise errors.UserError(
+                "no frames",
+                where=item.path,
+                received="0 frames",
+                expected="at least one frame",
+                remedy="Replace the item or leave it out; `lrcn serialize` can skip it "
+                "(on_error=skip)",
+            )
         size = _common_size(item, [size for _, size in frames])
     except errors.UserError as error:
         raise located(error, item) from error
     except OSError as error:
-        raise errors.UserError(
-            "cannot be read", where=item.where or item.path, received=error
-        ) from error
+        raise unreadable(error, item) from error
     return Frames(count, [jpeg for jpeg, _ in frames], size)
+
+
+def unreadable(error: OSError, item: lists.Item) -> errors.UserError:
+    """Returns the error for an item that the system does not let us read."""
+    return errors.UserError(
+        "cannot be read",
+        where=item.where or item.path,
+        received=error,
+        expected="a file or folder that this user may read",
+        remedy="Correct the path or its rights, or leave the item out",
+    )
 
 
 def located(error: errors.UserError, item: lists.Item) -> errors.UserError:
     """Returns the error with the place of the item and its path in front."""
-    path = error.where or item.path
-    where = f"{item.where}: {path}" if item.where and item.where not in path else path
-    return type(error)(
-        error.what,
-        where=where,
-        received=error.received,
-        expected=error.expected,
-        remedy=error.remedy,
-    )
+    where = error.where
+    for place in (item.path, item.where):
+        if place not in where:
+            where = f"{place}: {where}"
+    return error.but(where=where)
 
 
 def _read_image(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
@@ -117,7 +138,7 @@ def _read_image(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int
 
 
 def _read_folder(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
-    _refuse_fps(reading, "a folder of frames")
+    _refuse_fps(reading, item, "a folder of frames")
     files = lists.frame_files(item.path, reading.frame_format)[:: reading.frame_step]
     needed = choose(len(files))
     read = [
@@ -148,7 +169,7 @@ def _read_video(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int
 
 
 def _read_array(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
-    _refuse_fps(reading, "an item without time stamps")
+    _refuse_fps(reading, item, "an item without time stamps")
     frames = list(item.load())[:: reading.frame_step]
     needed = choose(len(frames))
     chosen = [np.asarray(frames[index]) for index in needed]
@@ -159,6 +180,7 @@ def _read_array(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int
             where=item.path,
             received=f"{wrong[0].dtype} {list(wrong[0].shape)}",
             expected="uint8 [height, width, 3]",
+            remedy="Let the item's load yield frames of this type and shape",
         )
     size, quality = reading.size, reading.quality
     return len(frames), [
@@ -174,13 +196,14 @@ _READERS = {
 }
 
 
-def _refuse_fps(reading: Reading, what: str) -> None:
+def _refuse_fps(reading: Reading, item: lists.Item, what: str) -> None:
     if reading.fps is not None:
         raise errors.UserError(
             f"{what} has no rate to resample",
-            received=f"fps={reading.fps}",
-            expected="fps=null",
-            remedy="Use frame_step=k to keep every k-th frame",
+            where=item.path,
+            received=f"dataset.fps={reading.fps}",
+            expected="dataset.fps=null",
+            remedy="Use dataset.frame_step=k to keep every k-th frame",
         )
 
 

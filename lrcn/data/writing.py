@@ -78,11 +78,15 @@ def write(
                     advance()
             written.counts.append(len(written.stored) - before)
     if short:
-        raise _too_short(short)
+        raise _too_short(short, name)
     if not written.stored:
         first = written.skipped[0] if written.skipped else ("nothing", "there was no item")
         raise errors.UserError(
-            "no item is left to store", where=name, received=f"{first[0]} was skipped: {first[1]}"
+            "no item is left to store",
+            where=name,
+            received=f"{first[0]} was skipped: {first[1]}",
+            expected="at least one item that can be stored",
+            remedy="Mend the items that were skipped; `lrcn check` names them all",
         )
     return written
 
@@ -110,7 +114,7 @@ def _take(
         raise fault
 
 
-def _too_short(short: Sequence[packing.Packed]) -> errors.UserError:
+def _too_short(short: Sequence[packing.Packed], name: str) -> errors.UserError:
     """Returns one error that names every video that is too short."""
     first = short[0].fault
     named = [
@@ -122,6 +126,7 @@ def _too_short(short: Sequence[packing.Packed]) -> errors.UserError:
         return first
     return errors.UserError(
         f"{len(short)} videos are shorter than one clip",
+        where=name,
         received="; ".join(named),
         expected=first.expected,
         remedy=first.remedy,
@@ -138,5 +143,6 @@ def telling_errors(folder: pathlib.Path) -> Iterator[None]:
             "records cannot be written",
             where=folder,
             received=error,
-            remedy="Choose another output_folder, or see to space and rights",
+            expected="a folder with space and the right to write",
+            remedy="Choose another output_folder, or make room and give the right to write",
         ) from error

@@ -37,6 +37,7 @@ def check_target(path: str | os.PathLike) -> pathlib.Path:
             where="overlay",
             received=target,
             expected="a name that ends in .mp4",
+            remedy=f"Set overlay={target.with_suffix('.mp4')}",
         )
     return target
 
@@ -105,7 +106,13 @@ class Writer:
             errors.UserError: If there was no frame.
         """
         if self._stream is None:
-            raise errors.UserError("there is no frame to draw on", where="overlay")
+            raise errors.UserError(
+                "there is no frame to draw on",
+                where="overlay",
+                received="an input of 0 frames",
+                expected="an input with frames",
+                remedy="Leave overlay out, or give another input",
+            )
         self._container.mux(self._stream.encode())
 
 

@@ -98,7 +98,11 @@ def read_history(path: str | os.PathLike) -> list[dict[str, float]]:
     file = pathlib.Path(path)
     if not file.is_file():
         raise errors.UserError(
-            "there is no history to draw", where=file, remedy="Train the run for an epoch first."
+            "there is no history to draw",
+            where=file,
+            received="no such file",
+            expected="a row an epoch, as `lrcn train` writes it",
+            remedy="Train the run for an epoch first",
         )
     with file.open(newline="", encoding="utf-8") as rows:
         return [_numbers(row) for row in csv.DictReader(rows)]

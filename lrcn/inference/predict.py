@@ -88,13 +88,16 @@ class Predictor:
                 if len(items) == 1:
                     raise
                 log.error("error: %s", error)
-                failures.append(error)
+                failures.append(item.id)
                 continue
             yield line
         if failures:
             raise errors.UserError(
                 f"{len(failures)} of {len(items)} inputs could not be predicted, told above",
                 where="input",
+                received=", ".join(failures),
+                expected="inputs that decode as a whole",
+                remedy="Mend or leave out what is named; the other lines are complete",
             )
 
     def predict_item(self, item: lists.Item) -> dict[str, Any]:
@@ -162,7 +165,13 @@ def find(
     given = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     paths = dict.fromkeys(path for text in given for path in _matches(str(text)))
     if not paths:
-        raise errors.UserError("there is nothing to predict", where="input")
+        raise errors.UserError(
+            "there is nothing to predict",
+            where="input",
+            received="[]",
+            expected="a video, an image, a folder of frames, a glob, or several of them",
+            remedy="Set input=VIDEO",
+        )
     return [_item(path, frame_format) for path in paths]
 
 
@@ -177,7 +186,8 @@ def _matches(text: str) -> list[str]:
             "no file matches" if is_glob else "no such image, video or folder of frames",
             where="input",
             received=text,
-            remedy="Paths are relative to the working directory.",
+            expected="an existing path, or a glob that matches one",
+            remedy="Correct it; paths are relative to the working directory",
         )
     return found
 
@@ -197,6 +207,7 @@ def _refuse_folder_of_videos(folder: pathlib.Path) -> None:
         raise errors.UserError(
             "a folder of videos",
             where=folder,
+            received=f"files of .{', .'.join(sorted(videos))}",
             expected="a folder of frames",
             remedy=f"Give a glob: 'input={folder}/*.{min(videos)}'",
         )

@@ -72,8 +72,9 @@ def read_sweep(folder: str | os.PathLike) -> list[Job]:
         raise errors.UserError(
             "no job of a sweep here",
             where=root,
+            received="no config.json, DONE or FAILED below it",
             expected="folders that `lrcn train -m` wrote",
-            remedy="Give the sweep's folder.",
+            remedy="Give the sweep's folder, by default under multirun/",
         )
     return [read_job(path) for path in sorted(found)]
 

@@ -146,7 +146,13 @@ def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
     directory = runs.RunDirectory(pathlib.Path(run).absolute())
     file = directory.checkpoint() if checkpoint == "best" else directory.last
     if not file.exists():
-        raise UserError("the run has no such checkpoint", where=file)
+        raise UserError(
+            "the run has no such checkpoint",
+            where=file,
+            received="no such file",
+            expected=f"a checkpoint {checkpoint} of an epoch that ended",
+            remedy=f"Go on with the run: `lrcn train resume={directory.path}`",
+        )
     plain = {
         key: value
         for key, value in directory.read_config().items()

@@ -75,7 +75,11 @@ def lstm(
     """
     if layers < 1:
         raise UserError(
-            "An LSTM needs layers", where="workflow.layers", received=layers, expected="1 or more"
+            "An LSTM needs layers",
+            where="workflow.layers",
+            received=layers,
+            expected="1 or more",
+            remedy="Set workflow.layers=1, or workflow=singleframe for none",
         )
     features = _features(backbone)
     values = _dropout(features, dropout_in, "dropout_in")
@@ -138,7 +142,13 @@ def _head(
     initializer: str | None,
 ) -> keras.Model:
     if num_classes < 1:
-        raise UserError("A classifier needs classes", received=num_classes, expected="1 or more")
+        raise UserError(
+            "A classifier needs classes",
+            where="dataset",
+            received=num_classes,
+            expected="1 or more",
+            remedy="Train on items with labels; captions alone give no classes",
+        )
     logits = keras.layers.Dense(
         num_classes,
         kernel_initializer=initial.kernel(initializer),

@@ -32,4 +32,5 @@ def kernel(name: str | None) -> keras.initializers.Initializer:
             where="initializer",
             received=name,
             expected="uniform_0.01, gaussian_0.01 or a Keras name such as he_normal",
+            remedy="Give one of these, or None for Keras's own",
         ) from error

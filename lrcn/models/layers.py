@@ -51,8 +51,10 @@ class InputContract(keras.layers.Layer):
         if channel_order not in CHANNEL_ORDERS:
             raise UserError(
                 "Unknown channel order",
+                where="channel_order",
                 received=channel_order,
                 expected=" or ".join(CHANNEL_ORDERS),
+                remedy="Give the order that the CNN was trained with",
             )
         self.height = int(height)
         self.width = int(width)
@@ -266,6 +268,7 @@ class TimePooling(keras.layers.Layer):
                 where="pooling.frames",
                 received=how,
                 expected=", ".join(POOLINGS),
+                remedy="Set pooling.frames=avg, or another of them",
             )
         self.how = how
         self.renormalise = bool(renormalise)

@@ -50,8 +50,10 @@ def difference(
     if gains.ndim != 1 or len(gains) != len(cluster) or not len(gains):
         raise UserError(
             "A bootstrap needs the same items thrice",
+            where="correct_a, correct_b, clusters",
             received=f"{gains.shape} differences, {len(cluster)} clusters",
             expected="lists of one length above 0",
+            remedy="Give both models' results on the same items, in the same order",
         )
     sums = np.bincount(cluster, weights=gains)
     sizes = np.bincount(cluster)

@@ -30,7 +30,11 @@ def build(loss: str = "every_step", *, multi_label: bool = False) -> tuple[str, 
     """
     if loss not in LOSSES:
         raise UserError(
-            "Unknown loss", where="workflow.loss", received=loss, expected=" or ".join(LOSSES)
+            "Unknown loss",
+            where="workflow.loss",
+            received=loss,
+            expected=" or ".join(LOSSES),
+            remedy=f"Set workflow.loss={LOSSES[0]}, or leave it out",
         )
     output = "logits" if loss == "every_step" else "probabilities"
     kind = (

@@ -33,7 +33,13 @@ def pool(
     if how == "last":
         return values.take(-1, axis=axis)
     if how != "max":
-        raise UserError("Unknown pooling", received=how, expected=", ".join(POOLINGS))
+        raise UserError(
+            "Unknown pooling",
+            where="pooling.clips",
+            received=how,
+            expected=", ".join(POOLINGS),
+            remedy="Set pooling.clips=avg, or another of them",
+        )
     highest = values.max(axis=axis)
     return highest / highest.sum(axis=-1, keepdims=True) if renormalise else highest
 
@@ -64,8 +70,10 @@ def videos_from_clips(
     if len(counts) > num_items or not counts.all():
         raise UserError(
             "Videos and clips do not belong together",
+            where="item_index",
             received=f"clips of {int((counts > 0).sum())} videos",
             expected=f"at least one clip of each of {num_items} videos",
+            remedy="Leave videos without clips out, and number the others from 0",
         )
     groups = np.split(values[order], np.cumsum(counts)[:-1])
     return np.stack([pool(group, how, renormalise=not multi_label) for group in groups])

@@ -243,6 +243,7 @@ class TerminateOnNaN(keras.callbacks.Callback):
                 "the loss is no finite number any more",
                 where=f"epoch {self._epoch + 1}, batch {batch + 1}",
                 received=f"loss {loss}",
+                expected="a finite loss",
                 remedy="Lower optimizer.learning_rate, set optimizer.clipnorm, or lengthen "
                 "schedule.warmup_steps; the last finished epoch is kept.",
             )

@@ -88,6 +88,7 @@ def _unreadable(path: str | os.PathLike, error: Exception) -> errors.UserError:
         where=path,
         received=error,
         expected="a file that `lrcn train` wrote",
+        remedy="Restore the file, or start the run anew without resume",
     )
 
 

@@ -318,5 +318,6 @@ def _explaining(folder: pathlib.Path) -> Iterator[None]:
             "features are kept beside the records, where nothing can be written",
             where=folder,
             received=error.strerror,
+            expected="a folder with the right to write",
             remedy="Copy the records to a folder of your own.",
         ) from error

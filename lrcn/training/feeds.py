@@ -78,6 +78,7 @@ def open_data(paths: dict[str, pathlib.Path]) -> Data:
             where="dataset.train",
             received=", ".join(paths) or "no split",
             expected="records of a split train",
+            remedy="Set dataset.train=FILE, or give a list whose name ends in train",
         )
     opened = {split: records.open_records(path) for split, path in paths.items()}
     known = [record_set.metadata for record_set in opened.values()]
@@ -88,6 +89,7 @@ def open_data(paths: dict[str, pathlib.Path]) -> Data:
                 where=record_set.path,
                 received=", ".join(record_set.metadata.label_names) or "none",
                 expected=", ".join(opened["train"].metadata.label_names) or "none",
+                remedy="Serialize both with the same dataset.labels",
             )
     count = max(metadata.num_classes for metadata in known)
     names = known[0].label_names or tuple(str(label) for label in range(count))

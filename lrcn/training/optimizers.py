@@ -49,7 +49,11 @@ def build(
     if name not in NAMES:
         expected = "one of " + ", ".join(NAMES)
         raise errors.UserError(
-            "unknown optimizer", where="optimizer", received=name, expected=expected
+            "unknown optimizer",
+            where="optimizer",
+            received=name,
+            expected=expected,
+            remedy=f"Choose one of them, such as optimizer={NAMES[0]}",
         )
     variables = list(variables)
     new = {id(variable) for variable in new_variables}

@@ -60,7 +60,11 @@ def _check(name: str, decay_steps: int | None, warmup_steps: int, total_steps: i
     if name not in NAMES:
         expected = "one of " + ", ".join(NAMES)
         raise errors.UserError(
-            "unknown schedule", where="schedule", received=name, expected=expected
+            "unknown schedule",
+            where="schedule",
+            received=name,
+            expected=expected,
+            remedy=f"Choose one of them, such as schedule={NAMES[0]}",
         )
     if name in ("exponential", "staircase") and not (decay_steps and decay_steps > 0):
         raise errors.UserError(
@@ -68,6 +72,7 @@ def _check(name: str, decay_steps: int | None, warmup_steps: int, total_steps: i
             where="schedule.decay_steps",
             received=decay_steps,
             expected="a positive integer",
+            remedy="Set schedule.decay_steps=1000, for example",
         )
     if warmup_steps < 0 or (name == "cosine" and not decay_steps and warmup_steps >= total_steps):
         raise errors.UserError(
@@ -75,4 +80,5 @@ def _check(name: str, decay_steps: int | None, warmup_steps: int, total_steps: i
             where="schedule.warmup_steps",
             received=warmup_steps,
             expected=f"0 to {total_steps - 1}, the training has {total_steps} steps",
+            remedy="Lower schedule.warmup_steps, or set more epochs",
         )

@@ -34,7 +34,7 @@ def test_a_finding_is_the_line_of_its_error():
 
 FOUND = [
     findings.Finding("data.train:3", "no [such] file " + "x" * 150, "a [b]", "c", "Mend it"),
-    findings.Finding("data.test:1", "cut short"),
+    findings.Finding("data.test:1", "cut short", "3 frames", "4 frames", "Replace it"),
 ]
 
 
@@ -61,13 +61,14 @@ def test_the_report_is_json(tmp_path):
     assert report["findings"][1] == {
         "where": "data.test:1",
         "what": "cut short",
-        "received": "",
-        "expected": "",
-        "remedy": "",
+        "received": "3 frames",
+        "expected": "4 frames",
+        "remedy": "Replace it",
     }
 
 
 def test_findings_can_be_compared_and_are_plain():
-    assert findings.Finding("a", "b") == findings.Finding("a", "b")
+    parts = ("where", "what", "received", "expected", "remedy")
+    assert findings.Finding(*parts) == findings.Finding(*parts)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        findings.Finding("a", "b").where = "c"
+        findings.Finding(*parts).where = "c"

@@ -211,7 +211,7 @@ def test_generated_items(paint):
 
 
 def test_a_problem_of_the_list_is_raised():
-    problem = errors.UserError("broken", where="l:1")
+    problem = errors.UserError("broken", where="l:1", received=0, expected=1, remedy="Mend it")
     with pytest.raises(errors.UserError, match="l:1: broken"):
         video.jpeg_frames(lists.Item("x", "", "missing", problem=problem))
 

@@ -106,7 +106,9 @@ def test_no_frame_is_an_error(tmp_path):
 def test_a_failure_leaves_no_file(tmp_path):
     def broken():
         yield from _grey(240, 320, 2)
-        raise errors.UserError("cut short")
+        raise errors.UserError(
+            "cut short", where="v.mp4", received=1, expected=2, remedy="Replace it"
+        )
 
     with pytest.raises(errors.UserError, match="cut short"):
         _write(tmp_path / "o.mp4", broken(), _PREDICTION, fps=25)

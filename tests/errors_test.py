@@ -1,0 +1,76 @@
+import ast
+import pathlib
+
+import pytest
+
+import lrcn
+from lrcn import errors
+
+PARTS = {
+    "where": "data.train:3",
+    "received": "'dog'",
+    "expected": "an integer",
+    "remedy": "Mend it",
+}
+KINDS = ("UserError", "UsageError", "ShortVideo")
+
+
+def test_a_message_is_one_line_of_all_five_parts():
+    error = errors.UserError("bad label", **PARTS)
+    assert str(error) == (
+        "data.train:3: bad label. Received: 'dog'. Expected: an integer. Mend it."
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_part_may_be_left_out(part):
+    rest = {name: value for name, value in PARTS.items() if name != part}
+    with pytest.raises(TypeError, match=part):
+        errors.UserError("bad label", **rest)
+
+
+def test_values_are_told_as_a_command_line_has_them():
+    values = {"received": None, "expected": True, "where": "key", "remedy": "Set\nkey=true."}
+    error = errors.UsageError("did you mean it?", **values)
+    assert str(error) == "key: did you mean it? Received: null. Expected: true. Set key=true."
+    assert error.received is None and error.exit_code == 2
+
+
+def test_what_goes_on_keeps_its_dots():
+    error = errors.UserError("bad label", **{**PARTS, "expected": "one of a, b, ..."})
+    assert str(error).endswith("Expected: one of a, b, ... Mend it.")
+
+
+def test_an_error_with_another_place_is_of_the_same_kind():
+    error = errors.UsageError("bad label", **PARTS).but(where="data.val:1")
+    assert isinstance(error, errors.UsageError)
+    assert str(error).startswith("data.val:1: bad label. Received: 'dog'. Expected: an integer.")
+
+
+def test_colours_of_a_terminal_are_left_out():
+    error = errors.UserError("\x1b[1mbad\x1b[0m", **{**PARTS, "received": "\x1b[31;1mred\x1b[0m"})
+    assert str(error).startswith("data.train:3: bad. Received: red. ")
+
+
+def raised():
+    """Yields every place that makes an error: its name and the parts it gives."""
+    root = pathlib.Path(lrcn.__file__).parent
+    for file in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            function = getattr(node, "func", None)
+            name = getattr(function, "attr", getattr(function, "id", ""))
+            if isinstance(node, ast.Call) and name in KINDS:
+                place = f"{file.relative_to(root)}:{node.lineno}"
+                yield place, {keyword.arg: keyword.value for keyword in node.keywords}
+
+
+def test_every_error_of_the_package_tells_all_parts():
+    lacking = [place for place, given in raised() if set(PARTS) - set(given)]
+    empty = [
+        place
+        for place, given in raised()
+        for value in given.values()
+        if isinstance(value, ast.Constant) and value.value in ("", None)
+    ]
+    assert len(list(raised())) > 100
+    assert (lacking, empty) == ([], [])
