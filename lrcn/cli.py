@@ -7,6 +7,7 @@ and lets the others go on; outside, one clean message and the exit code are ours
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import difflib
 import hashlib
 import json
@@ -86,33 +87,57 @@ def _run(verb: str, overrides: list[str]) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing a traceback
     import hydra
+    import omegaconf
 
     from lrcn import config
 
     if verb == "train":
         overrides = _continue_run(overrides)
     config.register_resolvers(job_folder=job_folder, hydra_folder=hydra_folder)
-    codes: list[int] = []
-    sweep_folders: list[str] = []
+    overrides = [_quoted(override) for override in overrides]
+    outcomes = _Outcomes()
     sys.argv = [f"lrcn {verb}", *overrides]
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    job = _job(verb, codes, sweep_folders)
+    job = _job(verb, outcomes)
     try:
         hydra.main(version_base="1.3", config_path=str(help_lib.conf_folder()), config_name=verb)(
             job
         )()
-    except Exception as error:  # jobs never raise, so this is Hydra's own about the command line
+    except (
+        hydra.errors.HydraException,
+        omegaconf.errors.OmegaConfBaseException,
+        ValueError,
+    ) as error:
         raise _composition_error(verb, overrides, error) from error
+    except OSError as error:  # jobs never raise: it is the folder that Hydra makes for them
+        raise _folder_error(error) from error
     finally:
         signal.signal(signal.SIGTERM, previous)
-    if sweep_folders:
+    if outcomes.sweep is not None:
         from lrcn import verbs
 
-        codes.append(verbs.finish_sweep(pathlib.Path(sweep_folders[0])))
-    return max(codes, default=0)
+        outcomes.codes.append(verbs.finish_sweep(outcomes.sweep, outcomes.jobs))
+    return max(outcomes.codes, default=0)
 
 
-def _job(verb: str, codes: list[int], sweep_folders: list[str]) -> Callable:
+@dataclasses.dataclass
+class _Outcomes:
+    """What became of the jobs of a command.
+
+    Attributes:
+        codes: An exit code a job.
+        jobs: Folder, overrides and error of each job of a sweep.
+        sweep: The folder of the sweep, if it is one.
+    """
+
+    codes: list[int] = dataclasses.field(default_factory=list)
+    jobs: list[tuple[pathlib.Path, list[str], Exception | None]] = dataclasses.field(
+        default_factory=list
+    )
+    sweep: pathlib.Path | None = None
+
+
+def _job(verb: str, outcomes: _Outcomes) -> Callable:
     """Returns the function that Hydra calls with each composed configuration."""
 
     def job(composed) -> None:
@@ -122,36 +147,40 @@ def _job(verb: str, codes: list[int], sweep_folders: list[str]) -> Callable:
 
         context = HydraConfig.get()
         folder = pathlib.Path(context.runtime.output_dir)
-        in_sweep = context.mode.name == "MULTIRUN"
-        if in_sweep:
-            sweep_folders[:] = [os.path.abspath(context.sweep.dir)]
+        given = list(context.overrides.task)
+        failure, code = None, 0
         try:
             settings = config.typed(verb, composed, dict(context.runtime.choices))
-            codes.append(
-                verbs.run(verb, settings, folder=folder, overrides=list(context.overrides.task))
-            )
-        except UserError as error:
-            codes.append(error.exit_code)
+            code = verbs.run(verb, settings, folder=folder, overrides=given)
+        except Exception as error:  # noqa: BLE001 - the other jobs of a sweep go on
+            failure, code = error, getattr(error, "exit_code", 1)
             _report(error, folder if verb == "train" else None, bool(composed.get("traceback")))
-        except Exception as error:  # noqa: BLE001 - a bug: its traceback belongs in the job's log
-            codes.append(1)
-            _report(error, folder if verb == "train" else None, True)
+        outcomes.codes.append(code)
+        if context.mode.name == "MULTIRUN":
+            outcomes.sweep = pathlib.Path(context.sweep.dir).absolute()
+            outcomes.jobs.append((folder, given, failure))
 
     return job
 
 
 def _report(error: Exception, folder: pathlib.Path | None, with_traceback: bool) -> None:
-    """Logs an error of a job, with its traceback if asked, and marks the run as failed."""
-    message = f"error: {error}" if isinstance(error, UserError) else "error: this is a bug in lrcn"
-    log.error(message, exc_info=error if with_traceback else None)
-    if folder is not None:
-        from lrcn import runs
+    """Logs an error of a job, and marks a run that never got anywhere as failed.
 
-        reason = str(error) if isinstance(error, UserError) else traceback.format_exc()
-        first = f"{type(error).__name__}: {error}".splitlines()[0]
-        runs.RunDirectory(folder).mark_failed(
-            reason if isinstance(error, UserError) else f"{first}\n{reason}"
-        )
+    The traceback of a user error is for the run's own log, unless it is asked for.
+    """
+    ours = isinstance(error, UserError)
+    shown = with_traceback or not ours
+    message = f"error: {error}" if ours else "error: this is a bug in lrcn"
+    log.error(message, exc_info=error if shown else None)
+    if folder is None:
+        return
+    if not shown:
+        log.debug("where it was raised:", exc_info=error)
+    from lrcn import runs
+
+    run = runs.RunDirectory(folder)
+    if not run.is_begun:  # else the training itself marks it, and a refused request changes nothing
+        run.mark_failed(error)
 
 
 def _tell(error: UserError, arguments: list[str]) -> int:
@@ -204,7 +233,7 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
             received=override,
             expected="key=value, or key=[value,value]",
             remedy="Paths with parentheses, commas or = need quotes inside the shell's: "
-            "'key=[\"/a/b (c)/x\"]'",
+            "'key=\"/a/b (c)/x\"'",
         )
     return UsageError(
         text.splitlines()[0],
@@ -215,19 +244,51 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
     )
 
 
+def _folder_error(error: OSError) -> UserError:
+    return UserError(
+        "the folder of the results cannot be written to",
+        where="hydra.run.dir",
+        received=f"{error.filename or ''} ({error.strerror or error})".strip(),
+        expected="a folder of your own",
+        remedy="Give hydra.run.dir=FOLDER, or hydra.sweep.dir=FOLDER with -m",
+    )
+
+
+def _quoted(override: str) -> str:
+    """Returns an override with its value in quotes if it is a path that Hydra cannot read bare.
+
+    People's folders hold spaces, commas, parentheses and equals signs.
+    """
+    key, equals, value = override.partition("=")
+    bare = re.fullmatch(r"[\w/.:+*$%@?|\\-]*", value)
+    if not equals or bare or value[:1] in "'\"[{" or not os.path.exists(value):
+        return override
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{key}="{escaped}"'
+
+
 def _continue_run(overrides: list[str]) -> list[str]:
     """Adds to `resume=RUN` what RUN was started with, and its folder.
 
     New overrides win over old ones of the same key, so that `resume=RUN epochs=40` is enough.
     """
     given = {key: value for key, _, value in (o.partition("=") for o in overrides)}
+    from lrcn import config
+
     run = given.get("resume", "null").strip("'\"")
     config_file = pathlib.Path(run) / "config.json"
     if run == "null" or not config_file.exists():
         return overrides
-    old = json.loads(config_file.read_text(encoding="utf-8")).get("overrides", [])
-    kept = [o for o in old if o.partition("=")[0].lstrip("+~") not in {*given, "resume"}]
-    folder = [] if "hydra.run.dir" in given else [f"hydra.run.dir='{run}'"]
+    stored = json.loads(config_file.read_text(encoding="utf-8"))
+    kept = []
+    for override in stored.get("overrides", []):
+        key = override.partition("=")[0].lstrip("+~")
+        if key in given or key == "resume":
+            continue
+        # Paths were relative to where the run was started; its settings hold them absolute.
+        known = config.stored_path(stored, key)
+        kept.append(override if known is None else f"{key}={json.dumps(known, ensure_ascii=False)}")
+    folder = [] if "hydra.run.dir" in given else [f"hydra.run.dir={json.dumps(run)}"]
     return [*kept, *folder, *overrides]
 
 

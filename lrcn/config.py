@@ -97,6 +97,16 @@ def _absolute(values: Any, names: tuple[str, ...]) -> Any:
     return dataclasses.replace(values, **{name: absolute(getattr(values, name)) for name in names})
 
 
+def stored_path(plain: dict, key: str) -> Any:
+    """Returns the absolute path or paths that a run's stored settings hold under a key, or None."""
+    paths = {f"dataset.{name}" for name in _PATHS[plain["dataset"]["source"]]}
+    if key not in paths | {"backbone.weights", "init"}:
+        return None
+    for part in key.split("."):
+        plain = plain[part]
+    return plain
+
+
 def changed_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
     """Returns the dotted keys whose values differ between two plain settings."""
     keys = []

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import traceback
 
 from lrcn import files
 from lrcn.errors import UserError
@@ -91,6 +92,11 @@ class RunDirectory:
         return self.path / "tensorboard"
 
     @property
+    def is_begun(self) -> bool:
+        """Whether the run finished an epoch, so that its settings are settled."""
+        return self.config_file.exists() and (self.last.exists() or self.is_done)
+
+    @property
     def is_done(self) -> bool:
         """Whether the run finished."""
         return (self.path / "DONE").exists()
@@ -112,8 +118,12 @@ class RunDirectory:
         files.write_text(self.path / "DONE", "")
         (self.path / "FAILED").unlink(missing_ok=True)
 
-    def mark_failed(self, reason: str) -> None:
+    def mark_failed(self, error: Exception) -> None:
         """Writes `FAILED` with the reason; the run can be resumed all the same."""
+        reason = str(error)
+        if not isinstance(error, UserError):  # a bug: its traceback is worth keeping
+            first = f"{type(error).__name__}: {error}".splitlines()[0]
+            reason = "\n".join([first, *traceback.format_exception(error)])
         files.write_text(self.path / "FAILED", reason.rstrip("\n") + "\n")
 
     def clear_marks(self) -> None:

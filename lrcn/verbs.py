@@ -5,12 +5,15 @@ TensorFlow is imported inside, when work starts: a finished job of a sweep is an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import pathlib
+import shlex
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import rich.box
@@ -24,7 +27,7 @@ from lrcn.errors import UserError
 log = logging.getLogger(__name__)
 
 # What may differ when a run is continued in its own folder; `epochs` may only grow.
-_FREE_KEYS = {"epochs", "resume", "num_threads", "traceback", "evaluate"}
+_FREE_KEYS = {"resume", "num_threads", "traceback", "evaluate", "callbacks.patience"}
 _NOT_SETTINGS = {"overrides", "shown"}
 _UNBOUNDED = 100_000  # columns: off a terminal nothing is wrapped or shortened
 
@@ -101,29 +104,38 @@ def check(settings: settings_lib.CheckSettings) -> int:
 def train(
     settings: settings_lib.TrainSettings, *, folder: pathlib.Path, overrides: list[str]
 ) -> int:
-    """Trains, or continues, or repeats the stored result of the run in `folder`."""
+    """Trains, or continues, or repeats the stored result of the run in `folder`.
+
+    A failure is marked in the folder only once the settings are known to be the run's own: a
+    request that is refused changes nothing about the run that stands there.
+    """
     settings = config.with_absolute_paths(settings)
     run_directory = runs.RunDirectory(folder)
     plain = config.to_plain(settings)
-    stored = _stored_config(run_directory)
+    stored = run_directory.read_config() if run_directory.is_begun else None
     if stored:
         _refuse_changes(stored, plain, run_directory)
-        if run_directory.is_done and settings.epochs <= stored["epochs"]:
-            log.info("done before: %s", folder)
-            show_metrics(run_directory.read_metrics(), title=str(folder))
-            return 0
     elif settings.resume:
         source = runs.RunDirectory(pathlib.Path(settings.resume))
         _refuse_changes(source.read_config(), plain, source)
-    run_directory.clear_marks()
-    known = {key: stored[key] for key in _NOT_SETTINGS if stored and key in stored}
-    run_directory.write_config({"overrides": overrides, **known, **plain})
-    metrics = _fit(settings, run_directory)
-    for split in settings.evaluate:
-        _evaluate_run(folder, split)
+    more = {"epochs", "callbacks"}
+    if run_directory.is_done and all(stored[key] == plain[key] for key in more):
+        log.info("done before: %s", folder)
+        metrics = run_directory.read_metrics()
+        missing = [s for s in settings.evaluate if not run_directory.evaluation(s).is_dir()]
+    else:
+        run_directory.clear_marks()
+        known = {key: stored[key] for key in _NOT_SETTINGS if stored and key in stored}
+        run_directory.write_config({"overrides": overrides, **known, **plain})
+        metrics = None
+        missing = settings.evaluate
+    with _marking_failure(run_directory):
+        metrics = _fit(settings, run_directory) if metrics is None else metrics
+        for split in missing:
+            _evaluate_run(folder, split)
     run_directory.mark_done()
     show_metrics(metrics, title=str(folder))
-    _log_next(folder, f"lrcn evaluate run={folder}")
+    _log_next(folder, f"lrcn evaluate {shlex.quote(f'run={folder}')}")
     return 0
 
 
@@ -148,7 +160,8 @@ def evaluate(settings: settings_lib.EvaluateSettings) -> int:
 
     split, metrics, folder = evaluation.of_run(settings)
     show_metrics(metrics, title=f"{settings.run} on {split}")
-    _log_next(folder, f"lrcn predict run={settings.run} input=VIDEO overlay=OUT.mp4")
+    given = shlex.quote(f"run={settings.run}")
+    _log_next(folder, f"lrcn predict {given} input=VIDEO overlay=OUT.mp4")
     return 0
 
 
@@ -199,21 +212,26 @@ def predict(settings: settings_lib.PredictSettings) -> int:
     return 0
 
 
-def finish_sweep(folder: pathlib.Path) -> int:
-    """Writes and prints the summary of a sweep; 1 if a job failed."""
+def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
+    """Writes and prints the summary of a sweep; 1 if a job failed.
+
+    Args:
+        folder: The sweep's folder, which may hold jobs of other sweeps.
+        jobs: Run directory, overrides and error (or None) of each job of this one.
+    """
     from lrcn.inference import sweeps
 
-    jobs = sweeps.read_sweep(folder)
-    sweeps.write_summary(folder, jobs)
+    read = [sweeps.read_job(run, overrides, error=error) for run, overrides, error in jobs]
+    sweeps.write_summary(folder, read)
     output = _console()
-    for table in (sweeps.table(jobs), sweeps.seeds_table(jobs)):
+    for table in (sweeps.table(read), sweeps.seeds_table(read)):
         if table is not None:
             output.print(table)
-    failed = sum(job.status == "FAILED" for job in jobs)
+    failed = sum(job.status == "FAILED" for job in read)
     log.info("results: %s", folder / "summary.csv")
     log.info("picture: %s", folder / "summary.png")
     if failed:
-        log.error("%d of %d jobs failed; each has its own train.log", failed, len(jobs))
+        log.error("%d of %d jobs failed; each has its own train.log", failed, len(read))
     return 1 if failed else 0
 
 
@@ -273,25 +291,31 @@ def _train_command(reports: list) -> str:
     """Returns the command that trains on what was just stored."""
     paths = {report.name.rpartition(".")[2]: report.path for report in reports}
     keys = [f"dataset.{role}={paths[role]}" for role in ("train", "val", "test") if role in paths]
-    return f"lrcn train dataset=records {' '.join(keys)}" if keys else ""
+    return shlex.join(["lrcn", "train", "dataset=records", *keys]) if keys else ""
 
 
-def _stored_config(run_directory: runs.RunDirectory) -> dict | None:
-    """Returns the settings of a run that was started here before, if it got anywhere."""
-    begun = run_directory.last.exists() or run_directory.is_done
-    return run_directory.read_config() if begun and run_directory.config_file.exists() else None
+@contextlib.contextmanager
+def _marking_failure(run_directory: runs.RunDirectory) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        run_directory.mark_failed(error)
+        raise
 
 
 def _refuse_changes(stored: dict, plain: dict, run_directory: runs.RunDirectory) -> None:
+    """Raises a `UserError` at the first setting a run was not started with."""
     stored = {key: value for key, value in stored.items() if key not in _NOT_SETTINGS}
     for key in config.changed_keys(stored, plain):
-        if key.partition(".")[0] not in _FREE_KEYS:
+        grows = key == "epochs" and plain["epochs"] > stored["epochs"]
+        if not (grows or key in _FREE_KEYS or key.partition(".")[0] in _FREE_KEYS):
             raise UserError(
                 f"the run in {run_directory.path} was started with another value",
                 where=key,
                 received=_value(plain, key),
                 expected=_value(stored, key),
-                remedy="Give another hydra.run.dir, or repeat the run's own settings.",
+                remedy="Give another hydra.run.dir, or repeat the run's own settings"
+                + ("; epochs may only grow" if key == "epochs" else ""),
             )
 
 

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from lrcn import cli
@@ -87,12 +89,40 @@ def test_hydra_keeps_off_a_finished_run(tmp_path):
 
 
 def test_resume_repeats_the_overrides_of_the_run(tmp_path):
-    (tmp_path / "config.json").write_text('{"overrides": ["epochs=3", "workflow=singleframe"]}')
+    stored = {
+        "overrides": ["epochs=3", "workflow=singleframe", "dataset.train=here.tfrecord"],
+        "dataset": {"source": "records", "train": "/data/here.tfrecord"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(stored))
     repeated = cli._continue_run([f"resume={tmp_path}", "epochs=5"])
     assert repeated == [
         "workflow=singleframe",
-        f"hydra.run.dir='{tmp_path}'",
+        'dataset.train="/data/here.tfrecord"',
+        f'hydra.run.dir="{tmp_path}"',
         f"resume={tmp_path}",
         "epochs=5",
     ]
     assert cli._continue_run(["epochs=5"]) == ["epochs=5"]
+
+
+@pytest.mark.parametrize("name", ["a b (1), x=2", "workflow=lstm", 'with "quotes"'])
+def test_paths_that_exist_need_no_quotes_for_hydra(tmp_path, name):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    path = tmp_path / name
+    path.mkdir()
+    (override,) = OverridesParser.create().parse_overrides([cli._quoted(f"run={path}")])
+    assert override.value() == str(path)
+
+
+@pytest.mark.parametrize("text", ["run=a,b", "x=[1,2]", "y='a b'", "run=/no such (folder)", "-m"])
+def test_other_overrides_are_left_as_they_are(text):
+    assert cli._quoted(text) == text
+
+
+def test_a_folder_that_cannot_be_made_is_a_user_error(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    code, out, err = run(capsys, "train", f"hydra.run.dir={tmp_path}/file/run")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: hydra.run.dir: the folder of the results cannot be written to.")
+    assert "Traceback" not in err

@@ -6,11 +6,13 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
 import lrcn
 from lrcn import cli, runs
+from lrcn.models import activity
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "tests" / "examples"
@@ -175,6 +177,7 @@ def test_predict_draws_and_python_gives_the_same(capsys, trained, tmp_path):
     opened = lrcn.load(trained.path)
     assert opened.predict(str(video)) == [json.loads(out)]
     assert opened.labels == ("left", "right")
+    assert activity.labels(keras.models.load_model(trained.best)) == ("left", "right")
     frames = np.zeros((1, 3, 16, 16, 3), np.uint8)
     assert opened.model(frames)["probabilities"].shape == (1, 2)
     folder = opened.predict(str(EXAMPLES / "folders" / "disc left"))
@@ -199,6 +202,57 @@ def test_a_finished_run_is_repeated_continued_and_guarded(capsys, trained, recor
     assert code == 0, err
     assert len(trained.history_file.read_text().splitlines()) == 4
     assert trained.is_done
+
+
+def test_a_refused_request_leaves_a_finished_run_as_it_is(capsys, trained, records):
+    again = ["train", *records, *SMALL, f"hydra.run.dir={trained.path}"]
+    epochs = trained.read_config()["epochs"]
+    for refused in (["batch_size=3"], ["optimizer.clipnorm=-1"], [f"epochs={epochs - 1}"]):
+        code, _, err = run(capsys, *again, f"epochs={epochs}", *refused)
+        assert code == 1, refused
+        assert "Received: " in err
+        assert trained.is_done
+        assert trained.failure is None
+
+
+def test_a_finished_run_is_evaluated_on_what_is_asked_for_later(capsys, records, tmp_path):
+    again = ["train", *records, *SMALL, "epochs=1", "hydra.run.dir=r"]
+    assert run(capsys, *again)[0] == 0
+    finished = runs.RunDirectory(tmp_path / "r")
+    before = finished.last.stat().st_mtime_ns
+    assert not finished.evaluation("val").exists()
+    code, _, err = run(capsys, *again, "evaluate=[val]")
+    assert code == 0, err
+    assert (finished.evaluation("val") / "metrics.json").exists()
+    assert finished.last.stat().st_mtime_ns == before
+    assert finished.is_done
+
+
+def test_a_run_is_resumed_from_another_folder(capsys, records, tmp_path, monkeypatch):
+    paths = [text.partition("=")[2] for text in records[1:]]
+    here = pathlib.Path(paths[0]).parent
+    monkeypatch.chdir(here)
+    relative = [f"dataset.{path.split('.')[-2]}={pathlib.Path(path).name}" for path in paths]
+    given = ["dataset=records", *relative, *SMALL, "epochs=1", f"hydra.run.dir={tmp_path}/a (1)/r"]
+    given[-1] = f"hydra.run.dir='{tmp_path}/a (1)/r'"
+    code, _, err = run(capsys, "train", *given)
+    assert code == 0, err
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, "train", "resume=a (1)/r", "epochs=2")
+    assert code == 0, err
+    assert len((tmp_path / "a (1)" / "r" / "history.csv").read_text().splitlines()) == 3
+
+
+def test_a_run_that_stopped_early_goes_on_with_more_patience(capsys, records, tmp_path):
+    given = ["train", *records, *SMALL, "epochs=9", "callbacks.patience=1", "hydra.run.dir=r"]
+    given += ["callbacks.monitor=loss", "callbacks.min_delta=1"]
+    code, _, err = run(capsys, *given, "optimizer.learning_rate=1e-9")
+    assert code == 0, err
+    stopped = len((tmp_path / "r" / "history.csv").read_text().splitlines()) - 1
+    assert stopped < 9
+    code, _, err = run(capsys, "train", "resume=r", "callbacks.patience=null")
+    assert code == 0, err
+    assert len((tmp_path / "r" / "history.csv").read_text().splitlines()) == 10
 
 
 def test_resume_into_another_folder(capsys, trained, records, tmp_path):
@@ -234,7 +288,11 @@ def test_a_sweep_goes_on_after_a_failure_and_repeats_only_what_is_not_done(
     assert sorted(row["status"] for row in rows) == ["DONE", "DONE", "FAILED", "FAILED"]
     assert (folder / "summary.png").exists()
     failed = next(folder / row["run"] for row in rows if row["status"] == "FAILED")
-    assert "videos are shorter than a clip" in (failed / "train.log").read_text()
+    told = (failed / "train.log").read_text()
+    assert "videos are shorter than a clip" in told
+    assert "Traceback" in told
+    assert "Traceback" not in err
+    assert "=" in failed.name
     done = [
         folder / row["run"] / "checkpoints/last.keras" for row in rows if row["status"] == "DONE"
     ]
@@ -243,6 +301,12 @@ def test_a_sweep_goes_on_after_a_failure_and_repeats_only_what_is_not_done(
     assert code == 1
     assert err.count("done before") == 2
     assert [path.stat().st_mtime_ns for path in done] == before
+    # A sweep in the same folder answers for its own jobs, and a job's folder is named as it is.
+    code, out, err = run(capsys, *arguments, "clipframe_mode.num_frames_per_clip=4,5")
+    assert code == 0, err
+    assert "4 jobs" in out and "FAILED" not in out
+    code, _, err = run(capsys, "evaluate", f"run={done[0].parent.parent}")
+    assert code == 0, err
 
 
 def test_train_on_lists_serializes_into_the_cache(capsys, cache):

@@ -13,7 +13,7 @@ import numpy as np
 from rich import table as table_lib
 from rich import text as text_lib
 
-from lrcn import errors, files, runs
+from lrcn import files, runs
 from lrcn.inference import plots
 
 METRICS = ("video_accuracy", "video_map", "cider")
@@ -40,52 +40,25 @@ class Job:
     reason: str = ""
 
 
-def read_job(folder: str | os.PathLike, overrides: Iterable[str] | None = None) -> Job:
+def read_job(
+    folder: str | os.PathLike, overrides: Iterable[str], *, error: Exception | None = None
+) -> Job:
     """Reads what a job left in its run directory.
 
     Args:
         folder: The run directory.
-        overrides: "key=value" each; by default those in the job's `config.json`.
+        overrides: "key=value" each.
+        error: What ended the job just now, if anything did.
     """
     run = runs.RunDirectory(pathlib.Path(folder))
-    if overrides is None:
-        overrides = _stored_overrides(run)
+    reason = str(error) if error else run.failure or ""
     return Job(
         folder=run.path,
         overrides=dict(_split_override(text) for text in overrides),
-        status=_status(run),
+        status="FAILED" if error else _status(run),
         metrics=_metrics(run),
-        reason=" ".join((run.failure or "").split()),
+        reason=" ".join(reason.split()),
     )
-
-
-def read_sweep(folder: str | os.PathLike) -> list[Job]:
-    """Reads every job below a sweep folder, in the order of the folders' names.
-
-    Raises:
-        errors.UserError: If the folder holds no job.
-    """
-    root = pathlib.Path(folder)
-    marks = ("config.json", "DONE", "FAILED")
-    found = {file.parent for mark in marks for file in root.rglob(mark)}
-    if not found:
-        raise errors.UserError(
-            "no job of a sweep here",
-            where=root,
-            received="no config.json, DONE or FAILED below it",
-            expected="folders that `lrcn train -m` wrote",
-            remedy="Give the sweep's folder, by default under multirun/",
-        )
-    return [read_job(path) for path in sorted(found)]
-
-
-def _stored_overrides(run: runs.RunDirectory) -> list[str]:
-    if not run.config_file.exists():
-        return []
-    stored = runs.read_json(run.config_file).get("overrides", [])
-    if isinstance(stored, Mapping):
-        return [f"{key}={value}" for key, value in stored.items()]
-    return list(stored)
 
 
 def _split_override(text: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from lrcn.data import augment, epochs, records, video
 from lrcn.data import clips as clips_lib
 from lrcn.errors import UserError
 from lrcn.inference import predict as predict_lib
-from lrcn.models import backbones, weights
+from lrcn.models import activity, backbones, weights
 
 CHECKPOINTS = ("best", "last")
 
@@ -162,7 +162,7 @@ def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
     return Trained(
         run=directory,
         model=model,
-        labels=directory.read_labels(),
+        labels=activity.labels(model),
         contract=backbones.contract_of(model),
         settings=config.from_plain("train", plain),
         shown=directory.read_shown(),

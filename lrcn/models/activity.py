@@ -8,6 +8,8 @@ model `head`, so that a frozen CNN's features can train the head alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from lrcn.errors import UserError
@@ -23,6 +25,7 @@ def singleframe(
     dropout: float = 0.5,
     multi_label: bool = False,
     initializer: str | None = None,
+    labels: Sequence[str] = (),
 ) -> keras.Model:
     """Returns a network that classifies each frame by itself and pools the frames' probabilities.
 
@@ -33,6 +36,7 @@ def singleframe(
         dropout: Share of features dropped before the classifier.
         multi_label: Whether an item may have several labels (sigmoid instead of softmax).
         initializer: Name of the classifier's initialiser, such as "gaussian_0.01"; None is Keras's.
+        labels: Names of the classes, saved with the network.
     """
     features = _features(backbone)
     values = _dropout(features, dropout, "dropout_out")
@@ -43,6 +47,7 @@ def singleframe(
         pooling=pooling,
         multi_label=multi_label,
         initializer=initializer,
+        labels=labels,
     )
     return _assemble(backbone, head, "singleframe")
 
@@ -58,6 +63,7 @@ def lstm(
     pooling: str = "avg",
     multi_label: bool = False,
     initializer: str | None = None,
+    labels: Sequence[str] = (),
 ) -> keras.Model:
     """Returns an LRCN: features -> dropout -> LSTM -> dropout -> a classifier at every step.
 
@@ -72,6 +78,7 @@ def lstm(
         multi_label: Whether an item may have several labels (sigmoid instead of softmax).
         initializer: Name of the initialiser of every kernel, such as the paper's "uniform_0.01",
             with zero biases; None is Keras's, with forget bias 1.
+        labels: Names of the classes, saved with the network.
     """
     if layers < 1:
         raise UserError(
@@ -93,6 +100,7 @@ def lstm(
         pooling=pooling,
         multi_label=multi_label,
         initializer=initializer,
+        labels=labels,
     )
     return _assemble(backbone, head, "lstm")
 
@@ -106,6 +114,11 @@ def head(model: keras.Model) -> keras.Model:
     """
     nested = model.get_layer("head")
     return keras.Model(nested.input, nested.output, name="head")
+
+
+def labels(model: keras.Model) -> tuple[str, ...]:
+    """Returns the names of the classes of a network, in the order of its outputs."""
+    return model.get_layer("head").get_layer("classes").labels
 
 
 def backbone(model: keras.Model) -> keras.Model:
@@ -140,6 +153,7 @@ def _head(
     pooling: str,
     multi_label: bool,
     initializer: str | None,
+    labels: Sequence[str],
 ) -> keras.Model:
     if num_classes < 1:
         raise UserError(
@@ -149,8 +163,9 @@ def _head(
             expected="1 or more",
             remedy="Train on items with labels; captions alone give no classes",
         )
-    logits = keras.layers.Dense(
+    logits = custom_layers.Classes(
         num_classes,
+        labels=labels,
         kernel_initializer=initial.kernel(initializer),
         dtype="float32",
         name="classes",

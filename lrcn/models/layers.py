@@ -1,4 +1,4 @@
-"""Custom layers: input contract, frames folded into the batch, grouped convolution, LRN, pooling.
+"""Custom layers: input contract, named classes, frames in the batch, grouped convolution, LRN.
 
 Written in `keras.ops` alone, so every Keras backend runs them. All are registered under the package
 `lrcn` when `lrcn.models` is imported.
@@ -92,6 +92,24 @@ class InputContract(keras.layers.Layer):
     def get_config(self) -> dict:
         """Returns the arguments that rebuild the layer."""
         return {**super().get_config(), **self.contract()}
+
+
+@keras.saving.register_keras_serializable(package="lrcn")
+class Classes(keras.layers.Dense):
+    """A classifier that knows the names of its classes, so that a saved model carries them.
+
+    Args:
+        units: Number of classes.
+        labels: A name a class, or none.
+    """
+
+    def __init__(self, units: int, *, labels: Sequence[str] = (), **kwargs):
+        super().__init__(units, **kwargs)
+        self.labels = tuple(str(label) for label in labels)
+
+    def get_config(self) -> dict:
+        """Returns the arguments that rebuild the layer."""
+        return {**super().get_config(), "labels": list(self.labels)}
 
 
 @keras.saving.register_keras_serializable(package="lrcn")

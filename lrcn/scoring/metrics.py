@@ -177,6 +177,12 @@ def mean_average_precision(probabilities: ArrayLike, labels: ArrayLike) -> float
     return float(np.mean([average_precision(values[:, c], targets[:, c]) for c in present]))
 
 
+def names(*, multi_label: bool) -> tuple[str, ...]:
+    """Returns what `summary` measures of a task, without the count of videos."""
+    common = ("video_accuracy", "video_top5", "clip_accuracy", "loss")
+    return (*common, "video_map") if multi_label else common
+
+
 def summary(
     clip_probabilities: ArrayLike,
     item_index: ArrayLike,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import keras
 import tensorflow as tf
@@ -19,13 +19,18 @@ log = logging.getLogger(__name__)
 
 
 def build_network(
-    settings: settings_lib.TrainSettings, *, num_classes: int, multi_label: bool
+    settings: settings_lib.TrainSettings,
+    *,
+    num_classes: int,
+    multi_label: bool,
+    labels: Sequence[str] = (),
 ) -> keras.Model:
     """Returns a new network from frames [batch, time, height, width, 3] uint8 to its outputs."""
     workflow = settings.workflow
     common = {
         "num_classes": num_classes,
         "multi_label": multi_label,
+        "labels": labels,
         "pooling": settings.pooling.frames,
     }
     backbone = build_backbone(settings.backbone, workflow.name)
@@ -98,21 +103,12 @@ def compile_network(
         multi_label: Whether labels are multi-hot.
         copied: Paths of weights that do not start anew; `lr_mult` is for the others of the head.
     """
-    schedule, optimizer = settings.schedule, settings.optimizer
-    rate = schedules.build(
-        schedule.name,
-        learning_rate=optimizer.learning_rate,
-        total_steps=steps_per_epoch * settings.epochs,
-        decay_steps=schedule.decay_steps,
-        decay_rate=schedule.decay_rate or 1.0,
-        final_rate=schedule.final_rate,
-        warmup_steps=schedule.warmup_steps,
-    )
+    optimizer = settings.optimizer
     head = activity.head(network).trainable_variables
     built = optimizers.build(
         optimizer.name,
         variables=network.trainable_variables,
-        learning_rate=rate,
+        learning_rate=_rate(settings, steps_per_epoch),
         momentum=optimizer.momentum,
         weight_decay=optimizer.weight_decay,
         clipnorm=optimizer.clipnorm,
@@ -121,6 +117,38 @@ def compile_network(
         loss_scaling=settings.precision == "mixed_float16",
     )
     compile_with(network, built, loss=settings.workflow.loss, multi_label=multi_label)
+
+
+def set_schedule(
+    optimizer: keras.optimizers.Optimizer,
+    settings: settings_lib.TrainSettings,
+    *,
+    steps_per_epoch: int,
+) -> None:
+    """Gives an optimizer that was read back the rates of the epochs it is to go to.
+
+    Its own schedule knows the epochs of the day it was saved: a cosine would end there.
+    """
+    rate = _rate(settings, steps_per_epoch)
+    # A mixed_float16 run holds its optimizer inside one that scales the loss.
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        inner.learning_rate = rate
+
+
+def _rate(
+    settings: settings_lib.TrainSettings, steps_per_epoch: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    schedule = settings.schedule
+    return schedules.build(
+        schedule.name,
+        learning_rate=settings.optimizer.learning_rate,
+        total_steps=steps_per_epoch * settings.epochs,
+        decay_steps=schedule.decay_steps,
+        decay_rate=schedule.decay_rate or 1.0,
+        final_rate=schedule.final_rate,
+        warmup_steps=schedule.warmup_steps,
+    )
 
 
 def compile_with(

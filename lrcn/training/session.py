@@ -11,6 +11,7 @@ from lrcn import datasets, errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import dataset, records
 from lrcn.models import activity
+from lrcn.scoring import metrics
 from lrcn.training import assembly, callbacks, checkpoints, feeds
 
 log = logging.getLogger(__name__)
@@ -41,15 +42,30 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
         seed=settings.seed,
     )
     data = feeds.open_data(paths)
+    _check_monitor(settings.callbacks.monitor, data)
+    network, state = restore(settings, data, run)
+    # Only now: what stands there belongs to the checkpoints until they are known to fit the data.
     run.write_labels(data.label_names)
     run.write_shown(feeds.shown(settings, data))
     with records.translating_errors(*paths.values()):
-        state = fit(settings, data, run)
-    metrics = {**state.best_metrics, "epoch": state.best_epoch}
+        state = fit(settings, data, run, network, state)
+    measured = {**state.best_metrics, "epoch": state.best_epoch}
     if data.val is not None:
-        metrics["videos"] = data.val.metadata.items
-    run.write_metrics(metrics)
-    return metrics
+        measured["videos"] = data.val.metadata.items
+    run.write_metrics(measured)
+    return measured
+
+
+def _check_monitor(monitor: str, data: feeds.Data) -> None:
+    measured = metrics.names(multi_label=data.multi_label)
+    if data.val is not None and monitor not in measured:
+        raise errors.UserError(
+            "is not measured on these videos",
+            where="callbacks.monitor",
+            received=monitor,
+            expected=" | ".join(measured),
+            remedy="video_map is for videos with several labels; choose one of those listed",
+        )
 
 
 def prepare(settings: settings_lib.TrainSettings) -> None:
@@ -74,21 +90,43 @@ def _run_operations_in_turn() -> None:
 
 
 def fit(
-    settings: settings_lib.TrainSettings, data: feeds.Data, run: runs.RunDirectory
+    settings: settings_lib.TrainSettings,
+    data: feeds.Data,
+    run: runs.RunDirectory,
+    network: keras.Model | None,
+    state: checkpoints.State,
 ) -> checkpoints.State:
-    """Trains until the last epoch or until nothing gets better, and returns how far the run is."""
-    network, state = restore(settings, data, run)
-    new = network is None
-    copied = set()
-    if new:
-        network = assembly.build_network(
-            settings, num_classes=data.num_classes, multi_label=data.multi_label
-        )
-        copied = assembly.start_from(network, settings.init) if settings.init else copied
-    patience = settings.callbacks.patience
-    if state.epoch >= settings.epochs or callbacks.is_stopped(state, patience):
+    """Trains until the last epoch or until nothing gets better, and returns how far the run is.
+
+    Args:
+        settings: The settings of the training.
+        data: What is trained on.
+        run: The run directory.
+        network: The network to go on with, as `restore` found it, or None.
+        state: How far it is.
+    """
+    if state.epoch >= settings.epochs:
         log.info("train: nothing left to do after epoch %d", state.epoch)
         return state
+    patience = settings.callbacks.patience
+    if callbacks.is_stopped(state, patience):
+        log.info(
+            "train: stopped at epoch %d, after %d epochs without a better %s; "
+            "a larger callbacks.patience goes on",
+            state.epoch,
+            state.wait,
+            settings.callbacks.monitor,
+        )
+        return state
+    new, copied = network is None, set()
+    if new:
+        network = assembly.build_network(
+            settings,
+            num_classes=data.num_classes,
+            multi_label=data.multi_label,
+            labels=data.label_names,
+        )
+        copied = assembly.start_from(network, settings.init) if settings.init else copied
     feed = feeds.make_feed(network, settings, data, first_epoch=state.epoch)
     common = {"loss": settings.workflow.loss, "multi_label": data.multi_label}
     if new:
@@ -99,6 +137,8 @@ def fit(
             multi_label=data.multi_label,
             copied=copied,
         )
+    else:
+        assembly.set_schedule(network.optimizer, settings, steps_per_epoch=feed.steps)
     if feed.model is not network:
         # The same optimizer object, so that saving the network saves its state.
         assembly.compile_with(feed.model, network.optimizer, **common)
@@ -120,8 +160,10 @@ def restore(
 ) -> tuple[keras.Model | None, checkpoints.State]:
     """Returns the network and state to go on from, or None and a new state.
 
+    The checkpoints of the run `resume` are copied into a run that has none of its own.
+
     Raises:
-        UserError: The run to resume has no checkpoint, or its network has other classes.
+        UserError: The run to resume has no checkpoint, or its network knows other classes.
     """
     checkpoints.remove_unfinished(run.last.parent)
     if not run.last.exists():
@@ -129,14 +171,14 @@ def restore(
             return None, checkpoints.State()
         runs.RunDirectory(settings.resume).copy_checkpoints(run)
     network, state = checkpoints.load(run.last)
-    classes = activity.head(network).get_layer("classes").units
-    if classes != data.num_classes:
+    labels = activity.labels(network)
+    if labels != data.label_names:
         raise errors.UserError(
-            "the model has other classes than the records",
+            "the run was trained on other classes than the records have",
             where=run.last,
-            received=f"{classes} classes",
-            expected=f"{data.num_classes} classes as in {data.train.path}",
-            remedy="Start a new run, with init= to begin with these weights.",
+            received=f"records of {', '.join(data.label_names)} in {data.train.path}",
+            expected=", ".join(labels),
+            remedy="Start a new run, with init= to begin with these weights",
         )
     log.info("train: going on after epoch %d of %s", state.epoch, run.path)
     return network, state

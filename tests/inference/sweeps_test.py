@@ -6,7 +6,6 @@ import pytest
 from PIL import Image
 from rich import console
 
-from lrcn import errors
 from lrcn.inference import sweeps
 
 
@@ -47,6 +46,13 @@ def sweep(tmp_path):
     return tmp_path
 
 
+def _read(root):
+    """The jobs below a folder with the overrides that their `config.json` holds."""
+    files = sorted(root.glob("*/config.json"))
+    stored = [(file.parent, json.loads(file.read_text())["overrides"]) for file in files]
+    return [sweeps.read_job(folder, overrides) for folder, overrides in stored]
+
+
 def _printed(table):
     text = io.StringIO()
     console.Console(file=text, width=200).print(table)
@@ -54,7 +60,7 @@ def _printed(table):
 
 
 def test_summary_csv_is_sorted_and_complete(sweep):
-    jobs = sweeps.read_sweep(sweep)
+    jobs = _read(sweep)
     sweeps.write_summary(sweep, jobs)
     rows = list(csv.DictReader(io.StringIO((sweep / "summary.csv").read_text())))
     assert [row["video_accuracy"] for row in rows] == ["0.9", "0.8", "0.6", "0.5", "", ""]
@@ -72,13 +78,13 @@ def test_summary_csv_is_sorted_and_complete(sweep):
 
 
 def test_settings_are_averaged_over_seeds(sweep):
-    groups = sweeps.grouped(sweeps.read_sweep(sweep), "video_accuracy")
+    groups = sweeps.grouped(_read(sweep), "video_accuracy")
     assert groups[:2] == [("workflow=lstm", [0.8, 0.9]), ("workflow=singleframe", [0.6, 0.5])]
     assert {name for name, scores in groups[2:] if not scores} == {"workflow=bad", "workflow=cut"}
 
 
 def test_table_shows_what_varies_and_why_a_job_failed(sweep):
-    text = _printed(sweeps.table(sweeps.read_sweep(sweep)))
+    text = _printed(sweeps.table(_read(sweep)))
     assert text.index("0.9000") < text.index("0.8000") < text.index("0.5000")
     assert "FAILED: loss is NaN. Lower" in text
     assert "epochs" not in text
@@ -86,7 +92,7 @@ def test_table_shows_what_varies_and_why_a_job_failed(sweep):
 
 
 def test_seeds_table_gives_mean_and_spread(sweep):
-    text = _printed(sweeps.seeds_table(sweeps.read_sweep(sweep)))
+    text = _printed(sweeps.seeds_table(_read(sweep)))
     assert "0.8500 ± 0.0707" in text
     assert "0.5500 ± 0.0707" in text
     assert "test video accuracy" in text
@@ -95,35 +101,30 @@ def test_seeds_table_gives_mean_and_spread(sweep):
 
 def test_no_seeds_table_without_repeats(tmp_path):
     _job(tmp_path, "a", ["pooling=avg"], metrics={"video_accuracy": 0.5})
-    assert sweeps.seeds_table(sweeps.read_sweep(tmp_path)) is None
-
-
-def test_overrides_of_the_caller_win_over_the_stored_ones(tmp_path):
-    _job(tmp_path, "a", ["pooling=avg"])
-    assert sweeps.read_job(tmp_path / "a", ["pooling=last", "a.b=[1,2]"]).overrides == {
-        "pooling": "last",
-        "a.b": "[1,2]",
-    }
+    assert sweeps.seeds_table(_read(tmp_path)) is None
 
 
 def test_a_job_that_broke_before_its_first_file_is_a_row_all_the_same(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "FAILED").write_text("")
-    (job,) = sweeps.read_sweep(tmp_path)
-    assert (job.status, job.overrides, job.reason) == ("FAILED", {}, "")
+    job = sweeps.read_job(tmp_path / "a", ["pooling=last", "+a.b=[1,2]"])
+    assert (job.status, job.reason) == ("FAILED", "")
+    assert job.overrides == {"pooling": "last", "a.b": "[1,2]"}
     assert "FAILED" in _printed(sweeps.table([job]))
+
+
+def test_a_request_that_was_refused_is_a_failed_row_though_the_run_is_done(tmp_path):
+    _job(tmp_path, "a", ["x=1"], metrics={"video_accuracy": 0.5})
+    job = sweeps.read_job(tmp_path / "a", ["x=1"], error=ValueError("another\nvalue"))
+    assert (job.status, job.reason) == ("FAILED", "another value")
+    assert sweeps.grouped([job], "video_accuracy") == [("x=1", [])]
 
 
 def test_markup_in_a_reason_is_shown_as_it_is(tmp_path):
     _job(tmp_path, "a", ["x=[red]"], failure="bad [/key]")
-    assert "bad [/key]" in _printed(sweeps.table(sweeps.read_sweep(tmp_path)))
+    assert "bad [/key]" in _printed(sweeps.table(_read(tmp_path)))
 
 
 def test_multi_label_sweeps_are_sorted_by_mean_average_precision(tmp_path):
     _job(tmp_path, "a", ["x=1"], metrics={"video_map": 0.5})
-    assert sweeps.choose_metric(sweeps.read_sweep(tmp_path)) == "video_map"
-
-
-def test_a_folder_without_jobs_is_named(tmp_path):
-    with pytest.raises(errors.UserError, match="no job of a sweep"):
-        sweeps.read_sweep(tmp_path)
+    assert sweeps.choose_metric(_read(tmp_path)) == "video_map"

@@ -139,7 +139,7 @@ def test_early_stopping_is_remembered(make_settings, run, caplog):
     assert checkpoints.load(run.last)[1].epoch == 3
     caplog.set_level("INFO")
     session.train(settings, run)
-    assert "nothing left to do" in caplog.text
+    assert "stopped at epoch 3" in caplog.text
     assert checkpoints.load(run.last)[1].epoch == 3
 
 
@@ -150,12 +150,47 @@ def test_a_loss_that_is_no_number_ends_the_run(make_settings, run):
         session.train(settings, run)
 
 
-def test_other_classes_are_refused(make_settings, write_records, run):
+def test_other_classes_are_refused_and_the_run_keeps_its_own(make_settings, write_records, run):
     session.train(frozen(make_settings, epochs=1), run)
+    labels, config = run.read_labels(), run.config_file.read_text()
     four = write_records((5, 5, 5, 5), name="four.train", classes=4)
     other = settings_lib.Records("records", str(four.path), None, None)
-    with pytest.raises(errors.UserError, match="3 classes.*4 classes.*init="):
+    with pytest.raises(errors.UserError, match="0, 1, 2, 3.*Expected: 0, 1, 2. .*init="):
         session.train(frozen(make_settings, dataset=other), run)
+    assert run.read_labels() == labels
+    assert run.config_file.read_text() == config
+
+
+def test_classes_in_another_order_are_other_classes(make_settings, write_records, run):
+    def named(*names):
+        record_set = write_records((5, 5, 5), name=f"{names[0]}.train")
+        metadata = dataclasses.replace(record_set.metadata, label_names=names)
+        records.write_metadata(record_set.path, metadata)
+        return settings_lib.Records("records", str(record_set.path), None, None)
+
+    session.train(frozen(make_settings, epochs=1, dataset=named("left", "right", "up")), run)
+    assert activity.labels(keras.models.load_model(run.best)) == ("left", "right", "up")
+    with pytest.raises(errors.UserError, match="right, left, up.*Expected: left, right, up"):
+        session.train(frozen(make_settings, dataset=named("right", "left", "up")), run)
+
+
+def test_a_longer_cosine_goes_on_falling(make_settings, run):
+    cosine = {"schedule": settings_lib.Schedule("cosine", 0)}
+    session.train(frozen(make_settings, epochs=1, **cosine), run)
+    session.train(frozen(make_settings, epochs=4, **cosine), run)
+    _, state = checkpoints.load(run.last)
+    rates = [row["learning_rate"] for row in state.history]
+    assert len(rates) == 4
+    assert rates[0] < 1e-9  # the end of its own schedule
+    assert rates[1] == pytest.approx(0.01 * 0.5, rel=1e-3)  # half way, as if it had been 4 epochs
+    assert rates[1] > rates[2] > rates[3]
+
+
+def test_a_metric_that_is_not_measured_cannot_be_monitored(make_settings, run):
+    settings = frozen(make_settings, callbacks__monitor="video_map")
+    with pytest.raises(errors.UserError, match="callbacks.monitor.*video_map.*video_accuracy"):
+        session.train(settings, run)
+    assert not run.last.exists()
 
 
 def test_without_validation_the_last_epoch_is_the_best(make_settings, run):
