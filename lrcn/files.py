@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
@@ -31,6 +32,25 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         sync_folder(final.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike, *, waiting: Callable[[], None]) -> Iterator[None]:
+    """Holds the lock `path` against other processes; one that is killed lets go of it.
+
+    Args:
+        path: A file that is made if need be, and stays.
+        waiting: Called once if another process holds the lock.
+    """
+    lock = pathlib.Path(path)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def sync_folder(folder: pathlib.Path) -> None:

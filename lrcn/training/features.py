@@ -68,7 +68,7 @@ def extract(
 ) -> Features:
     """Returns the features of records, computing those that are not kept yet.
 
-    A killed computation goes on where it was.
+    A killed computation goes on where it was; processes that want the same wait for the first.
 
     Args:
         record_set: The records.
@@ -83,8 +83,11 @@ def extract(
     folder = folder_of(record_set, backbone, view)
     values = folder / _VALUES
     if not values.exists():
-        with _explaining(folder):
-            _compute(record_set, backbone, view, folder)
+        lock = folder.with_name(f".{folder.name}.lock")
+        with _explaining(folder), files.locked(lock, waiting=lambda: _tell_waiting(folder)):
+            if not values.exists():
+                _remove_unfinished(folder)
+                _compute(record_set, backbone, view, folder)
     return Features(np.load(values, mmap_mode="r"), starts)
 
 
@@ -291,6 +294,16 @@ def _regrouped(stream: Iterator[np.ndarray], sizes: list[int]) -> Iterator[np.nd
         held = joined[size:]
 
 
+def _tell_waiting(folder: pathlib.Path) -> None:
+    log.info("features: another process computes those in %s, waiting for it", folder)
+
+
+def _remove_unfinished(folder: pathlib.Path) -> None:
+    """Removes what a killed process was writing; the caller holds the lock."""
+    for path in folder.rglob(".*.tmp.*"):
+        path.unlink(missing_ok=True)
+
+
 def _part(folder: pathlib.Path, index: int) -> pathlib.Path:
     return folder / "parts" / f"{index:05d}.npy"
 
@@ -313,11 +326,11 @@ def _join(folder: pathlib.Path, parts: int) -> None:
 def _explaining(folder: pathlib.Path) -> Iterator[None]:
     try:
         yield
-    except PermissionError as error:
+    except OSError as error:
         raise errors.UserError(
-            "features are kept beside the records, where nothing can be written",
+            "features, which are kept beside the records, cannot be written",
             where=folder,
-            received=error.strerror,
-            expected="a folder with the right to write",
-            remedy="Copy the records to a folder of your own.",
+            received=f"{error.strerror or error} ({error.filename or folder})",
+            expected="a folder with room and the right to write",
+            remedy="Make room, or copy the records to a folder of your own",
         ) from error

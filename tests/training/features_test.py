@@ -1,8 +1,11 @@
+import threading
+import time
+
 import keras
 import numpy as np
 import pytest
 
-from lrcn import errors
+from lrcn import errors, files
 from lrcn.data import augment, clips, dataset, epochs
 from lrcn.models import backbones
 from lrcn.training import features
@@ -143,10 +146,34 @@ def test_features_serve_a_frozen_cnn_without_randomness(backbone):
     assert not features.serves(training, VIEW)
 
 
-def test_a_folder_that_cannot_be_written_is_named(write_records, backbone, monkeypatch):
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(28, "full")])
+def test_a_folder_that_cannot_be_written_is_named(write_records, backbone, monkeypatch, error):
     def refuse(*_):
-        raise PermissionError(13, "Permission denied")
+        raise error
 
     monkeypatch.setattr(features, "_compute", refuse)
-    with pytest.raises(errors.UserError, match="features.*Permission denied.*Copy the records"):
+    with pytest.raises(errors.UserError, match=rf"features.*{error.strerror}.*copy the records"):
         features.extract(write_records(), backbone, view=VIEW)
+
+
+def test_who_wants_the_same_waits_for_the_first(write_records, backbone, caplog):
+    record_set = write_records()
+    folder = features.folder_of(record_set, backbone, VIEW)
+    lock = folder.with_name(f".{folder.name}.lock")
+    caplog.set_level("INFO")
+    found = []
+    wanting = threading.Thread(
+        target=lambda: found.append(features.extract(record_set, backbone, view=VIEW))
+    )
+    with files.locked(lock, waiting=lambda: pytest.fail("nobody else holds the lock")):
+        wanting.start()
+        while "waiting for it" not in caplog.text:
+            assert wanting.is_alive()
+            time.sleep(0.01)
+        folder.mkdir(parents=True)
+        scrap = folder / ".features.0123.tmp.npy"
+        scrap.write_bytes(b"of a killed process")
+        assert not (folder / "features.npy").exists()
+    wanting.join()
+    assert len(found[0].values) == sum(record_set.metadata.frame_counts)
+    assert not scrap.exists()
