@@ -130,17 +130,14 @@ def _setting(job: Job, keys: Sequence[str]) -> str:
     return " ".join(parts) or job.folder.name
 
 
-def write_summary(
-    folder: str | os.PathLike, jobs: Sequence[Job], *, metric: str | None = None
-) -> None:
+def write_summary(folder: str | os.PathLike, jobs: Sequence[Job]) -> None:
     """Writes `summary.csv` and `summary.png` of a sweep.
 
     Args:
         folder: The sweep's folder.
         jobs: Every job, finished or not.
-        metric: The score to sort by; by default that of the task.
     """
-    metric = metric or choose_metric(jobs)
+    metric = choose_metric(jobs)
     root = pathlib.Path(folder)
     files.write_text(root / "summary.csv", _csv(root, ranked(jobs, metric)))
     plots.summary(root / "summary.png", grouped(jobs, metric), metric=metric)
@@ -170,9 +167,9 @@ def _relative(folder: pathlib.Path, root: pathlib.Path) -> str:
     return str(inside.relative_to(root.resolve()) if root.resolve() in inside.parents else folder)
 
 
-def table(jobs: Sequence[Job], *, metric: str | None = None) -> table_lib.Table:
+def table(jobs: Sequence[Job]) -> table_lib.Table:
     """Returns the table of a sweep for a terminal, best job first."""
-    metric = metric or choose_metric(jobs)
+    metric = choose_metric(jobs)
     keys = varied(jobs)
     present = dict.fromkeys(key for job in jobs for key in job.metrics)
     shown = _evaluated(jobs, metric)
@@ -200,9 +197,9 @@ def _evaluated(jobs: Sequence[Job], metric: str) -> list[str]:
     return [key for key in keys if key.endswith(f"_{metric}")]
 
 
-def seeds_table(jobs: Sequence[Job], *, metric: str | None = None) -> table_lib.Table | None:
+def seeds_table(jobs: Sequence[Job]) -> table_lib.Table | None:
     """Returns mean and spread of each setting over its seeds, or None if no setting has two."""
-    metric = metric or choose_metric(jobs)
+    metric = choose_metric(jobs)
     groups = grouped(jobs, metric)
     if not any(len(scores) > 1 for _, scores in groups):
         return None
