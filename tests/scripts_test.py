@@ -1,0 +1,150 @@
+"""The scripts beside the package do what their first lines promise."""
+
+import csv
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+
+import hydra
+import pytest
+
+from lrcn import cli, config, help, runs, settings
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
+
+
+def script(name, *arguments, **keywords):
+    command = [sys.executable, str(SCRIPTS / f"{name}.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, **keywords)
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """The benchmarks as a module: they are measured elsewhere, here only their parts are tried."""
+    spec = importlib.util.spec_from_file_location("benchmark", SCRIPTS / "benchmark.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "benchmark", module)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_verb_has_a_script():
+    assert {path.stem for path in SCRIPTS.glob("*.py")} >= set(settings.VERBS)
+
+
+@pytest.mark.parametrize("verb", sorted(settings.VERBS))
+def test_a_verb_and_its_script_give_the_same_help(capsys, tmp_path, verb):
+    assert cli.main([verb, "--help"]) == 0
+    done = script(verb, "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == capsys.readouterr().out
+
+
+def test_a_script_passes_exit_codes_on(tmp_path):
+    done = script("train", "workflow=lsmt", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no such member of workflow 'lsmt'" in done.stderr
+
+
+def write_job(folder, *, workflow, split, seed, right, done=True):
+    """A finished job of a sweep: each video is named with its group, and right or wrong."""
+    run = runs.RunDirectory(folder / f"{workflow}-{split}-{seed}")
+    run.write_config({"workflow": {"name": workflow}, "dataset": {"split": split}, "seed": seed})
+    lines = [
+        {"id": f"v_Lunges_g{group:02}_c{clip:02}", "label": "a" if hit else "b", "truth": ["a"]}
+        for group, hits in right.items()
+        for clip, hit in enumerate(hits)
+    ]
+    run.evaluation("test").mkdir(parents=True)
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    (run.evaluation("test") / "predictions.jsonl").write_text(text)
+    if done:
+        run.mark_done()
+
+
+def test_compare_does_the_sums_one_would_do_by_hand(tmp_path):
+    # Two splits, two seeds, two groups of two videos in each split. From lstm to singleframe each
+    # group of split 1 gains 1/2; in split 2 the same jobs come in the other order of seeds.
+    always, never, half = (1, 1), (0, 0), (1, 0)
+    for seed in (0, 1):
+        write_job(tmp_path, workflow="lstm", split=1, seed=seed, right={1: half, 2: half})
+        write_job(
+            tmp_path, workflow="singleframe", split=1, seed=seed, right={1: always, 2: always}
+        )
+    write_job(tmp_path, workflow="lstm", split=2, seed=0, right={3: always, 4: always})
+    write_job(tmp_path, workflow="lstm", split=2, seed=1, right={3: never, 4: always})
+    write_job(tmp_path, workflow="singleframe", split=2, seed=0, right={3: never, 4: always})
+    write_job(tmp_path, workflow="singleframe", split=2, seed=1, right={3: always, 4: always})
+    write_job(tmp_path, workflow="lstm", split=2, seed=9, right={3: never, 4: never}, done=False)
+    done = script("compare", tmp_path)
+    assert done.returncode == 0, done.stderr
+    # lstm by seed: .5 and .5, then 1 and .5. Means over splits: .75 and .5, so .625 +- .25/sqrt(2).
+    assert done.stdout.splitlines() == [
+        "| | 1 | 2 | mean |",
+        "|---|---|---|---|",
+        "| lstm | 0.500 ± 0.000 | 0.750 ± 0.354 | 0.625 ± 0.177 |",
+        "| singleframe | 1.000 ± 0.000 | 0.750 ± 0.354 | 0.875 ± 0.177 |",
+        "",
+        # (-.5 -.5 + 0 + 0) / 4 over the four groups. All four draws fall on split 1 once in 16
+        # times and on split 2 as often, both more often than 1 in 40: the interval has both ends.
+        "lstm minus singleframe: -0.250 [-0.500, +0.000] (95 %, 8 videos in 4 groups)",
+    ]
+
+
+def test_compare_takes_other_keys_and_clusters(tmp_path):
+    for seed in (0, 1):
+        write_job(tmp_path, workflow="lstm", split=1, seed=seed, right={1: (1, 1), 2: (1, 0)})
+    done = script("compare", tmp_path, "--by", "seed", "--clusters", "^(v)_")
+    assert done.returncode == 0, done.stderr
+    assert "0 minus 1: +0.000 [+0.000, +0.000] (95 %, 4 videos in 1 groups)" in done.stdout
+
+
+def test_benchmark_of_the_help_prints_a_table_and_json(benchmark, capsys, tmp_path):
+    file = tmp_path / "speed.json"
+    code = benchmark.main(["help", "--json", str(file)])
+    table, _, report = capsys.readouterr().out.rstrip("\n").rpartition("\n")
+    measures = json.loads(report)
+    assert [measure["name"] for measure in measures] == ["lrcn --help", "lrcn train --help"]
+    assert all(measure["value"] > 0 and measure["target"] == 0.5 for measure in measures)
+    assert all(measure["name"] in table for measure in measures)
+    assert code == int(not all(measure["reached"] for measure in measures))
+    assert json.loads(file.read_text()) == measures
+
+
+def test_benchmark_refuses_what_it_does_not_know(benchmark, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        benchmark.main(["hlep"])
+    assert stopped.value.code == 2
+    assert "unknown benchmark hlep" in capsys.readouterr().err
+
+
+def test_benchmark_of_the_training_asks_for_what_there_is(benchmark, monkeypatch):
+    seen = []
+
+    def noted(arguments):
+        seen.append(arguments)
+        folder = pathlib.Path(arguments[-1].removeprefix("hydra.run.dir="))
+        folder.mkdir()
+        row = {"frames_per_second": 10.0, "data_wait": 0.01}
+        with (folder / "history.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, row)
+            writer.writeheader()
+            writer.writerow(row)
+        return 1.0
+
+    monkeypatch.setattr(benchmark, "run", noted)
+    monkeypatch.setattr(benchmark, "matmul_peak", lambda: 1e12)
+    monkeypatch.setattr(benchmark, "_HEIGHT", 24)
+    monkeypatch.setattr(benchmark, "_WIDTH", 32)
+    share, wait = benchmark.measure_train()
+    assert share.value == pytest.approx(10 * benchmark.training_operations() / 1e12)
+    assert (wait.value, wait.at_least, wait.reached) == (0.01, False, True)
+    ((verb, *overrides),) = seen
+    config.register_resolvers(job_folder=str, hydra_folder=str)
+    with hydra.initialize_config_dir(str(help.conf_folder()), version_base="1.3"):
+        asked = config.typed(verb, hydra.compose(verb, overrides[:-1]))
+    assert (asked.backbone.name, asked.backbone.image_size) == ("caffenet", (227, 227))
+    assert (asked.workflow.name, asked.augment.train) == ("lstm", "random")
