@@ -1,0 +1,93 @@
+import json
+import pathlib
+
+import hypothesis
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lrcn import files
+
+STEMS = st.text("abcXYZ019 ._-äß", min_size=1, max_size=20)
+SUFFIXES = st.sampled_from([".keras", ".json", ".npy", ".mp4", ".00001-of-00002"])
+few = hypothesis.settings(max_examples=25, deadline=None)  # every file is synced to the disk
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_when_the_block_ends(tmp_path):
+    final = tmp_path / "new" / "folder" / "a.txt"
+    with files.atomic_path(final) as temporary:
+        temporary.write_text("whole")
+        assert not final.exists()
+        assert temporary.parent == final.parent
+    assert final.read_text() == "whole"
+    assert names(final.parent) == ["a.txt"]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])
+def test_nothing_is_under_the_name_after_an_exception(tmp_path, failure):
+    final = tmp_path / "a.txt"
+    with pytest.raises(failure), files.atomic_path(final) as temporary:
+        temporary.write_text("half")
+        raise failure
+    assert names(tmp_path) == []
+
+
+def test_what_was_there_stays_after_an_exception(tmp_path):
+    final = tmp_path / "a.txt"
+    final.write_text("before")
+    with pytest.raises(ValueError, match="stop"), files.atomic_path(final) as temporary:
+        temporary.write_text("half")
+        raise ValueError("stop")
+    assert final.read_text() == "before"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_block_that_writes_nothing_is_an_error_and_changes_nothing(tmp_path):
+    final = tmp_path / "a.txt"
+    final.write_text("before")
+    with pytest.raises(FileNotFoundError), files.atomic_path(final):
+        pass
+    assert final.read_text() == "before"
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    final = tmp_path / "a.txt"
+    with files.atomic_path(final) as one, files.atomic_path(final) as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert final.read_text() == "one"  # it was opened first, so it is closed last
+    assert names(tmp_path) == ["a.txt"]
+
+
+@few
+@given(STEMS, SUFFIXES)
+def test_the_temporary_name_is_hidden_and_keeps_the_suffix(tmp_path_factory, stem, suffix):
+    folder = tmp_path_factory.mktemp("names")
+    final = folder / f"{stem}{suffix}"
+    with files.atomic_path(final) as temporary:
+        assert temporary.suffix == final.suffix
+        assert temporary.name.startswith(".") and temporary.name != final.name
+        temporary.write_bytes(b"x")
+    assert names(folder) == [final.name]
+
+
+@few
+@given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_json_comes_back_and_stays_readable(tmp_path_factory, value):
+    path = tmp_path_factory.mktemp("json") / "a.json"
+    files.write_json(path, {"value": value, "name": "Übung"})
+    text = path.read_text(encoding="utf-8")
+    assert json.loads(text) == {"value": value, "name": "Übung"}
+    assert "Übung" in text and text.endswith("}\n")
+
+
+def test_json_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_json(path, [1])
+    with pytest.raises(TypeError):
+        files.write_json(path, [pathlib.Path("a")])
+    assert json.loads(path.read_text()) == [1]

@@ -1,0 +1,134 @@
+import json
+
+import pytest
+
+from lrcn import runs
+from lrcn.errors import UserError
+
+SHOWN = runs.Shown(
+    mode={"name": "rand_clips", "num_frames_per_clip": 4},
+    frame_shape=(24, 32, 3),
+    frame_step=2,
+    fps=None,
+    quality=95,
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return runs.RunDirectory(tmp_path / "run")
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+
+
+def test_the_names_are_those_of_the_contract(run):
+    assert runs.RunDirectory(str(run.path)) == run
+    assert {
+        file.relative_to(run.path).as_posix()
+        for file in (
+            *(run.config_file, run.last, run.best, run.state_file, run.history_file),
+            *(run.labels_file, run.metrics_file, run.curves_file, run.tensorboard),
+            run.evaluation("test"),
+        )
+    } == {
+        *("config.json", "checkpoints/last.keras", "checkpoints/best.keras", "state.json"),
+        *("history.csv", "labels.txt", "metrics.json", "curves.png", "tensorboard"),
+        "evaluation/test",
+    }
+
+
+def test_naming_files_writes_none(run):
+    assert not run.is_done and run.failure is None
+    assert not run.path.exists()
+
+
+def test_marks_exclude_each_other(run):
+    run.mark_failed("out of memory\nmore of it\n")
+    assert (run.is_done, run.failure) == (False, "out of memory")
+    run.mark_done()
+    assert (run.is_done, run.failure) == (True, None)
+    run.clear_marks()
+    assert (run.is_done, run.failure) == (False, None)
+    assert list(run.path.iterdir()) == []
+
+
+def test_a_failure_without_a_reason_is_one_all_the_same(run):
+    run.mark_failed("")
+    assert run.failure == ""
+
+
+def test_how_items_were_shown_comes_back_beside_the_settings(run):
+    run.write_config({"epochs": 3})
+    run.write_shown(SHOWN)
+    assert run.read_config()["epochs"] == 3
+    known = run.read_shown()
+    assert tuple(known.frame_shape) == SHOWN.frame_shape
+    assert (known.mode, known.frame_step, known.fps, known.quality) == (SHOWN.mode, 2, None, 95)
+
+
+def test_labels_keep_their_order(run):
+    run.write_labels(("wave", "Übung", "bend over"))
+    assert run.read_labels() == ("wave", "Übung", "bend over")
+
+
+@pytest.mark.parametrize(
+    ("make", "read", "expected"),
+    [
+        (lambda run: None, "read_config", "no run here: config.json is missing"),
+        (lambda run: run.write_config({}), "read_shown", "the run never got to its data"),
+        (lambda run: None, "checkpoint", "no such run directory"),
+        (lambda run: run.mark_failed("x"), "checkpoint", "the run has no checkpoint"),
+        (lambda run: write(run.config_file, '{"epochs": 3,\n}'), "read_config", "config.json:2: "),
+    ],
+)
+def test_what_is_missing_is_named(run, make, read, expected):
+    make(run)
+    with pytest.raises(UserError, match=expected) as raised:
+        getattr(run, read)()
+    assert str(run.path) in str(raised.value)
+
+
+def test_the_checkpoint_to_use_is_the_best(run):
+    write(run.last, "last")
+    with pytest.raises(UserError, match="best.keras"):
+        run.checkpoint()
+    write(run.best, "best")
+    assert run.checkpoint() == run.best
+
+
+def test_checkpoints_are_copied_whole_and_the_source_stays(run, tmp_path):
+    target = runs.RunDirectory(tmp_path / "other")
+    with pytest.raises(UserError, match="resume: the run has no checkpoint to go on from"):
+        run.copy_checkpoints(target)
+    assert not target.path.exists()
+    write(run.last, "last")
+    run.copy_checkpoints(target)
+    assert target.last.read_text() == "last" and not target.best.exists()
+    write(run.best, "best")
+    run.copy_checkpoints(target)
+    assert (target.last.read_text(), target.best.read_text()) == ("last", "best")
+    assert (run.last.read_text(), run.best.read_text()) == ("last", "best")
+
+
+def test_a_copy_that_fails_leaves_no_last_checkpoint(run, tmp_path, monkeypatch):
+    target = runs.RunDirectory(tmp_path / "other")
+    write(run.last, "last")
+    write(run.best, "best")
+
+    def full(source, path):
+        path.write_text("be")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runs.shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space"):
+        run.copy_checkpoints(target)
+    assert list(target.last.parent.iterdir()) == []
+
+
+def test_metrics_come_back(run):
+    run.write_metrics({"video_accuracy": 0.75, "videos": 4})
+    assert run.read_metrics() == json.loads(run.metrics_file.read_text())
+    assert run.read_metrics() == {"video_accuracy": 0.75, "videos": 4}
