@@ -1,0 +1,200 @@
+import dataclasses
+import os
+import pathlib
+
+import pytest
+
+from lrcn import datasets, settings
+from lrcn.errors import UserError
+
+EXAMPLES = pathlib.Path(__file__).parent / "examples"
+SHAPES = settings.MovingShapes(
+    source="moving_shapes",
+    kind="auto",
+    train=3,
+    val=2,
+    test=0,
+    size=24,
+    num_frames=4,
+    seed=0,
+    frame_step=1,
+    fps=None,
+)
+OPTIONS = {"image_shape": (24, 32, 3), "num_threads": 1, "seed": 0}
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """The folders that were serialized into a cache of this test, with an empty serializer."""
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
+    folders = []
+
+    def serialize(catalog, folder, *, options):
+        folder.mkdir(parents=True)
+        folders.append(folder)
+
+    monkeypatch.setattr(datasets.serialize, "serialize", serialize)
+    return folders
+
+
+@pytest.fixture
+def lists(tmp_path, make_picture):
+    """Two lists of images in a folder, as settings."""
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        make_picture(tmp_path / name)
+    (tmp_path / "data.train").write_text("a.jpg 0\nb.jpg 1\n")
+    (tmp_path / "data.val").write_text("c.jpg 1\n")
+    return settings.Lists(
+        source="lists",
+        input_files=(str(tmp_path / "data.train"), str(tmp_path / "data.val")),
+        path_prepend_folder=None,
+        labels=None,
+        frame_format="jpg",
+        frame_step=1,
+        fps=None,
+    )
+
+
+@pytest.fixture
+def make_picture():
+    content = (EXAMPLES / "images" / "red_left.jpg").read_bytes()
+    return lambda path: path.write_bytes(content)
+
+
+def folder_of(dataset, **changes):
+    paths = datasets.records_of(dataset, **{**OPTIONS, **changes})
+    (folder,) = {path.parent for path in paths.values()}
+    return folder
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.delenv("LRCN_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert datasets.cache_folder() == pathlib.Path("/home/someone/.cache/lrcn")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert datasets.cache_folder() == pathlib.Path("/caches/lrcn")
+    monkeypatch.setenv("LRCN_CACHE", "~/videos")
+    assert datasets.cache_folder() == pathlib.Path("/home/someone/videos")
+
+
+def test_the_same_data_asked_again_is_found(stored, lists, caplog):
+    caplog.set_level("INFO")
+    for dataset in (SHAPES, lists):
+        folders = {folder_of(dataset), folder_of(dataset), folder_of(dataset, num_threads=2)}
+        assert len(folders) == 1
+    assert len(stored) == 2
+    assert caplog.text.count("serialized before") == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"train": 4},
+        {"val": 3},
+        {"test": 1},
+        {"kind": "stills"},
+        {"size": 32},
+        {"num_frames": 5},
+        {"seed": 1},
+        {"frame_step": 2},
+    ],
+    ids=str,
+)
+def test_other_rendered_data_has_another_key(stored, change):
+    assert folder_of(SHAPES) != folder_of(dataclasses.replace(SHAPES, **change))
+    assert len(stored) == 2
+
+
+def test_rendered_frames_have_the_size_asked_for_whatever_is_stored_of_others(stored):
+    assert folder_of(SHAPES, image_shape=(48, 64, 3)) == folder_of(SHAPES)
+    assert folder_of(dataclasses.replace(SHAPES, kind="motion"), image_shape=None).is_dir()
+
+
+@pytest.mark.parametrize(
+    "change", [{"frame_step": 2}, {"fps": 5.0}, {"labels": str(EXAMPLES / "labels.txt")}], ids=str
+)
+def test_other_options_have_another_key(stored, lists, change):
+    assert folder_of(lists) != folder_of(dataclasses.replace(lists, **change))
+
+
+def test_another_stored_size_has_another_key(stored, lists):
+    shapes = [None, (24, 32, 3), (32, 24, 3)]
+    assert len({folder_of(lists, image_shape=shape) for shape in shapes}) == 3
+
+
+def test_other_items_labels_and_files_have_another_key(stored, lists, tmp_path):
+    folders = [folder_of(lists)]
+    (tmp_path / "data.val").write_text("c.jpg 0\n")
+    folders.append(folder_of(lists))
+    (tmp_path / "data.val").write_text("c.jpg 0\nb.jpg 0\n")
+    folders.append(folder_of(lists))
+    with (tmp_path / "c.jpg").open("ab") as file:
+        file.write(b"more")
+    folders.append(folder_of(lists))
+    os.utime(tmp_path / "a.jpg", ns=(1, 1))
+    folders.append(folder_of(lists))
+    assert len(set(folders)) == 5
+
+
+def test_the_role_is_the_last_part_of_the_name(stored, lists):
+    paths = datasets.records_of(lists, **OPTIONS)
+    assert {role: path.name for role, path in paths.items()} == {
+        "train": "data.train.tfrecord",
+        "val": "data.val.tfrecord",
+    }
+    paths = datasets.records_of(SHAPES, **OPTIONS)
+    assert {role: path.name for role, path in paths.items()} == {
+        "train": "train.tfrecord",
+        "val": "val.tfrecord",
+    }
+
+
+def test_a_serialization_that_fails_leaves_nothing_in_the_cache(tmp_path, stored, monkeypatch):
+    def half(catalog, folder, *, options):
+        folder.mkdir(parents=True)
+        (folder / "train.tfrecord").write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets.serialize, "serialize", half)
+    with pytest.raises(KeyboardInterrupt):
+        folder_of(SHAPES)
+    assert list((tmp_path / "cache" / "records").iterdir()) == []
+
+
+def test_another_process_that_was_faster_is_right(tmp_path, stored, monkeypatch):
+    final = folder_of(SHAPES)
+    final.rmdir()
+
+    def raced(catalog, folder, *, options):
+        folder.mkdir()
+        (folder / "mine").touch()
+        final.mkdir()
+        (final / "theirs").touch()
+
+    monkeypatch.setattr(datasets.serialize, "serialize", raced)
+    assert folder_of(SHAPES) == final
+    assert [path.name for path in final.iterdir()] == ["theirs"]
+    assert list(final.parent.iterdir()) == [final]
+
+
+def test_ready_records_are_taken_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dataset = settings.Records("records", "a.tfrecord", None, "/b/test.tfrecord")
+    assert datasets.records_of(dataset, **OPTIONS) == {
+        "train": tmp_path / "a.tfrecord",
+        "test": pathlib.Path("/b/test.tfrecord"),
+    }
+    with pytest.raises(UserError, match="holds no items to read"):
+        datasets.catalog_of(dataset)
+
+
+def test_records_go_beside_the_list_unless_told(lists, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert datasets.output_folder(lists, None) == tmp_path
+    assert datasets.output_folder(lists, "there") == tmp_path / "there"
+    assert datasets.output_folder(SHAPES, "there") == tmp_path / "there"
+    apart = dataclasses.replace(lists, input_files=("/a/data.train", "/b/data.val"))
+    for dataset in (apart, SHAPES):
+        with pytest.raises(UserError, match="output_folder: a folder for the records is needed"):
+            datasets.output_folder(dataset, None)
