@@ -34,10 +34,16 @@ def _name(path):
 NAMES = {_name(path) for path in MODULES}
 
 
-def imported(path):
-    """Returns the full names of every module that a file imports, inside functions too."""
+def imported(path, *, at_once=False):
+    """Returns the full names of every module that a file imports, inside functions too.
+
+    Args:
+        path: The file.
+        at_once: Only what is imported as soon as the file itself is.
+    """
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in _outside_functions(tree) if at_once else ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -46,6 +52,13 @@ def imported(path):
                 full = f"{node.module}.{alias.name}"
                 found.add(full if full in NAMES else node.module)
     return found
+
+
+def _outside_functions(node):
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from _outside_functions(child)
 
 
 def room(name):
@@ -88,10 +101,41 @@ def test_libraries_stay_in_their_rooms(path):
         assert "hydra" not in tops
     if here not in ("config", "cli"):  # cli names OmegaConf's exceptions at the door
         assert "omegaconf" not in tops
-    if here in ("models", "scoring"):
-        assert "tensorflow" not in tops
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_no_file_holds_two_ideas(path):
+def test_tensorflow_stays_in_its_rooms(path):
+    here, name = room(_name(path)), _name(path)
+    tops = {module.split(".")[0] for module in imported(path)}
+    if here != "data":
+        assert "tensorflow_datasets" not in tops
+    if here not in ("data", "training") and name not in ("lrcn.inference.export", "lrcn.verbs"):
+        assert "tensorflow" not in tops
+    if here in ("models", "scoring"):  # they run on any backend of Keras
+        assert not any(
+            module.startswith(("keras.src", "keras.backend")) for module in imported(path)
+        )
+        assert not tops & {"jax", "torch"}
+
+
+def test_the_verbs_only_load_tensorflow():
+    tree = ast.parse((PACKAGE / "verbs.py").read_text(encoding="utf-8"))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert not names & {"tensorflow", "tf"}
+
+
+@pytest.mark.parametrize("name", ["lrcn", "lrcn.cli", "lrcn.help", "lrcn.config", "lrcn.verbs"])
+def test_tensorflow_is_imported_only_when_work_starts(name):
+    files = {_name(path): path for path in MODULES}
+    seen, left = set(), [name]
+    while left:
+        now = left.pop()
+        if now not in seen:
+            seen.add(now)
+            left += imported(files[now], at_once=True) if now in files else []
+    assert not {module.split(".")[0] for module in seen} & {"tensorflow", "keras"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_files_have_at_most_400_lines(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
