@@ -1,5 +1,8 @@
 import json
 import pathlib
+import signal
+import subprocess
+import sys
 
 import hypothesis
 import pytest
@@ -91,3 +94,28 @@ def test_json_that_cannot_be_written_leaves_the_old_one(tmp_path):
     with pytest.raises(TypeError):
         files.write_json(path, [pathlib.Path("a")])
     assert json.loads(path.read_text()) == [1]
+
+
+HOLDER = """
+import sys, time
+from lrcn import files
+with files.locked(sys.argv[1], waiting=lambda: None):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_lock_is_waited_for_and_a_killed_process_lets_go_of_it(tmp_path):
+    lock, waited = tmp_path / "new" / "a.lock", []
+    command = [sys.executable, "-c", HOLDER, str(lock)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+
+        def waiting():
+            waited.append(holder.poll())
+            holder.send_signal(signal.SIGKILL)
+
+        with files.locked(lock, waiting=waiting):
+            assert waited == [None]
+    with files.locked(lock, waiting=lambda: waited.append("again")):
+        assert waited == [None]

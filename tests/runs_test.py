@@ -46,8 +46,8 @@ def test_naming_files_writes_none(run):
 
 
 def test_marks_exclude_each_other(run):
-    run.mark_failed("out of memory\nmore of it\n")
-    assert (run.is_done, run.failure) == (False, "out of memory")
+    run.mark_failed(MemoryError("out of memory"))
+    assert (run.is_done, run.failure) == (False, "MemoryError: out of memory")
     run.mark_done()
     assert (run.is_done, run.failure) == (True, None)
     run.clear_marks()
@@ -55,9 +55,26 @@ def test_marks_exclude_each_other(run):
     assert list(run.path.iterdir()) == []
 
 
-def test_a_failure_without_a_reason_is_one_all_the_same(run):
-    run.mark_failed("")
-    assert run.failure == ""
+def test_a_bug_keeps_its_traceback_and_a_user_error_its_message(run):
+    try:
+        raise ValueError("lost")
+    except ValueError as error:
+        run.mark_failed(error)
+    assert run.failure == "ValueError: lost"
+    assert "in test_a_bug_keeps" in (run.path / "FAILED").read_text()
+    ours = UserError("too short", where="a.mp4", received=3, expected="4 frames", remedy="Loop it")
+    run.mark_failed(ours)
+    assert (run.path / "FAILED").read_text() == f"{ours}\n"
+    assert run.failure == str(ours)
+
+
+def test_a_run_is_begun_by_its_first_checkpoint(run):
+    run.write_config({"epochs": 3})
+    assert not run.is_begun
+    write(run.last, "last")
+    assert run.is_begun
+    run.config_file.unlink()
+    assert not run.is_begun
 
 
 def test_how_items_were_shown_comes_back_beside_the_settings(run):
@@ -80,7 +97,7 @@ def test_labels_keep_their_order(run):
         (lambda run: None, "read_config", "no run here: config.json is missing"),
         (lambda run: run.write_config({}), "read_shown", "the run never got to its data"),
         (lambda run: None, "checkpoint", "no such run directory"),
-        (lambda run: run.mark_failed("x"), "checkpoint", "the run has no checkpoint"),
+        (lambda run: run.mark_failed(OSError("x")), "checkpoint", "the run has no checkpoint"),
         (lambda run: write(run.config_file, '{"epochs": 3,\n}'), "read_config", "config.json:2: "),
     ],
 )
