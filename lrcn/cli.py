@@ -91,6 +91,7 @@ def _run(verb: str, overrides: list[str]) -> int:
 
     from lrcn import config
 
+    overrides = _with_joined_flags(overrides)
     if verb == "train":
         overrides = _continue_run(overrides)
     config.register_resolvers(job_folder=job_folder, hydra_folder=hydra_folder)
@@ -143,7 +144,7 @@ def _job(verb: str, outcomes: _Outcomes) -> Callable:
     def job(composed) -> None:
         from hydra.core.hydra_config import HydraConfig
 
-        from lrcn import config, verbs
+        from lrcn import config, runs, verbs
 
         context = HydraConfig.get()
         folder = pathlib.Path(context.runtime.output_dir)
@@ -151,7 +152,8 @@ def _job(verb: str, outcomes: _Outcomes) -> Callable:
         failure, code = None, 0
         try:
             settings = config.typed(verb, composed, dict(context.runtime.choices))
-            code = verbs.run(verb, settings, folder=folder, overrides=given)
+            origin = runs.Origin(given, _config_folder(context))
+            code = verbs.run(verb, settings, folder=folder, origin=origin)
         except Exception as error:  # noqa: BLE001 - the other jobs of a sweep go on
             failure, code = error, getattr(error, "exit_code", 1)
             _report(error, folder if verb == "train" else None, bool(composed.get("traceback")))
@@ -161,6 +163,16 @@ def _job(verb: str, outcomes: _Outcomes) -> Callable:
             outcomes.jobs.append((folder, given, failure))
 
     return job
+
+
+def _config_folder(context) -> str | None:
+    """Returns the folder of the user's own configuration files (`--config-dir`), if there is one.
+
+    Args:
+        context: Hydra's own settings of the job.
+    """
+    sources = {source.provider: source.path for source in context.runtime.config_sources}
+    return sources.get("command-line")
 
 
 def _report(error: Exception, folder: pathlib.Path | None, with_traceback: bool) -> None:
@@ -267,6 +279,17 @@ def _quoted(override: str) -> str:
     return f'{key}="{escaped}"'
 
 
+def _with_joined_flags(arguments: list[str]) -> list[str]:
+    """Returns the arguments with a flag and its value as one, `--config-dir=DIR`."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in ("--config-dir", "-cd"):
+            joined[-1] = f"--config-dir={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
 def _continue_run(overrides: list[str]) -> list[str]:
     """Adds to `resume=RUN` what RUN was started with, and its folder.
 
@@ -288,8 +311,12 @@ def _continue_run(overrides: list[str]) -> list[str]:
         # Paths were relative to where the run was started; its settings hold them absolute.
         known = config.stored_path(stored, key)
         kept.append(override if known is None else f"{key}={json.dumps(known, ensure_ascii=False)}")
-    folder = [] if "hydra.run.dir" in given else [f"hydra.run.dir={json.dumps(run)}"]
-    return [*kept, *folder, *overrides]
+    added = [] if "hydra.run.dir" in given else [f"hydra.run.dir={json.dumps(run)}"]
+    if stored.get("config_dir") and not any(o.startswith("--config-dir") for o in overrides):
+        added = [f"--config-dir={stored['config_dir']}", *added]
+    # Flags first: what stands on both sides of one is not read as a whole.
+    flags = [o for o in added + overrides if o.startswith("-")]
+    return [*flags, *kept, *(o for o in added + overrides if not o.startswith("-"))]
 
 
 def job_folder(override_dirname: str) -> str:

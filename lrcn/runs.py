@@ -12,6 +12,9 @@ import traceback
 from lrcn import files
 from lrcn.errors import UserError
 
+# What `config.json` holds beside the settings of the training.
+NOT_SETTINGS = ("overrides", "config_dir", "shown")
+
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
@@ -31,6 +34,19 @@ class Shown:
     frame_step: int
     fps: float | None
     quality: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """The command line of a run, kept in `config.json` so that `resume=RUN` can repeat it.
+
+    Attributes:
+        overrides: "key=value" each.
+        config_dir: The folder of the user's own configuration files, or None.
+    """
+
+    overrides: list[str]
+    config_dir: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

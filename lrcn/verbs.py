@@ -6,6 +6,7 @@ TensorFlow is imported inside, when work starts: a finished job of a sweep is an
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -28,24 +29,23 @@ log = logging.getLogger(__name__)
 
 # What may differ when a run is continued in its own folder; `epochs` may only grow.
 _FREE_KEYS = {"resume", "num_threads", "traceback", "evaluate", "callbacks.patience"}
-_NOT_SETTINGS = {"overrides", "shown"}
 _UNBOUNDED = 100_000  # columns: off a terminal nothing is wrapped or shortened
 
 
-def run(verb: str, settings: Any, *, folder: pathlib.Path, overrides: list[str]) -> int:
+def run(verb: str, settings: Any, *, folder: pathlib.Path, origin: runs.Origin) -> int:
     """Carries out one verb.
 
     Args:
         verb: "serialize", "check", "train", "evaluate" or "predict".
         settings: The typed settings of that verb.
         folder: Hydra's output folder: the run directory of `train`.
-        overrides: The command line, stored with a run so that it can be resumed by its folder.
+        origin: The command line, stored with a run so that it can be resumed by its folder.
 
     Returns:
         The exit code.
     """
     if verb == "train":
-        return train(settings, folder=folder, overrides=overrides)
+        return train(settings, folder=folder, origin=origin)
     verbs = {"serialize": serialize, "check": check, "evaluate": evaluate, "predict": predict}
     return verbs[verb](settings)
 
@@ -102,7 +102,7 @@ def check(settings: settings_lib.CheckSettings) -> int:
 
 
 def train(
-    settings: settings_lib.TrainSettings, *, folder: pathlib.Path, overrides: list[str]
+    settings: settings_lib.TrainSettings, *, folder: pathlib.Path, origin: runs.Origin
 ) -> int:
     """Trains, or continues, or repeats the stored result of the run in `folder`.
 
@@ -125,8 +125,8 @@ def train(
         missing = [s for s in settings.evaluate if not run_directory.evaluation(s).is_dir()]
     else:
         run_directory.clear_marks()
-        known = {key: stored[key] for key in _NOT_SETTINGS if stored and key in stored}
-        run_directory.write_config({"overrides": overrides, **known, **plain})
+        known = {key: stored[key] for key in runs.NOT_SETTINGS if stored and key in stored}
+        run_directory.write_config({**dataclasses.asdict(origin), **known, **plain})
         metrics = None
         missing = settings.evaluate
     with _marking_failure(run_directory):
@@ -305,7 +305,7 @@ def _marking_failure(run_directory: runs.RunDirectory) -> Iterator[None]:
 
 def _refuse_changes(stored: dict, plain: dict, run_directory: runs.RunDirectory) -> None:
     """Raises a `UserError` at the first setting a run was not started with."""
-    stored = {key: value for key, value in stored.items() if key not in _NOT_SETTINGS}
+    stored = {key: value for key, value in stored.items() if key not in runs.NOT_SETTINGS}
     for key in config.changed_keys(stored, plain):
         grows = key == "epochs" and plain["epochs"] > stored["epochs"]
         if not (grows or key in _FREE_KEYS or key.partition(".")[0] in _FREE_KEYS):

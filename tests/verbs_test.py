@@ -243,6 +243,23 @@ def test_a_run_is_resumed_from_another_folder(capsys, records, tmp_path, monkeyp
     assert len((tmp_path / "a (1)" / "r" / "history.csv").read_text().splitlines()) == 3
 
 
+def test_a_run_with_an_experiment_of_ones_own_is_resumed(capsys, records, tmp_path):
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    own = "# @package _global_\nepochs: 1\nbatch_size: 3\n"
+    (tmp_path / "mine" / "experiment" / "own.yaml").write_text(own)
+    flags, given = ["--config-dir", "mine"], ["experiment=own", "hydra.run.dir=r"]
+    small = [text for text in SMALL if "epochs" not in text and "batch" not in text]
+    code, _, err = run(capsys, "train", *flags, *records, *small, *given)
+    assert code == 0, err
+    code, _, err = run(capsys, "train", "resume=r", "epochs=2")
+    assert code == 0, err
+    code, _, err = run(capsys, "train", "resume=r", *flags, "epochs=3")
+    assert code == 0, err
+    settings = runs.RunDirectory(tmp_path / "r").read_config()
+    assert (settings["epochs"], settings["batch_size"]) == (3, 3)
+    assert len((tmp_path / "r" / "history.csv").read_text().splitlines()) == 4
+
+
 def test_a_run_that_stopped_early_goes_on_with_more_patience(capsys, records, tmp_path):
     given = ["train", *records, *SMALL, "epochs=9", "callbacks.patience=1", "hydra.run.dir=r"]
     given += ["callbacks.monitor=loss", "callbacks.min_delta=1"]

@@ -154,9 +154,7 @@ def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
             remedy=f"Go on with the run: `lrcn train resume={directory.path}`",
         )
     plain = {
-        key: value
-        for key, value in directory.read_config().items()
-        if key not in ("overrides", "shown")
+        key: value for key, value in directory.read_config().items() if key not in runs.NOT_SETTINGS
     }
     model = weights.open_model(file)
     return Trained(
