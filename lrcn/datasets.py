@@ -194,6 +194,7 @@ def records_of(
     if isinstance(dataset, settings_lib.Records):
         return given_records(dataset)
     catalog = catalog_of(dataset, seed=seed)
+    names = _by_role(catalog)
     if isinstance(dataset, settings_lib.MovingShapes):
         image_shape = None  # rendered at the size that is asked for
     options = serialize.StoreOptions(
@@ -210,7 +211,7 @@ def records_of(
         _serialize_whole(catalog, folder, options)
     else:
         log.info("data: %s (serialized before)", folder)
-    return {_role(name): folder / f"{name}.tfrecord" for name in catalog.splits}
+    return {role: folder / f"{name}.tfrecord" for role, name in names.items()}
 
 
 def _serialize_whole(
@@ -251,6 +252,18 @@ def _stamp(item: lists.Item) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _role(name: str) -> str:
-    """Returns the role of a split: the last dot-part of its name."""
-    return name.rpartition(".")[2]
+def _by_role(catalog: lists.Catalog) -> dict[str, str]:
+    """Returns the name of the split of each role, which is the last dot-part of the name."""
+    names: dict[str, str] = {}
+    for name, split in catalog.splits.items():
+        role = name.rpartition(".")[2]
+        if role in names:
+            raise UserError(
+                "two lists of one role",
+                where="dataset.input_files",
+                received=f"{catalog.splits[names[role]].source} and {split.source}, both {role}",
+                expected=f"one list for {role}; the last part of a list's name is its role",
+                remedy="Join them into one list, or rename one",
+            )
+        names[role] = name
+    return names

@@ -1,0 +1,57 @@
+"""From the settings of a data set to records by split."""
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from lrcn import datasets, settings
+from lrcn.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def lists_of(*files, **changes):
+    """Returns the settings of list files."""
+    keys = {"path_prepend_folder": None, "labels": None, "frame_format": "jpg"}
+    keys |= {"frame_step": 1, "fps": None} | changes
+    return settings.Lists(source="lists", input_files=tuple(map(str, files)), **keys)
+
+
+def records_of(dataset, **changes):
+    options = {"image_shape": None, "num_threads": 1, "seed": 0}
+    return datasets.records_of(dataset, **options | changes)
+
+
+def frames(folder, number=2, *, shade=0, suffix="png"):
+    """Writes a folder of frames; those of other shades have the same size in bytes."""
+    folder.mkdir(exist_ok=True)
+    for index in range(number):
+        picture = PIL.Image.fromarray(np.full((8, 8, 3), shade, np.uint8))
+        picture.save(folder / f"{index + 1}.{suffix}")
+    return folder
+
+
+def a_list(folder, name, *lines):
+    """Writes a list file and returns its path."""
+    file = folder / name
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return file
+
+
+def test_two_lists_of_one_role_are_refused(tmp_path, cache):
+    for name in ("a", "b", "c"):
+        frames(tmp_path / name)
+    files = [a_list(tmp_path, f"{name}.train", f"{name} 0") for name in ("a", "b")]
+    files.append(a_list(tmp_path, "c.val", "c 0"))
+    with pytest.raises(UserError) as caught:
+        records_of(lists_of(*files, frame_format="png"))
+    message = str(caught.value)
+    assert message.startswith("dataset.input_files: two lists of one role")
+    assert str(files[0]) in message and str(files[1]) in message and "train" in message
+    assert not cache.exists()
+    both = lists_of(files[0], files[2], frame_format="png")
+    assert list(records_of(both)) == ["train", "val"]
