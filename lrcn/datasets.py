@@ -14,7 +14,7 @@ from lrcn import settings as settings_lib
 from lrcn.data import catalog as catalog_lib
 from lrcn.data import check as check_lib
 from lrcn.data import clips as clips_lib
-from lrcn.data import lists, records, serialize
+from lrcn.data import lists, records, serialize, sources
 from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -180,7 +180,8 @@ def records_of(
     """Returns record files by split; what is no records yet is serialized into the cache.
 
     Every frame is stored, so one set of records serves every clip mode. The same data set asked
-    again is found by a key over its items (path, size and time of each file) and options.
+    again is found by a key over its items (path, and size and time of each file that is read) and
+    options.
 
     Args:
         dataset: The settings of the data set.
@@ -233,6 +234,7 @@ def _fingerprint(
 ) -> str:
     """Returns a key that changes with the items, their files and how they are stored."""
     digest = hashlib.sha256()
+    frame_format = getattr(dataset, "frame_format", "jpg")
     options = [records.FORMAT_VERSION, image_shape, dataset.frame_step, dataset.fps]
     options += [catalog.label_names, catalog.num_classes]
     if isinstance(dataset, settings_lib.MovingShapes):
@@ -240,16 +242,10 @@ def _fingerprint(
     digest.update(json.dumps(options).encode())
     for name, split in sorted(catalog.splits.items()):
         for item in split.items:
-            facts = [name, item.id, item.path, item.labels, item.captions, _stamp(item)]
+            facts = [name, item.id, item.path, item.labels, item.captions]
+            facts.append(sources.stamp(item, frame_format))
             digest.update(json.dumps(facts).encode())
     return digest.hexdigest()[:12]
-
-
-def _stamp(item: lists.Item) -> list[int]:
-    if item.kind == "array":
-        return []
-    status = pathlib.Path(item.path).stat()
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _by_role(catalog: lists.Catalog) -> dict[str, str]:

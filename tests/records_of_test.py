@@ -1,10 +1,13 @@
 """From the settings of a data set to records by split."""
 
+import os
+
 import numpy as np
 import PIL.Image
 import pytest
 
 from lrcn import datasets, settings
+from lrcn.data import images, records
 from lrcn.errors import UserError
 
 
@@ -55,3 +58,43 @@ def test_two_lists_of_one_role_are_refused(tmp_path, cache):
     assert not cache.exists()
     both = lists_of(files[0], files[2], frame_format="png")
     assert list(records_of(both)) == ["train", "val"]
+
+
+def rewritten(file, shade):
+    """Writes a frame of the same size in bytes anew, a second later."""
+    before = file.stat()
+    PIL.Image.fromarray(np.full((8, 8, 3), shade, np.uint8)).save(file)
+    assert file.stat().st_size == before.st_size
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+
+
+def test_changed_frames_are_serialized_anew(tmp_path):
+    folder = frames(tmp_path / "a", suffix="bmp")
+    dataset = lists_of(a_list(tmp_path, "x.train", "a 0"), frame_format="bmp")
+    found = [records_of(dataset), records_of(dataset)]
+    assert found[0] == found[1]
+    rewritten(folder / "2.bmp", shade=9)
+    found.append(records_of(dataset))
+    (folder / "2.bmp").rename(folder / "3.bmp")
+    (folder / "1.bmp").rename(folder / "2.bmp")
+    found.append(records_of(dataset))
+    (folder / "4.bmp").write_bytes((folder / "3.bmp").read_bytes())
+    found.append(records_of(dataset))
+    assert len({paths["train"] for paths in found}) == 4
+    for index, (number, shade) in enumerate([(2, 0), (2, 0), (2, 9), (2, 9), (3, 9)]):
+        stored = examples(found[index]["train"])[0]["frames"]
+        assert len(stored) == number
+        assert abs(int(images.decode(stored[-1])[0, 0, 0]) - shade) < 2
+
+
+def test_another_format_of_frames_is_serialized_anew(tmp_path):
+    frames(tmp_path / "a", suffix="bmp")
+    frames(tmp_path / "a", 3, suffix="png")
+    file = a_list(tmp_path, "x.train", "a 0")
+    found = [records_of(lists_of(file, frame_format=suffix)) for suffix in ("bmp", "png")]
+    assert [len(examples(paths["train"])[0]["frames"]) for paths in found] == [2, 3]
+
+
+def examples(path):
+    parsed = [records.parse_example(text) for text in records.open_records(path).serialized()]
+    return [{key: value.numpy() for key, value in example.items()} for example in parsed]

@@ -24,11 +24,10 @@ def frame_files(folder: str | pathlib.Path, frame_format: str = "jpg") -> list[p
         UserError: If there is none, or if numbered frames have a gap or repeat a number.
     """
     folder = pathlib.Path(folder)
-    suffix = _same_format(frame_format)
-    names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
-    kept = [name for name in names if _same_format(pathlib.PurePath(name).suffix) == suffix]
+    kept = names(folder, frame_format)
     if not kept:
-        others = sorted({pathlib.PurePath(name).suffix or name for name in names})
+        found = _files(folder)
+        others = sorted({pathlib.PurePath(name).suffix or name for name in found})
         raise errors.UserError(
             "folder without frames",
             where=folder,
@@ -38,9 +37,26 @@ def frame_files(folder: str | pathlib.Path, frame_format: str = "jpg") -> list[p
             if others
             else "Fill the folder, or leave the item out",
         )
-    kept.sort(key=natural_key)
     _check_numbers(folder, kept)
     return [folder / name for name in kept]
+
+
+def names(folder: str | pathlib.Path, frame_format: str = "jpg") -> list[str]:
+    """Returns the names of the frames in a folder in natural order, whatever their numbers.
+
+    `jpg` and `jpeg` are one format, in capitals or not; hidden files are no frames.
+    """
+    suffix = _same_format(frame_format)
+    kept = [
+        name
+        for name in _files(folder)
+        if _same_format(pathlib.PurePath(name).suffix) == suffix and not name.startswith(".")
+    ]
+    return sorted(kept, key=natural_key)
+
+
+def _files(folder: str | pathlib.Path) -> list[str]:
+    return [entry.name for entry in os.scandir(folder) if entry.is_file()]
 
 
 def _same_format(suffix: str) -> str:

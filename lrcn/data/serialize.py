@@ -14,7 +14,7 @@ import numpy as np
 
 from lrcn import errors, files
 from lrcn.data import clips as clips_lib
-from lrcn.data import lists, packing, records, tfds_metadata, video, writing
+from lrcn.data import lists, packing, records, sources, tfds_metadata, video, writing
 
 ON_ERROR = ("stop", "skip")
 
@@ -225,7 +225,7 @@ class _Job:
         strict = self.options.on_error == "stop" and self.options.short_videos != "skip"
         others = {
             "shards": len(present.shards) != self.options.shards,
-            "source": present.source.sha256 != _hash_of(self.split),
+            "source": present.source.sha256 != self._hash(),
             "skipped": bool(present.skipped) and strict,
         }
         return differences + [key for key, differs in others.items() if differs]
@@ -249,6 +249,9 @@ class _Job:
             settings["short_videos"] = options.short_videos
         drawn = options.shuffle or (mode is not None and mode.name != "iterative")
         return {**settings, "seed": options.seed} if drawn else settings
+
+    def _hash(self) -> str:
+        return _hash_of(self.split, self.options.frame_format)
 
     def run(self) -> Report:
         """Stores the split, unless it is there already."""
@@ -320,7 +323,7 @@ class _Job:
             frame_shape=(*sizes.pop(), 3) if len(sizes) == 1 else None,
             shards=tuple(shards),
             skipped=tuple(written.skipped),
-            source=records.Source(self.split.source, _hash_of(self.split)),
+            source=records.Source(self.split.source, self._hash()),
             ids=tuple(packed.item.id for packed in stored),
             groups=groups if any(groups) else (),
             labels=tuple(tuple(packed.item.labels) for packed in stored),
@@ -346,20 +349,15 @@ def _check_ids(split: lists.Split) -> None:
         places[item.id] = item.where
 
 
-def _hash_of(split: lists.Split) -> str:
-    """Returns the SHA-256 of what the items are, with the sizes of their files."""
+def _hash_of(split: lists.Split, frame_format: str) -> str:
+    """Returns the SHA-256 of what the items are, with sizes and times of their files."""
     digest = hashlib.sha256()
     for item in split.items:
         # A description of generated items stands in the source; a list may move.
         origin = split.source if item.kind == "array" else ""
         facts = [origin, item.id, item.path, item.kind, item.labels, item.captions, item.group]
-        digest.update(json.dumps([*facts, _size_of(item)]).encode())
+        digest.update(json.dumps([*facts, sources.stamp(item, frame_format)]).encode())
     return digest.hexdigest()
-
-
-def _size_of(item: lists.Item) -> int:
-    path = pathlib.Path(item.path)
-    return path.stat().st_size if item.kind in ("image", "video") and path.exists() else 0
 
 
 def _files_of(path: pathlib.Path) -> list[pathlib.Path]:

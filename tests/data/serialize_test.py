@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import os
 import threading
 import time
 
@@ -260,6 +261,20 @@ def test_a_failed_overwrite_leaves_the_old_records(folders, tmp_path, monkeypatc
         serialize.serialize(catalog(folders), tmp_path / "out", options=options)
     assert digest(tmp_path / "out") == before and records.verify(report.path) == []
     assert not [path for path in (tmp_path / "out").iterdir() if ".tmp" in path.name]
+
+
+@pytest.mark.parametrize("change", ["written anew", "added"])
+def test_records_of_frames_that_changed_are_refused(folders, tmp_path, change):
+    def run():
+        return serialize.serialize(catalog(folders), tmp_path / "out", options=EVERY)[0]
+
+    assert not run().reused and run().reused
+    frame = tmp_path / "clip2" / "8.jpg"
+    if change == "added":
+        (tmp_path / "clip2" / "9.jpg").write_bytes(frame.read_bytes())
+    else:
+        os.utime(frame, ns=(0, frame.stat().st_mtime_ns + 10**9))
+    assert "records that differ in source" in told(run)
 
 
 def test_equal_records_are_reused_and_others_refused(folders, tmp_path):
