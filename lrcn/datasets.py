@@ -103,7 +103,7 @@ def store_options(settings: settings_lib.SerializeSettings) -> serialize.StoreOp
     given = {key: value for key, value in given.items() if value is not None}
     return serialize.StoreOptions(
         mode=None if mode.name == "none" else clips_lib.ClipMode(mode.name, **given),
-        image_shape=settings.raw_image_shape,
+        image_shape=_stored_shape(settings.dataset, settings.raw_image_shape),
         frame_format=getattr(settings.dataset, "frame_format", "jpg"),
         frame_step=settings.dataset.frame_step,
         fps=settings.dataset.fps,
@@ -116,6 +116,13 @@ def store_options(settings: settings_lib.SerializeSettings) -> serialize.StoreOp
         overwrite=settings.overwrite,
         seed=settings.seed,
     )
+
+
+def _stored_shape(
+    dataset: settings_lib.Dataset, image_shape: tuple[int, ...] | None
+) -> tuple[int, ...] | None:
+    """Returns the shape of stored frames; what is rendered has the size that is asked for."""
+    return None if isinstance(dataset, settings_lib.MovingShapes) else image_shape
 
 
 def output_folder(dataset: settings_lib.Dataset, given: str | None) -> pathlib.Path:
@@ -196,8 +203,7 @@ def records_of(
         return given_records(dataset)
     catalog = catalog_of(dataset, seed=seed)
     names = _by_role(catalog)
-    if isinstance(dataset, settings_lib.MovingShapes):
-        image_shape = None  # rendered at the size that is asked for
+    image_shape = _stored_shape(dataset, image_shape)
     options = serialize.StoreOptions(
         mode=None,
         image_shape=image_shape,

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from lrcn import datasets, settings
-from lrcn.data import images, records
+from lrcn.data import images, records, serialize
 from lrcn.errors import UserError
 
 
@@ -98,3 +98,33 @@ def test_another_format_of_frames_is_serialized_anew(tmp_path):
 def examples(path):
     parsed = [records.parse_example(text) for text in records.open_records(path).serialized()]
     return [{key: value.numpy() for key, value in example.items()} for example in parsed]
+
+
+def shapes(**changes):
+    keys = {"kind": "auto", "train": 2, "val": 0, "test": 0, "size": 24, "num_frames": 2}
+    keys |= {"seed": 0, "frame_step": 1, "fps": None} | changes
+    return settings.MovingShapes(source="moving_shapes", **keys)
+
+
+def test_rendered_videos_keep_their_size_however_they_are_stored(tmp_path):
+    options = {
+        "clipframe_mode": settings.ClipframeMode("none"),
+        "output_folder": str(tmp_path),
+        "raw_image_shape": (240, 320, 3),
+        "num_threads": 1,
+        "num_items_per_thread": 2,
+        "do_shuffle": False,
+        "do_serialize": True,
+        "short_videos": "error",
+        "on_error": "stop",
+        "shards": 1,
+        "overwrite": False,
+        "seed": 0,
+        "traceback": False,
+    }
+    asked = settings.SerializeSettings(dataset=shapes(), **options)
+    catalog = datasets.catalog_of(asked.dataset)
+    (report,) = serialize.serialize(catalog, tmp_path / "r", options=datasets.store_options(asked))
+    paths = records_of(shapes(), image_shape=(240, 320, 3))
+    for path in (report.path, paths["train"]):
+        assert records.read_metadata(path).frame_shape == (24, 24, 3)
