@@ -150,7 +150,7 @@ def findings(settings: settings_lib.CheckSettings) -> list[check_lib.Finding]:
     """Returns everything that is wrong with a data set."""
     dataset = settings.dataset
     if isinstance(dataset, settings_lib.Records):
-        return check_lib.records(given_records(dataset))
+        return check_lib.records(given_records(dataset), num_threads=settings.num_threads)
     frame_format = getattr(dataset, "frame_format", "jpg")
     found: list[check_lib.Finding] = []
     if isinstance(dataset, settings_lib.Lists):
@@ -168,13 +168,22 @@ def findings(settings: settings_lib.CheckSettings) -> list[check_lib.Finding]:
 
 
 def given_records(dataset: settings_lib.Records) -> dict[str, pathlib.Path]:
-    """Returns the files of `dataset=records` by split.
+    """Returns the files of `dataset=records` by split, whether they exist or not.
 
     Raises:
-        UserError: No file is given, or one does not exist.
+        UserError: No file is given.
     """
     found = {split: getattr(dataset, split) for split in SPLITS}
-    return {split: pathlib.Path(path).absolute() for split, path in found.items() if path}
+    given = {split: pathlib.Path(path).absolute() for split, path in found.items() if path}
+    if not given:
+        raise UserError(
+            "no records are given",
+            where="dataset",
+            received="dataset=records alone",
+            expected=" | ".join(f"dataset.{split}=FILE" for split in SPLITS),
+            remedy="Name the .tfrecord of one split at least",
+        )
+    return given
 
 
 def records_of(

@@ -128,3 +128,23 @@ def test_rendered_videos_keep_their_size_however_they_are_stored(tmp_path):
     paths = records_of(shapes(), image_shape=(240, 320, 3))
     for path in (report.path, paths["train"]):
         assert records.read_metadata(path).frame_shape == (24, 24, 3)
+
+
+def ready(**changes):
+    keys = {"train": None, "val": None, "test": None} | changes
+    return settings.Records(source="records", **keys)
+
+
+def test_records_without_any_file_are_refused():
+    with pytest.raises(UserError, match=r"^dataset: no records are given.*dataset\.train=FILE"):
+        records_of(ready())
+
+
+def test_records_are_checked_by_as_many_threads_as_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        datasets.check_lib, "records", lambda paths, *, num_threads: asked.append(num_threads)
+    )
+    check = {"report": None, "seed": 0, "traceback": False}
+    datasets.findings(settings.CheckSettings(ready(val="a"), num_threads=7, **check))
+    assert asked == [7]
