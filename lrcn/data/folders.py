@@ -10,13 +10,15 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from lrcn.data import grouping, lists
+from lrcn.data import frames, grouping, lists
 from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 SHOWN = 5
+_NO_MEDIA = "being neither video nor image"
+_BESIDE_VIDEOS = "being images beside videos"
 
 
 def folder(
@@ -31,9 +33,10 @@ def folder(
 ) -> lists.Catalog:
     """Reads a folder that holds a folder per class; class names are the sorted folder names.
 
-    An item is a video, an image, or a folder of frames, anywhere below its class folder. Items of
-    one group stay in one split. `val_groups` and `test_groups` fill their splits alone; what is
-    left is parted among the other splits by their fractions.
+    An item is a video, an image, or a folder of frames, anywhere below its class folder; in a
+    folder below it that holds videos, images (a poster) are no items. Items of one group stay in
+    one split. `val_groups` and `test_groups` fill their splits alone; what is left is parted among
+    the other splits by their fractions.
 
     Args:
         root: The folder.
@@ -112,22 +115,21 @@ def _visible(folder_path: pathlib.Path) -> list[pathlib.Path]:
 
 def _found(class_folder: pathlib.Path, frame_format: str) -> list[tuple[pathlib.Path, str]]:
     """Returns the items of a class as `(path, kind)`."""
-    ignored: list[pathlib.Path] = []
-    found = list(_walk(class_folder, frame_format, ignored))
-    if ignored:
-        names = ", ".join(path.name for path in ignored[:SHOWN])
+    left_out: dict[str, list[pathlib.Path]] = {}
+    found = list(_walk(class_folder, frame_format, left_out))
+    for reason, paths in left_out.items():
+        names = ", ".join(path.name for path in paths[:SHOWN])
+        more = ", ..." if len(paths) > SHOWN else ""
         log.warning(
-            "%s: %d files are neither video nor image and are left out: %s%s",
-            class_folder,
-            len(ignored),
-            names,
-            ", ..." if len(ignored) > SHOWN else "",
+            "%s: %d files are left out, %s: %s%s", class_folder, len(paths), reason, names, more
         )
     if not found:
         raise UserError(
             "class folder without items",
             where=class_folder,
-            received="an empty folder" if not ignored else f"only files such as {ignored[0].name}",
+            received=f"only files such as {left_out[_NO_MEDIA][0].name}"
+            if _NO_MEDIA in left_out
+            else "an empty folder",
             expected="videos, images, or folders of frames",
             remedy="Fill it, or move it out of dataset.root",
         )
@@ -135,25 +137,54 @@ def _found(class_folder: pathlib.Path, frame_format: str) -> list[tuple[pathlib.
 
 
 def _walk(
-    folder_path: pathlib.Path, frame_format: str, ignored: list[pathlib.Path]
+    folder_path: pathlib.Path,
+    frame_format: str,
+    left_out: dict[str, list[pathlib.Path]],
+    *,
+    beside_videos: bool = False,
 ) -> Iterator[tuple[pathlib.Path, str]]:
+    """Yields the items in a folder; other files join those that are left out for a reason."""
     for entry in _visible(folder_path):
         if entry.is_dir():
-            if _holds_frames(entry, frame_format):
+            has_videos = bool(_video_stems(entry, frame_format))
+            if frames.names(entry, frame_format) and not has_videos:
                 yield entry, "frames"
             else:
-                yield from _walk(entry, frame_format, ignored)
+                _refuse_mixture(entry, frame_format)
+                yield from _walk(entry, frame_format, left_out, beside_videos=has_videos)
             continue
         try:
-            yield entry, lists.kind_of(entry, frame_format)
+            kind = lists.kind_of(entry, frame_format)
         except UserError:
-            ignored.append(entry)
+            left_out.setdefault(_NO_MEDIA, []).append(entry)
+            continue
+        if kind == "image" and beside_videos:
+            left_out.setdefault(_BESIDE_VIDEOS, []).append(entry)
+        else:
+            yield entry, kind
 
 
-def _holds_frames(folder_path: pathlib.Path, frame_format: str) -> bool:
-    suffix = "." + frame_format.lower().lstrip(".")
-    suffixes = {suffix, ".jpeg"} if suffix == ".jpg" else {suffix}
-    return any(entry.suffix.lower() in suffixes for entry in _visible(folder_path))
+def _video_stems(folder_path: pathlib.Path, frame_format: str) -> set[str]:
+    """Returns the names of the videos in a folder, without their suffixes."""
+    suffixes = {f".{suffix}" for suffix in lists.VIDEO_SUFFIXES}
+    suffixes -= {"." + frame_format.lower().lstrip(".")}
+    entries = _visible(folder_path)
+    return {entry.stem for entry in entries if entry.suffix.lower() in suffixes}
+
+
+def _refuse_mixture(folder_path: pathlib.Path, frame_format: str) -> None:
+    """Refuses videos beside a series of numbered frames; a video's poster is no such series."""
+    stems = _video_stems(folder_path, frame_format)
+    names = frames.names(folder_path, frame_format)
+    names = [name for name in names if pathlib.PurePath(name).stem not in stems]
+    if stems and len(names) > 1 and frames.numbers(names):
+        raise UserError(
+            "a folder of videos and of frames",
+            where=folder_path,
+            received=f"a video {min(stems)}, and {names[0]} to {names[-1]}",
+            expected="either videos, or the numbered frames of one video",
+            remedy="Move the frames into a folder of their own, or take them away",
+        )
 
 
 def _item(

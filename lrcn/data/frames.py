@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+from collections.abc import Sequence
 
 from lrcn import errors
 
@@ -64,18 +65,21 @@ def _same_format(suffix: str) -> str:
     return "jpg" if suffix == "jpeg" else suffix
 
 
-def _check_numbers(folder: pathlib.Path, names: list[str]) -> None:
-    """Refuses a gap or repetition in the last number of names that are otherwise alike."""
+def numbers(names: Sequence[str]) -> list[int] | None:
+    """Returns the last number in each name if the names are otherwise alike, else None."""
     stems = [pathlib.PurePath(name).stem for name in names]
     found = [list(_NUMBER.finditer(stem)) for stem in stems]
     if not all(found):
-        return
+        return None
     last = [matches[-1] for matches in found]
-    frames = {(stem[: m.start()], stem[m.end() :]) for stem, m in zip(stems, last, strict=True)}
-    if len(frames) > 1:
-        return
-    numbers = [int(match.group()) for match in last]
-    for name, before, number in zip(names[1:], numbers, numbers[1:], strict=False):
+    others = {(stem[: m.start()], stem[m.end() :]) for stem, m in zip(stems, last, strict=True)}
+    return None if len(others) > 1 else [int(match.group()) for match in last]
+
+
+def _check_numbers(folder: pathlib.Path, names: list[str]) -> None:
+    """Refuses a gap or repetition in the last number of names that are otherwise alike."""
+    found = numbers(names) or []
+    for name, before, number in zip(names[1:], found, found[1:], strict=False):
         if number != before + 1:
             what = "frame number stands twice" if number == before else "gap in frame numbers"
             raise errors.UserError(

@@ -54,6 +54,52 @@ def test_items_are_videos_images_and_folders_of_frames_at_any_depth(tmp_path, ca
     assert "notes.txt" in caplog.text
 
 
+def kinds(root, **options):
+    items = folders.folder(root, fractions=(1, 0, 0), **options).splits["train"].items
+    return {item.id: item.kind for item in items}
+
+
+def empty(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("frame_format", ["jpg", "jpeg", "JPG"])
+def test_jpg_and_jpeg_are_one_format_of_frames(tmp_path, frame_format):
+    empty(tmp_path / "run" / "a" / "1.jpg", tmp_path / "run" / "b" / "1.JPEG")
+    assert kinds(tmp_path, frame_format=frame_format) == {"run/a": "frames", "run/b": "frames"}
+
+
+def test_frames_may_have_the_suffix_of_videos(tmp_path):
+    empty(tmp_path / "run" / "a" / "1.gif", tmp_path / "run" / "a" / "2.gif")
+    assert kinds(tmp_path, frame_format="gif") == {"run/a": "frames"}
+
+
+@pytest.mark.parametrize("poster", ["poster.jpg", "1.jpg", "film1.jpg", "poster.png"])
+def test_a_poster_does_not_hide_the_videos_beside_it(tmp_path, caplog, poster):
+    folder = tmp_path / "run" / "takes"
+    empty(folder / "film1.mp4", folder / "film2.mp4", folder / poster)
+    assert kinds(tmp_path) == {"run/takes/film1.mp4": "video", "run/takes/film2.mp4": "video"}
+    assert f"images beside videos: {poster}" in caplog.text
+
+
+def test_a_picture_of_each_video_is_no_series_of_frames(tmp_path):
+    folder = tmp_path / "run" / "takes"
+    for number in (1, 2, 3):
+        empty(folder / f"film{number}.mp4", folder / f"film{number}.jpg")
+    assert set(kinds(tmp_path).values()) == {"video"} and len(kinds(tmp_path)) == 3
+
+
+def test_a_folder_of_videos_and_of_frames_is_refused(tmp_path):
+    folder = tmp_path / "run" / "takes"
+    empty(folder / "film.mp4", *(folder / f"{number}.jpg" for number in (1, 2, 10)))
+    with pytest.raises(errors.UserError) as caught:
+        kinds(tmp_path)
+    assert f"{folder}: a folder of videos and of frames" in str(caught.value)
+    assert "Received: a video film, and 1.jpg to 10.jpg" in str(caught.value)
+
+
 def test_groups_are_never_parted_and_every_split_has_its_share(persons):
     found = folders.folder(persons, groups=r"/([a-z]+)_", fractions=(0.6, 0.2, 0.2))
     groups = {name: {item.group for item in split.items} for name, split in found.splits.items()}
