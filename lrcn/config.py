@@ -19,16 +19,6 @@ from lrcn.errors import UsageError, UserError
 
 # Groups that are told apart by a key of their own, not by a dataclass alone.
 _DISCRIMINATORS = ("name", "source")
-_POSITIVE = {
-    "units", "layers", "num_frames_per_clip", "size", "num_frames", "frame_step", "fps", "epochs",
-    "batch_size", "num_threads", "num_items_per_thread", "shards", "learning_rate", "lr_mult",
-    "clipnorm", "decay_steps", "decay_rate", "top_k", "patience", "alpha",
-}  # fmt: skip
-_NOT_NEGATIVE = {
-    "weight_decay", "momentum", "warmup_steps", "min_delta", "train", "val", "test", "val_groups",
-    "final_rate", "seed",
-}  # fmt: skip
-_SHARES = {"dropout", "dropout_in", "dropout_out"}
 _PATHS = {
     "moving_shapes": (),
     "lists": ("input_files", "path_prepend_folder", "labels"),
@@ -155,6 +145,8 @@ def _build(kind: type, plain: Any, *, key: str, choices: dict[str, str]) -> Any:
         name: _convert(hints[name], value, key=f"{key}.{name}" if key else name, choices=choices)
         for name, value in plain.items()
     }
+    for name, value in plain.items():
+        _check_range(fields[name], hints[name], value, key=f"{key}.{name}" if key else name)
     for name, field in fields.items():
         if name not in values and field.default is dataclasses.MISSING:
             full = f"{key}.{name}" if key else name
@@ -264,19 +256,17 @@ def _convert_scalar(hint: type, value: Any, *, key: str) -> Any:
     elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         names = {int: "a whole number", float: "a number", bool: "true | false", str: "text"}
         raise _misfit(key, value, names[hint])
-    if number:
-        _check_range(key, value)
     return value
 
 
-def _check_range(key: str, value: float) -> None:
-    name = key.rpartition(".")[2]
-    if name in _POSITIVE and not value > 0:
-        raise _misfit(key, value, "more than 0")
-    if name in _NOT_NEGATIVE and not value >= 0:
-        raise _misfit(key, value, "0 or more")
-    if name in _SHARES and not 0 <= value < 1:
-        raise _misfit(key, value, "from 0 to below 1")
+def _check_range(field: dataclasses.Field, hint: Any, value: Any, *, key: str) -> None:
+    """Refuses a number, or one of several, that is not in the range of its field."""
+    allowed = field.metadata.get(settings_lib.RANGE)
+    numbers = value if isinstance(value, (list, tuple)) else [value]
+    if allowed is None or value is None or all(map(allowed.holds, numbers)):
+        return
+    expected = f"{allowed} | null" if type(None) in typing.get_args(hint) else str(allowed)
+    raise _misfit(key, value, expected)
 
 
 def _misfit(key: str, value: Any, expected: str, *, good: object = None) -> UserError:

@@ -1,12 +1,51 @@
 """The settings of every verb as typed plain values.
 
-Every dataclass here mirrors a file of `conf/`; its fields are the public keys.
+Every dataclass here mirrors a file of `conf/`; its fields are the public keys, and beside each
+number stands what it may be.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+import math
+from typing import Any, Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """What a number may be: from `low` to `high`, without the ends that are open."""
+
+    low: float = 0
+    high: float | None = None
+    low_is_open: bool = False
+    high_is_open: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Tells whether a value is finite and in the range."""
+        high = math.inf if self.high is None else self.high
+        inside = self.low <= value <= high and math.isfinite(value)
+        at_open_end = (self.low_is_open and value == self.low) or (
+            self.high_is_open and value == self.high
+        )
+        return inside and not at_open_end
+
+    def __str__(self) -> str:
+        if self.high is None:
+            return f"more than {self.low}" if self.low_is_open else f"{self.low} or more"
+        return f"from {self.low} to {'below ' if self.high_is_open else ''}{self.high}"
+
+
+_POSITIVE = Range(low_is_open=True)
+_NOT_NEGATIVE = Range()
+_SHARE = Range(high=1)
+_DROPOUT = Range(high=1, high_is_open=True)
+_SEED = Range(high=2**32 - 1)
+RANGE = "range"  # the key of a field's metadata
+
+
+def _in(allowed: Range, **default: Any) -> Any:
+    """Returns a field whose number, or each of whose numbers, is in a range."""
+    return dataclasses.field(metadata={RANGE: allowed}, **default)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,10 +53,10 @@ class LstmWorkflow:
     """Keys of `workflow=lstm`."""
 
     name: Literal["lstm"]
-    units: int
-    layers: int
-    dropout_in: float | None
-    dropout_out: float
+    units: int = _in(_POSITIVE)
+    layers: int = _in(_POSITIVE)
+    dropout_in: float | None = _in(_DROPOUT)
+    dropout_out: float = _in(_DROPOUT)
     loss: Literal["every_step", "pooled"]
 
 
@@ -26,7 +65,7 @@ class SingleframeWorkflow:
     """Keys of `workflow=singleframe`."""
 
     name: Literal["singleframe"]
-    dropout_out: float
+    dropout_out: float = _in(_DROPOUT)
     loss: Literal["every_step", "pooled"]
 
 
@@ -35,7 +74,7 @@ class ClipframeMode:
     """Keys of `clipframe_mode`; None where `auto` leaves the choice to the records or the run."""
 
     name: Literal["auto", "none", "rand_frames", "rand_clips", "iterative"]
-    num_frames_per_clip: int | None = None
+    num_frames_per_clip: int | None = _in(_POSITIVE, default=None)
     clip_offset_or_num: int | None = None
     tail: Literal["drop", "align"] | None = None
 
@@ -52,8 +91,8 @@ class Pooling:
 class Frames:
     """Keys of every data set that is decoded from media."""
 
-    frame_step: int
-    fps: float | None
+    frame_step: int = _in(_POSITIVE)
+    fps: float | None = _in(_POSITIVE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,12 +101,12 @@ class MovingShapes(Frames):
 
     source: Literal["moving_shapes"]
     kind: Literal["auto", "motion", "stills"]
-    train: int
-    val: int
-    test: int
-    size: int
-    num_frames: int
-    seed: int
+    train: int = _in(_NOT_NEGATIVE)
+    val: int = _in(_NOT_NEGATIVE)
+    test: int = _in(_NOT_NEGATIVE)
+    size: int = _in(_POSITIVE)
+    num_frames: int = _in(_POSITIVE)
+    seed: int = _in(_SEED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,7 +127,7 @@ class Folder(Frames):
     source: Literal["folder"]
     root: str
     groups: str | None
-    fractions: tuple[float, ...]
+    fractions: tuple[float, ...] = _in(_SHARE)
     val_groups: tuple[str, ...] | None
     test_groups: tuple[str, ...] | None
     frame_format: str
@@ -103,7 +142,7 @@ class Ucf101(Frames):
     lists: str
     split: Literal[1, 2, 3]
     classes: tuple[str, ...] | None
-    val_groups: int
+    val_groups: int = _in(_NOT_NEGATIVE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -143,8 +182,8 @@ class Backbone:
     name: Literal["small", "resnet50", "efficientnet_v2", "vgg16"]
     weights: str | None
     layer: str | None
-    trainable: bool | int | None
-    image_size: tuple[int, ...]
+    trainable: bool | int | None = _in(_NOT_NEGATIVE)
+    image_size: tuple[int, ...] = _in(_POSITIVE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -152,7 +191,7 @@ class MobileNet(Backbone):
     """Keys of `backbone=mobilenet`."""
 
     name: Literal["mobilenet"]
-    alpha: float
+    alpha: float = _in(_POSITIVE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,7 +199,7 @@ class AlexNet(Backbone):
     """Keys of `backbone=hybrid|alexnet|caffenet`."""
 
     name: Literal["hybrid", "alexnet", "caffenet"]
-    dropout: float
+    dropout: float = _in(_DROPOUT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,11 +217,11 @@ class Optimizer:
     """Keys of `optimizer`."""
 
     name: Literal["sgd", "adam", "rmsprop"]
-    learning_rate: float
-    weight_decay: float
-    lr_mult: float
-    clipnorm: float | None
-    momentum: float = 0.0
+    learning_rate: float = _in(_POSITIVE)
+    weight_decay: float = _in(_NOT_NEGATIVE)
+    lr_mult: float = _in(_POSITIVE)
+    clipnorm: float | None = _in(_POSITIVE)
+    momentum: float = _in(_SHARE, default=0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,10 +229,10 @@ class Schedule:
     """Keys of `schedule`, in optimizer steps."""
 
     name: Literal["constant", "exponential", "staircase", "cosine"]
-    warmup_steps: int
-    decay_steps: int | None = None
-    decay_rate: float | None = None
-    final_rate: float = 0.0
+    warmup_steps: int = _in(_NOT_NEGATIVE)
+    decay_steps: int | None = _in(_POSITIVE, default=None)
+    decay_rate: float | None = _in(_POSITIVE, default=None)
+    final_rate: float = _in(_SHARE, default=0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,8 +240,8 @@ class Callbacks:
     """Keys of `callbacks`."""
 
     monitor: Literal["video_accuracy", "video_top5", "clip_accuracy", "loss", "video_map"]
-    patience: int | None
-    min_delta: float
+    patience: int | None = _in(_POSITIVE)
+    min_delta: float = _in(_NOT_NEGATIVE)
     tensorboard: bool
 
 
@@ -220,16 +259,16 @@ class TrainSettings:
     schedule: Schedule
     callbacks: Callbacks
     name: str
-    epochs: int
-    batch_size: int
+    epochs: int = _in(_POSITIVE)
+    batch_size: int = _in(_POSITIVE)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
-    seed: int
+    seed: int = _in(_SEED)
     resume: str | None
     init: str | None
     class_weights: Literal["balanced"] | None
     short_videos: Literal["error", "loop"]
-    raw_image_shape: tuple[int, ...] | None
-    num_threads: int
+    raw_image_shape: tuple[int, ...] | None = _in(_POSITIVE)
+    num_threads: int = _in(_POSITIVE)
     evaluate: tuple[str, ...]
     traceback: bool
 
@@ -241,16 +280,16 @@ class SerializeSettings:
     dataset: Dataset
     clipframe_mode: ClipframeMode
     output_folder: str | None
-    raw_image_shape: tuple[int, ...] | None
-    num_threads: int
-    num_items_per_thread: int
+    raw_image_shape: tuple[int, ...] | None = _in(_POSITIVE)
+    num_threads: int = _in(_POSITIVE)
+    num_items_per_thread: int = _in(_POSITIVE)
     do_shuffle: bool
     do_serialize: bool
     short_videos: Literal["error", "loop", "skip"]
     on_error: Literal["stop", "skip"]
-    shards: int
+    shards: int = _in(_POSITIVE)
     overwrite: bool
-    seed: int
+    seed: int = _in(_SEED)
     traceback: bool
 
 
@@ -260,8 +299,8 @@ class CheckSettings:
 
     dataset: Dataset
     report: str | None
-    num_threads: int
-    seed: int
+    num_threads: int = _in(_POSITIVE)
+    seed: int = _in(_SEED)
     traceback: bool
 
 
@@ -275,10 +314,10 @@ class EvaluateSettings:
     augment: Augment
     run: str
     split: Literal["train", "val", "test"] | None
-    batch_size: int | None
+    batch_size: int | None = _in(_POSITIVE)
     short_videos: Literal["error", "loop"] | None
-    seed: int
-    num_threads: int
+    seed: int = _in(_SEED)
+    num_threads: int = _in(_POSITIVE)
     checkpoint: Literal["best", "last"]
     traceback: bool
 
@@ -292,12 +331,12 @@ class PredictSettings:
     augment: Augment
     run: str
     input: tuple[str, ...]
-    top_k: int
+    top_k: int = _in(_POSITIVE)
     overlay: str | None
     frame_format: str
-    batch_size: int | None
+    batch_size: int | None = _in(_POSITIVE)
     checkpoint: Literal["best", "last"]
-    seed: int
+    seed: int = _in(_SEED)
     traceback: bool
 
 

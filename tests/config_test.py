@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import typing
 
 import hydra
 import pytest
@@ -94,6 +95,53 @@ def test_misfits_name_key_received_and_expected(override, expected):
         typed("train", override)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("optimizer.momentum=5", "from 0 to 1"),
+        ("optimizer.clipnorm=0", "more than 0 | null"),
+        ("optimizer.learning_rate=nan", "more than 0"),
+        ("schedule.final_rate=7", "from 0 to 1"),
+        ("schedule.warmup_steps=-1", "0 or more"),
+        ("backbone.image_size=[64,0]", "more than 0"),
+        ("backbone.trainable=-1", "0 or more | null"),
+        ("dataset.train=-1", "0 or more"),
+        ("seed=4294967296", "from 0 to 4294967295"),
+    ],
+)
+def test_numbers_out_of_range_name_key_received_expected_and_remedy(override, expected):
+    key, _, value = override.partition("=")
+    members = ["optimizer=sgd", "schedule=cosine"]
+    with pytest.raises(UserError) as caught:
+        typed("train", *members, override)
+    error = caught.value
+    assert (error.where, error.expected, error.exit_code) == (key, expected, 1)
+    assert str(error.received).replace(" ", "") == value
+    assert error.remedy
+
+
+def test_shares_of_a_folder_are_shares():
+    with pytest.raises(UserError, match=r"dataset\.fractions.*from 0 to 1"):
+        typed("train", "dataset=folder", "dataset.root=a", "dataset.fractions=[2,-1,0]")
+
+
+def types_in(hint):
+    """Returns a type and all types that it is made of."""
+    return {hint}.union(*map(types_in, typing.get_args(hint)))
+
+
+def test_every_number_has_its_range_beside_it():
+    without = {
+        field.name
+        for kind in vars(settings).values()
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind is not settings.Range
+        for field in dataclasses.fields(kind)
+        if {int, float} & types_in(typing.get_type_hints(kind)[field.name])
+        and settings.RANGE not in field.metadata
+    }
+    assert without == {"clip_offset_or_num"}  # a gap or a number of clips, as the mode has it
 
 
 def test_resume_and_init_exclude_each_other():
