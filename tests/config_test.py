@@ -192,6 +192,25 @@ def test_experiments_compose_and_say_what_they_are(experiment):
         assert word in text
 
 
+def test_debugging_is_fast_and_serves_every_data_set():
+    values = typed("train", "debug=fast")
+    assert values.epochs == 1
+    assert values.dataset.train + values.dataset.val + values.dataset.test <= 40
+    assert values.dataset.val >= 8  # each of the classes
+    assert typed("train", "debug=fast", "dataset.train=5").dataset.train == 5
+    for dataset in ("dataset=lists", "dataset.input_files=[a]"), ("dataset=records",):
+        assert typed("train", "debug=fast", *dataset) == dataclasses.replace(
+            typed("train", *dataset),
+            epochs=1,
+            batch_size=4,
+            traceback=True,
+            callbacks=typed("train", "callbacks=minimal").callbacks,
+        )
+    places = ["dataset.videos=a", "dataset.lists=b"]
+    values = typed("train", "experiment=ucf101_5", "debug=fast", *places)
+    assert (values.dataset.source, values.dataset.frame_step) == ("ucf101", 2)
+
+
 @pytest.mark.parametrize("experiment", ["ucf101_rgb_singleframe", "ucf101_rgb_lrcn"])
 def test_recipes_of_the_paper(experiment):
     values = typed("train", f"experiment={experiment}", "dataset.videos=a", "dataset.lists=b")
