@@ -225,11 +225,6 @@ def shard_names(path: str | pathlib.Path, shards: int) -> list[str]:
     return [f"{name}-{index:05d}-of-{shards:05d}" for index in range(shards)]
 
 
-def shard_paths(path: str | pathlib.Path) -> tuple[pathlib.Path, ...]:
-    """Returns the files of finished records, in order."""
-    return open_records(path).shards
-
-
 def write_metadata(path: str | pathlib.Path, metadata: Metadata) -> None:
     """Writes the `.size` file of the records at `path`, a key a line."""
     values = dataclasses.asdict(metadata)

@@ -100,7 +100,6 @@ def serialize(
     output_folder: str | pathlib.Path,
     *,
     options: StoreOptions,
-    prefix: str = "",
 ) -> list[Report]:
     """Stores every split of a data set as records with metadata.
 
@@ -112,7 +111,6 @@ def serialize(
         catalog: The data set.
         output_folder: Where the records go; it is created.
         options: How they are stored.
-        prefix: Put before the names of the splits.
 
     Raises:
         UserError: If an item is bad (and `on_error` is `stop`), videos are shorter than a clip,
@@ -120,7 +118,7 @@ def serialize(
     """
     folder = pathlib.Path(output_folder)
     splits = catalog.splits.values()
-    jobs = [_Job(catalog, split, folder / f"{prefix}{split.name}", options) for split in splits]
+    jobs = [_Job(catalog, split, folder / split.name, options) for split in splits]
     for job in jobs:
         job.check()
     with writing.telling_errors(folder), _new_folder(folder):

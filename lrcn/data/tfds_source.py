@@ -265,7 +265,7 @@ def _items(builder: Any, fields: _Fields, spec: str) -> Iterator[lists.Item]:
 
 
 def _item(features: Any, fields: _Fields, place: _Place, number: int) -> lists.Item:
-    example = _parsed(features, fields, place)
+    example = _parsed(features, place)
     where = f"{place.file}#{number}"
     name = f"{pathlib.Path(place.file).name}#{number}"
     if fields.id:
@@ -286,7 +286,7 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(np.char.decode(np.ravel(np.asarray(value, dtype=bytes)), "utf-8").tolist())
 
 
-def _parsed(features: Any, fields: _Fields, place: _Place) -> dict[str, Any]:
+def _parsed(features: Any, place: _Place) -> dict[str, Any]:
     """Returns the features of a record as arrays; frames stay encoded."""
     import tensorflow as tf
     import tensorflow_datasets
@@ -313,7 +313,7 @@ def _parsed(features: Any, fields: _Fields, place: _Place) -> dict[str, Any]:
 
 def _frames(features: Any, fields: _Fields, place: _Place) -> Iterator[np.ndarray]:
     """Decodes the frames of an item one at a time, `[height, width, 3] uint8`."""
-    encoded = _parsed(features, fields, place)[fields.frames]
+    encoded = _parsed(features, place)[fields.frames]
     for number, data in enumerate(np.ravel(np.asarray(encoded, dtype=object))):
         try:
             with PIL.Image.open(io.BytesIO(data)) as image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -240,19 +240,3 @@ def count_frames(
         return len(timeline.kept(frame_step=frame_step, fps=fps))
     none = np.zeros([0], np.int64)
     return read(item, reading, lambda n: none).count if item.kind != "image" else 1
-
-
-def jpeg_frames(
-    item: lists.Item,
-    *,
-    indices: Sequence[int] | None = None,
-    image_shape: tuple[int, int, int] | None = None,
-    frame_format: str = "jpg",
-    frame_step: int = 1,
-    fps: float | None = None,
-    quality: int = 95,
-) -> list[bytes]:
-    """Returns the frames at `indices` (all if None) as JPEGs; see `read`."""
-    reading = Reading(image_shape, frame_format, frame_step, fps, quality)
-    choose = None if indices is None else lambda n: np.asarray(indices, np.int64)
-    return read(item, reading, choose).jpegs

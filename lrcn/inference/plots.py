@@ -136,7 +136,7 @@ def curves(
 
     Args:
         path: The PNG to write.
-        history: A row an epoch, as `read_history` gives; epochs are shown from 1.
+        history: A row an epoch, as `read_history` gives; the first one is epoch 1.
         monitor: The column that decides which epoch is best, a loss by its lowest value; by
             default the validation accuracy of the task.
     """
@@ -173,11 +173,7 @@ def _columns(history: Sequence[Mapping[str, float]], endings: Sequence[str]) -> 
 
 
 def _epochs(history: Sequence[Mapping[str, float]]) -> list[int]:
-    zero_based = any(row.get("epoch") == 0 for row in history)
-    return [
-        int(row.get("epoch", index if zero_based else index + 1)) + zero_based
-        for index, row in enumerate(history)
-    ]
+    return [int(row.get("epoch", number)) for number, row in enumerate(history, start=1)]
 
 
 def _best_epoch(

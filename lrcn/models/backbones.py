@@ -103,11 +103,6 @@ def default_layer(name: str, workflow: str) -> str:
     return wanted if wanted in names else names[0]
 
 
-def image_size(name: str) -> tuple[int, int]:
-    """Returns a backbone's own frame height and width in pixels."""
-    return _architecture(name).image_size
-
-
 def contract_of(model: keras.Model) -> dict:
     """Returns the input contract (height, width, channel_order, scale, mean, std) of a model.
 
@@ -126,11 +121,6 @@ def contract_of(model: keras.Model) -> dict:
         expected="a model made by lrcn.models",
         remedy="Give a checkpoint that `lrcn train` wrote",
     )
-
-
-def blocks_of(model: keras.Model, name: str) -> list[list[keras.layers.Layer]]:
-    """Returns the layers with weights of a backbone, grouped into blocks from input to output."""
-    return _blocks(model, _architecture(name))
 
 
 def _architecture(name: str) -> Architecture:

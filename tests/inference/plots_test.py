@@ -65,7 +65,6 @@ def test_the_best_epoch_of_a_loss_is_the_lowest():
 
 
 def test_epochs_are_shown_from_one():
-    assert plots._epochs([{"epoch": 0}, {"epoch": 1}]) == [1, 2]
     assert plots._epochs([{"epoch": 1}, {"epoch": 2}]) == [1, 2]
     assert plots._epochs([{"loss": 1}, {"loss": 2}]) == [1, 2]
 
