@@ -1,7 +1,8 @@
 """The settings of every verb as typed plain values.
 
 Every dataclass here mirrors a file of `conf/`; its fields are the public keys, and beside each
-number stands what it may be.
+number stands what it may be. A key that is added later needs the default that settings stored
+without it had.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class LstmWorkflow:
     dropout_in: float | None = _in(_DROPOUT)
     dropout_out: float = _in(_DROPOUT)
     loss: Literal["every_step", "pooled"]
+    initializer: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +69,7 @@ class SingleframeWorkflow:
     name: Literal["singleframe"]
     dropout_out: float = _in(_DROPOUT)
     loss: Literal["every_step", "pooled"]
+    initializer: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +203,7 @@ class AlexNet(Backbone):
 
     name: Literal["hybrid", "alexnet", "caffenet"]
     dropout: float = _in(_DROPOUT)
+    initializer: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,6 +226,7 @@ class Optimizer:
     lr_mult: float = _in(_POSITIVE)
     clipnorm: float | None = _in(_POSITIVE)
     momentum: float = _in(_SHARE, default=0.0)
+    bias_lr_mult: float = _in(_POSITIVE, default=1.0)
 
 
 @dataclasses.dataclass(frozen=True)

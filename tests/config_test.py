@@ -176,6 +176,21 @@ def test_changed_keys_are_dotted():
     assert config.changed_keys(old, new) == ["epochs", "workflow.units"]
 
 
+def test_settings_stored_before_a_key_was_added_still_serve():
+    values = typed("train", "backbone=hybrid")
+    plain = json.loads(json.dumps(config.to_plain(values)))
+    for group, key in (
+        ("optimizer", "bias_lr_mult"),
+        ("workflow", "initializer"),
+        ("backbone", "initializer"),
+    ):
+        del plain[group][key]
+    assert config.from_plain("train", plain) == values
+    assert config.changed_keys(plain, config.to_plain(values)) == []
+    changed = config.to_plain(typed("train", "backbone=hybrid", "optimizer.bias_lr_mult=2"))
+    assert config.changed_keys(plain, changed) == ["optimizer.bias_lr_mult"]
+
+
 def test_dicts_of_splits():
     values = typed("train", "dataset=tfds", "dataset.name=a", "+dataset.splits={train: x}")
     assert values.dataset.splits == {"train": "x"}
@@ -220,6 +235,10 @@ def test_recipes_of_the_paper(experiment):
         0.9,
         5e-3,
     )
+    assert optimizer.bias_lr_mult == 2
+    assert values.backbone.initializer == "gaussian_0.01"
+    head = {"singleframe": "gaussian_0.01", "lstm": "uniform_0.01"}
+    assert values.workflow.initializer == head[values.workflow.name]
     frames = values.batch_size * values.clipframe_mode.num_frames_per_clip
     videos, steps = 9537, {"ucf101_rgb_singleframe": 5000, "ucf101_rgb_lrcn": 30000}[experiment]
     assert frames == {"ucf101_rgb_singleframe": 128, "ucf101_rgb_lrcn": 24 * 16}[experiment]

@@ -32,6 +32,7 @@ def build_network(
         "multi_label": multi_label,
         "labels": labels,
         "pooling": settings.pooling.frames,
+        "initializer": workflow.initializer,
     }
     backbone = build_backbone(settings.backbone, workflow.name)
     if workflow.name == "singleframe":
@@ -60,7 +61,8 @@ def dropout_in(workflow: settings_lib.LstmWorkflow, backbone: keras.Model) -> fl
 def build_backbone(settings: settings_lib.Backbone, workflow: str) -> keras.Model:
     """Returns the CNN; one with given weights is frozen unless the settings say otherwise."""
     trainable = settings.trainable
-    own = {key: getattr(settings, key) for key in ("alpha", "dropout") if hasattr(settings, key)}
+    keys = ("alpha", "dropout", "initializer")
+    own = {key: getattr(settings, key) for key in keys if hasattr(settings, key)}
     return backbones.build(
         settings.name,
         layer=settings.layer or backbones.default_layer(settings.name, workflow),
@@ -114,6 +116,7 @@ def compile_network(
         clipnorm=optimizer.clipnorm,
         new_variables=[variable for variable in head if variable.path not in copied],
         lr_mult=optimizer.lr_mult,
+        bias_lr_mult=optimizer.bias_lr_mult,
         loss_scaling=settings.precision == "mixed_float16",
     )
     compile_with(network, built, loss=settings.workflow.loss, multi_label=multi_label)

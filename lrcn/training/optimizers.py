@@ -39,7 +39,8 @@ def build(
         clipnorm: The global L2 norm that all gradients together are clipped to, or None.
         new_variables: Those of `variables` that start from random values.
         lr_mult: Factor of the rate of `new_variables` (the paper's code: 10 for the last layer).
-        bias_lr_mult: Further factor of the rate of biases (the paper's code: 2).
+        bias_lr_mult: Further factor of the rate of biases, but for those of recurrent layers (the
+            paper's code: 2, and none for its LSTM).
         loss_scaling: Whether losses are scaled against underflow, as mixed_float16 needs. Keras
             would add it by itself, but then could not load the saved model under float32.
 
@@ -58,7 +59,7 @@ def build(
     variables = list(variables)
     new = {id(variable) for variable in new_variables}
     lr_mults = [
-        (lr_mult if id(variable) in new else 1.0) * (bias_lr_mult if is_bias(variable) else 1.0)
+        (lr_mult if id(variable) in new else 1.0) * (bias_lr_mult if _is_bias(variable) else 1.0)
         for variable in variables
     ]
     decay_mults = [1.0 if len(variable.shape) > 1 else 0.0 for variable in variables]
@@ -76,6 +77,7 @@ def build(
     return keras.optimizers.LossScaleOptimizer(optimizer) if loss_scaling else optimizer
 
 
-def is_bias(variable) -> bool:
-    """Tells whether a variable is a layer's bias."""
-    return variable.path.rsplit("/", 1)[-1] == "bias"
+def _is_bias(variable) -> bool:
+    """Tells whether a variable is the bias of a layer that is not recurrent."""
+    *owners, name = variable.path.split("/")
+    return name == "bias" and not owners[-1].endswith("_cell")
