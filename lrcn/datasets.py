@@ -14,12 +14,10 @@ from lrcn import settings as settings_lib
 from lrcn.data import catalog as catalog_lib
 from lrcn.data import check as check_lib
 from lrcn.data import clips as clips_lib
-from lrcn.data import lists, records, serialize, sources
+from lrcn.data import grouping, lists, records, serialize, sources
 from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
-
-SPLITS = ("train", "val", "test")
 
 
 def cache_folder() -> pathlib.Path:
@@ -173,14 +171,14 @@ def given_records(dataset: settings_lib.Records) -> dict[str, pathlib.Path]:
     Raises:
         UserError: No file is given.
     """
-    found = {split: getattr(dataset, split) for split in SPLITS}
+    found = {split: getattr(dataset, split) for split in grouping.SPLITS}
     given = {split: pathlib.Path(path).absolute() for split, path in found.items() if path}
     if not given:
         raise UserError(
             "no records are given",
             where="dataset",
             received="dataset=records alone",
-            expected=" | ".join(f"dataset.{split}=FILE" for split in SPLITS),
+            expected=" | ".join(f"dataset.{split}=FILE" for split in grouping.SPLITS),
             remedy="Name the .tfrecord of one split at least",
         )
     return given

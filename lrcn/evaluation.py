@@ -13,8 +13,6 @@ from lrcn.inference import outputs, trained
 from lrcn.models import activity
 from lrcn.training import features
 
-_FEATURE_BATCH = 256  # clips of stored features, which are small
-
 
 def of_run(settings: settings_lib.EvaluateSettings) -> tuple[str, dict, pathlib.Path]:
     """Measures a run on a split and writes `evaluation/<split>/`.
@@ -102,7 +100,7 @@ def _from_features(
         stored = features.extract(record_set, backbone, view=view)
     return outputs.score(
         activity.head(run.model),
-        features.evaluation_clips(stored, chosen, batch_size=_FEATURE_BATCH, seed=seed),
+        features.evaluation_clips(stored, chosen, seed=seed),
         pooling_frames=pooling_frames,
         multi_label=outputs.is_multi_label(run.model),
         describe="evaluate",

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import PIL.Image
 import tensorflow as tf
 
 from lrcn import errors
@@ -16,7 +15,6 @@ from lrcn.data import records as record_files
 
 _REDO = "Serialize again with overwrite=true"
 _WAITING_BYTES = 64 << 20
-_UNDECODABLE = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
 
 
 def records(
@@ -136,7 +134,7 @@ def _undecodable(
     for number, jpeg in enumerate(frames):
         try:
             received = images.decode(jpeg).shape
-        except _UNDECODABLE as error:
+        except images.UNDECODABLE as error:
             yield findings.Finding(
                 where, f"frame {number} does not decode", str(error), "a JPEG", _REDO
             )

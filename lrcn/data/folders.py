@@ -15,7 +15,6 @@ from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
 
-SPLITS = ("train", "val", "test")
 SHOWN = 5
 _NO_MEDIA = "being neither video nor image"
 _BESIDE_VIDEOS = "being images beside videos"
@@ -66,7 +65,7 @@ def folder(
     parts = _parts(items, shares, given, seed=seed)
     splits = {
         split: lists.Split(split, tuple(members), f"folder {root.absolute()} split={split}")
-        for split in SPLITS
+        for split in grouping.SPLITS
         if (members := [item for item, part in zip(items, parts, strict=True) if part == split])
     }
     _check_learnable(splits, names, root)
@@ -96,7 +95,7 @@ def class_names(root: pathlib.Path) -> tuple[str, ...]:
             expected="a folder per class",
             remedy="Items without class folders need a list file (dataset=lists)",
         )
-    if set(names) <= {*SPLITS, "valid", "validation", "dev"}:
+    if set(names) <= {*grouping.SPLITS, "valid", "validation", "dev"}:
         raise UserError(
             "these folders are splits, not classes",
             where="dataset.root",
@@ -231,7 +230,7 @@ def _checked_pattern(groups: str | None) -> re.Pattern | None:
 
 def _checked_fractions(fractions: Sequence[float]) -> dict[str, float]:
     values = [float(value) for value in fractions]
-    if len(values) != len(SPLITS) or min(values) < 0 or abs(sum(values) - 1) > 1e-6:
+    if len(values) != len(grouping.SPLITS) or min(values) < 0 or abs(sum(values) - 1) > 1e-6:
         raise UserError(
             "fractions do not part a data set",
             where="dataset.fractions",
@@ -239,7 +238,7 @@ def _checked_fractions(fractions: Sequence[float]) -> dict[str, float]:
             expected="three numbers from 0 that sum to 1 (train, val, test)",
             remedy="For example dataset.fractions=[0.8,0.1,0.1]",
         )
-    return dict(zip(SPLITS, values, strict=True))
+    return dict(zip(grouping.SPLITS, values, strict=True))
 
 
 def _plain(names: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -257,7 +256,9 @@ def _parts(
     """Returns the split of each item."""
     _check_given(items, given)
     claimed = {group: split for split, names in given.items() for group in names or ()}
-    open_splits = [split for split in SPLITS if given.get(split) is None and shares[split] > 0]
+    open_splits = [
+        split for split in grouping.SPLITS if given.get(split) is None and shares[split] > 0
+    ]
     rest = [item for item in items if item.group not in claimed]
     if rest and not open_splits:
         raise UserError(

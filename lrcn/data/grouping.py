@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+SPLITS = ("train", "val", "test")
+
 
 def parted(
     labels: Sequence[int], groups: Sequence[str], shares: Sequence[float], *, seed: int

@@ -13,7 +13,8 @@ import PIL.ImageOps
 from lrcn import errors
 
 _ORIENTATION = 0x0112
-_UNDECODABLE = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
+# What Pillow raises for data that does not decode.
+UNDECODABLE = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
 
 
 def jpeg_from_file(
@@ -46,7 +47,7 @@ def jpeg_from_file(
                 return data, height_width
             rgb = _rgb(image)
         return jpeg_from_image(rgb, size=size, quality=quality)
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         raise errors.UserError(
             "image cannot be read or decoded",
             where=path,

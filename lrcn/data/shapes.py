@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import drawing, lists, motions
+from lrcn.data import drawing, grouping, lists, motions
 
 KINDS = ("motion", "stills")
-SPLITS = ("train", "val", "test")
 ARRANGEMENTS = ("single", "side-by-side", "stacked")
 VERSION = 1
 SMALLEST_PICTURE = 24
@@ -75,7 +74,7 @@ def moving_shapes(
     Raises:
         UserError: If a value is out of its range.
     """
-    counts = dict(zip(SPLITS, (train, val, test), strict=True))
+    counts = dict(zip(grouping.SPLITS, (train, val, test), strict=True))
     _check_values(kind, counts, size, num_frames, seed)
     describe = _motion_item if kind == "motion" else _still_item
     splits = {
@@ -104,7 +103,7 @@ def _check_values(kind: str, counts: dict[str, int], size: int, num_frames: int,
             expected=" or ".join(KINDS),
             remedy=f"Set dataset.kind={KINDS[0]}, or another of them",
         )
-    least = dict.fromkeys(SPLITS, 0) | {
+    least = dict.fromkeys(grouping.SPLITS, 0) | {
         "size": SMALLEST_PICTURE,
         "num_frames": 1,
         "seed": 0,
@@ -130,7 +129,7 @@ def _check_values(kind: str, counts: dict[str, int], size: int, num_frames: int,
 
 
 def _generator(kind: str, split: str, index: int, seed: int) -> np.random.Generator:
-    return np.random.default_rng([seed, KINDS.index(kind), SPLITS.index(split), index])
+    return np.random.default_rng([seed, KINDS.index(kind), grouping.SPLITS.index(split), index])
 
 
 def _item(

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _FORMAT = 2
 _VALUES, _ITEMS = "features.npy", "items.json"
 _BATCH = 64  # frames
+_CLIPS = 256  # clips of features, which are small
 _PART = 4096  # frames that are computed before they are kept: what a kill can cost
 
 
@@ -151,7 +152,7 @@ def training_clips(
 
 
 def evaluation_clips(
-    features: Features, chosen: epochs_lib.Clips, *, batch_size: int, seed: int = 0
+    features: Features, chosen: epochs_lib.Clips, *, batch_size: int = _CLIPS, seed: int = 0
 ) -> tf.data.Dataset:
     """Returns what `dataset.evaluation_clips` does, with `features` in the place of `frames`."""
     rows = chosen.every(seed)

@@ -16,8 +16,6 @@ from lrcn.data import clips as clips_lib
 from lrcn.models import activity, backbones
 from lrcn.training import assembly, features
 
-_EVALUATION_BATCH = 256  # clips of stored features, which are small
-
 
 @dataclasses.dataclass(frozen=True)
 class Data:
@@ -186,9 +184,7 @@ def _feature_sets(
     validation = None
     if val is not None:
         stored = features.extract(data.val, backbone, view=views[1])
-        validation = features.evaluation_clips(
-            stored, val, batch_size=_EVALUATION_BATCH, seed=settings.seed
-        )
+        validation = features.evaluation_clips(stored, val, seed=settings.seed)
     return activity.head(network), training, steps, validation
 
 
