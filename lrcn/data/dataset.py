@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from lrcn import errors
-from lrcn.data import augment, records
+from lrcn.data import augment, framing, records
 from lrcn.data import clips as clips_lib
 from lrcn.data import epochs as epochs_lib
 
-# Bytes around a record in a TFRecord file: its length and two checksums.
-_BEFORE, _AFTER = 12, 4
 _AHEAD = 2  # batches decoded ahead of the consumer
 
 
@@ -264,18 +261,13 @@ def waiting(dataset: tf.data.Dataset, counter: tf.Variable) -> tf.data.Dataset:
 
 
 class _Reader:
-    """Reads single records by their place in the files."""
+    """Reads single records by their place in the files, once all checksums are seen to be right."""
 
     def __init__(self, record_set: records.RecordSet):
-        self._shards = record_set.shards
-        counts = [shard.records for shard in record_set.metadata.shards]
         with records.translating_errors(record_set.path):
-            lengths = record_set.serialized().map(tf.strings.length).as_numpy_iterator()
-            self._lengths = np.array(list(lengths), np.int64)
-        self._shard = np.repeat(np.arange(len(counts)), counts)
-        ends = np.cumsum(self._lengths + _BEFORE + _AFTER)
-        before = np.concatenate([[0], ends])[np.concatenate([[0], np.cumsum(counts)[:-1]])]
-        self._starts = ends - self._lengths - _AFTER - before[self._shard]
+            for _ in record_set.serialized():
+                pass
+        self._places = [place for shard in record_set.shards for place in framing.places(shard)]
 
     def read(self, item: tf.Tensor) -> tf.Tensor:
         """Returns the serialized example at a place in the records."""
@@ -283,10 +275,7 @@ class _Reader:
         return tf.ensure_shape(text, [])
 
     def _bytes(self, item: np.int64) -> bytes:
-        path: pathlib.Path = self._shards[self._shard[item]]
-        with path.open("rb") as file:
-            file.seek(self._starts[item])
-            return file.read(self._lengths[item])
+        return self._places[item].read()
 
 
 def _decoder(reader: _Reader, view: augment.View):

@@ -11,20 +11,17 @@ import dataclasses
 import difflib
 import functools
 import io
+import itertools
 import os
 import pathlib
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import PIL.Image
 
-from lrcn.data import lists
+from lrcn.data import framing, lists
 from lrcn.errors import UserError
-
-_LENGTH = struct.Struct("<Q")
-_CHECKSUM_BYTES = 4
 
 
 def tfds(
@@ -202,44 +199,18 @@ def _wanted(
     return wanted
 
 
-@dataclasses.dataclass(frozen=True)
-class _Place:
-    """Where a record lies in its file."""
-
-    file: str
-    offset: int
-    length: int
-
-
-def _places(file: str, skip: int, take: int) -> Iterator[tuple[int, _Place]]:
-    """Yields number and place of records of a TFRecord file without reading their data."""
-    number = 0
-    with pathlib.Path(file).open("rb") as stream:
-        end = stream.seek(0, os.SEEK_END)
-        offset = 0
-        while number < skip + take:
-            stream.seek(offset)
-            header = stream.read(_LENGTH.size)
-            start = offset + _LENGTH.size + _CHECKSUM_BYTES
-            length = _LENGTH.unpack(header)[0] if len(header) == _LENGTH.size else 0
-            if start + length + _CHECKSUM_BYTES > end or not header:
-                raise UserError(
-                    "records are cut short",
-                    where=file,
-                    received=f"{number} whole records",
-                    expected=f"at least {skip + take}",
-                    remedy="Prepare the data set again",
-                )
-            if number >= skip:
-                yield number, _Place(file, start, length)
-            offset = start + length + _CHECKSUM_BYTES
-            number += 1
-
-
-def _read(place: _Place) -> bytes:
-    with pathlib.Path(place.file).open("rb") as stream:
-        stream.seek(place.offset)
-        return stream.read(place.length)
+def _places(file: str, skip: int, take: int) -> list[tuple[int, framing.Place]]:
+    """Returns number and place of records of a file."""
+    found = list(itertools.islice(framing.places(file), skip + take))
+    if len(found) < skip + take:
+        raise UserError(
+            "records are cut short",
+            where=file,
+            received=f"{len(found)} whole records",
+            expected=f"at least {skip + take}",
+            remedy="Prepare the data set again",
+        )
+    return list(enumerate(found))[skip:]
 
 
 def _items(builder: Any, fields: _Fields, spec: str) -> Iterator[lists.Item]:
@@ -264,7 +235,7 @@ def _items(builder: Any, fields: _Fields, spec: str) -> Iterator[lists.Item]:
             yield item
 
 
-def _item(features: Any, fields: _Fields, place: _Place, number: int) -> lists.Item:
+def _item(features: Any, fields: _Fields, place: framing.Place, number: int) -> lists.Item:
     example = _parsed(features, place)
     where = f"{place.file}#{number}"
     name = f"{pathlib.Path(place.file).name}#{number}"
@@ -286,7 +257,7 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(np.char.decode(np.ravel(np.asarray(value, dtype=bytes)), "utf-8").tolist())
 
 
-def _parsed(features: Any, place: _Place) -> dict[str, Any]:
+def _parsed(features: Any, place: framing.Place) -> dict[str, Any]:
     """Returns the features of a record as arrays; frames stay encoded."""
     import tensorflow as tf
     import tensorflow_datasets
@@ -299,7 +270,7 @@ def _parsed(features: Any, place: _Place) -> dict[str, Any]:
         )
     }
     try:
-        example = features.deserialize_example(_read(place), decoders=decoders)
+        example = features.deserialize_example(place.read(), decoders=decoders)
     except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
         raise UserError(
             "record cannot be read",
@@ -311,7 +282,7 @@ def _parsed(features: Any, place: _Place) -> dict[str, Any]:
     return dict(tensorflow_datasets.as_numpy(example))
 
 
-def _frames(features: Any, fields: _Fields, place: _Place) -> Iterator[np.ndarray]:
+def _frames(features: Any, fields: _Fields, place: framing.Place) -> Iterator[np.ndarray]:
     """Decodes the frames of an item one at a time, `[height, width, 3] uint8`."""
     encoded = _parsed(features, place)[fields.frames]
     for number, data in enumerate(np.ravel(np.asarray(encoded, dtype=object))):
