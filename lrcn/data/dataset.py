@@ -10,25 +10,20 @@ import tensorflow as tf
 
 from lrcn import errors
 from lrcn.data import augment, framing, records
-from lrcn.data import clips as clips_lib
 from lrcn.data import epochs as epochs_lib
 
 _AHEAD = 2  # batches decoded ahead of the consumer
 
 
 def training_clips(
-    record_set: records.RecordSet,
+    chosen: epochs_lib.Clips,
     *,
-    mode: clips_lib.ClipMode | None,
+    targets: Targets,
     view: augment.View,
     batch_size: int,
     seed: int,
     first_epoch: int,
     epochs: int,
-    num_classes: int,
-    multi_label: bool,
-    short_videos: str = "error",
-    class_weights: Sequence[float] | None = None,
 ) -> tuple[tf.data.Dataset, int]:
     """Returns the clips of the epochs `first_epoch` to `epochs - 1`, one after another.
 
@@ -38,30 +33,24 @@ def training_clips(
     smaller. All checksums of the records are verified first.
 
     Args:
-        record_set: The records.
-        mode: How clips are chosen; None for the records' own.
+        chosen: The clips of the records.
+        targets: What the items of these records should be recognised as.
         view: Crop and mirror, drawn once per clip.
         batch_size: Clips in a batch.
         seed: Of order, clips, crops and mirrors.
         first_epoch: The first epoch to show, counted from 0.
         epochs: The epoch to stop before.
-        num_classes: Number of classes of the model.
-        multi_label: Whether labels are several per item.
-        short_videos: "error", "loop" or "skip".
-        class_weights: Weight of each class, as a third element of each batch.
 
     Returns:
         The dataset and the number of batches in an epoch. Elements are (frames [batch, time,
-        height, width, 3] uint8, labels int32 [batch] or float32 [batch, classes], and, with class
-        weights, weights float32 [batch]).
+        height, width, 3] uint8, labels int32 [batch] or float32 [batch, classes], and, if the
+        targets have any, weights float32 [batch]).
 
     Raises:
-        UserError: Labels, clips or records are not as they should be.
+        UserError: The records are damaged, or the view is of ten crops.
     """
     _refuse_ten(view)
-    chosen = _clips(record_set, mode, short_videos)
-    targets = Targets(record_set, num_classes, multi_label, class_weights)
-    decode = _decoder(_Reader(record_set), view)
+    decode = _decoder(_Reader(chosen.records), view)
 
     def element(item, frames, draw):
         return (decode(item, frames, draw), *targets.of(item))
@@ -78,34 +67,22 @@ def training_clips(
 
 
 def evaluation_clips(
-    record_set: records.RecordSet,
-    *,
-    mode: clips_lib.ClipMode | None,
-    view: augment.View,
-    batch_size: int,
-    short_videos: str = "error",
-    seed: int = 0,
+    chosen: epochs_lib.Clips, *, view: augment.View, batch_size: int, seed: int = 0
 ) -> tf.data.Dataset:
     """Returns every clip of every item in order, with a partial last batch.
 
     Ten crops come as ten clips with the same item and clip number.
 
     Args:
-        record_set: The records.
-        mode: How clips are chosen; None for the records' own.
+        chosen: The clips of the records.
         view: What part of a frame is seen; not a random one.
         batch_size: Clips in a batch.
-        short_videos: "error", "loop" or "skip".
         seed: Of random modes.
 
     Returns:
         A dataset of dicts of `frames` [batch, time, height, width, 3] uint8, `item` int64 [batch]
         (its place in the records) and `clip` int64 [batch].
-
-    Raises:
-        UserError: Clips or records are not as they should be.
     """
-    chosen = _clips(record_set, mode, short_videos)
     rows = chosen.every(seed)
     tables = chosen.tables(rows)
 
@@ -123,7 +100,7 @@ def evaluation_clips(
             item, clip = tf.fill([augment.TEN], item), tf.fill([augment.TEN], clip)
         return {"frames": _fixed(frames, chosen.num_frames), "item": item, "clip": clip}
 
-    dataset = record_set.serialized().enumerate().flat_map(clips_of)
+    dataset = chosen.records.serialized().enumerate().flat_map(clips_of)
     dataset = dataset.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     if view.crop == "ten":
         dataset = dataset.unbatch()
@@ -290,10 +267,6 @@ def _decoder(reader: _Reader, view: augment.View):
 def _fixed(frames: tf.Tensor, time: int) -> tf.Tensor:
     """States the number of frames, which the decoder cannot know."""
     return tf.ensure_shape(frames, [*frames.shape[:-4], time, *frames.shape[-3:]])
-
-
-def _clips(record_set, mode, short_videos) -> epochs_lib.Clips:
-    return epochs_lib.Clips(record_set, mode, short_videos=short_videos)
 
 
 def _refuse_ten(view: augment.View) -> None:

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from lrcn import errors, files
-from lrcn.data import augment, dataset, records
+from lrcn.data import augment, dataset, epochs, records
 from lrcn.data import clips as clips_lib
 from lrcn.inference import outputs, plots
 from lrcn.scoring import metrics
@@ -70,14 +70,8 @@ def evaluate(
     _check_classes(record_set, count, label_names)
     labels = dataset.Targets(record_set, count, multi_label).labels
     if scores is None:
-        batches = dataset.evaluation_clips(
-            record_set,
-            mode=mode,
-            view=view,
-            batch_size=batch_size,
-            short_videos=short_videos,
-            seed=seed,
-        )
+        chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
+        batches = dataset.evaluation_clips(chosen, view=view, batch_size=batch_size, seed=seed)
         with records.translating_errors(record_set.path):
             scores = outputs.score(
                 model,

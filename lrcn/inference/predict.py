@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import augment, containers, dataset, images, lists, memory, video
+from lrcn.data import augment, containers, dataset, epochs, images, lists, memory, video
 from lrcn.data import clips as clips_lib
 from lrcn.inference import outputs, overlay, windows
 from lrcn.scoring import metrics
@@ -125,12 +125,8 @@ class Predictor:
 
     def _score(self, frames: Sequence[bytes], table: np.ndarray) -> np.ndarray:
         """Returns the probabilities of windows [windows, classes]."""
-        batches = dataset.evaluation_clips(
-            memory.hold("input", frames, table),
-            mode=None,
-            view=self.view,
-            batch_size=self.batch_size,
-        )
+        held = epochs.Clips(memory.hold("input", frames, table), None)
+        batches = dataset.evaluation_clips(held, view=self.view, batch_size=self.batch_size)
         scores = outputs.score(
             self.model,
             batches,

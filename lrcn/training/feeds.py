@@ -116,8 +116,18 @@ def make_feed(
         and features.serves(activity.backbone(network), views[1])
         else _frame_sets
     )
+    targets = dataset.Targets(
+        data.train, data.num_classes, data.multi_label, class_weights(settings, data)
+    )
     model, training, steps, validation = make(
-        network, settings, data, chosen=chosen, val=val, views=views, first_epoch=first_epoch
+        network,
+        settings,
+        data,
+        chosen=chosen,
+        val=val,
+        targets=targets,
+        views=views,
+        first_epoch=first_epoch,
     )
     return Feed(
         model=model,
@@ -164,14 +174,12 @@ def _feature_sets(
     *,
     chosen: epochs.Clips,
     val: epochs.Clips | None,
+    targets: dataset.Targets,
     views: tuple[augment.View, augment.View],
     first_epoch: int,
 ) -> tuple[keras.Model, tf.data.Dataset, int, tf.data.Dataset | None]:
     """Returns the head and its sets of clips of features."""
     backbone = activity.backbone(network)
-    targets = dataset.Targets(
-        data.train, data.num_classes, data.multi_label, class_weights(settings, data)
-    )
     training, steps = features.training_clips(
         features.extract(data.train, backbone, view=views[0]),
         chosen,
@@ -195,32 +203,24 @@ def _frame_sets(
     *,
     chosen: epochs.Clips,
     val: epochs.Clips | None,
+    targets: dataset.Targets,
     views: tuple[augment.View, augment.View],
     first_epoch: int,
 ) -> tuple[keras.Model, tf.data.Dataset, int, tf.data.Dataset | None]:
     """Returns the network and its sets of clips of frames."""
     training, steps = dataset.training_clips(
-        data.train,
-        mode=chosen.mode,
+        chosen,
+        targets=targets,
         view=views[0],
         batch_size=settings.batch_size,
         seed=settings.seed,
         first_epoch=first_epoch,
         epochs=settings.epochs,
-        num_classes=data.num_classes,
-        multi_label=data.multi_label,
-        short_videos=settings.short_videos,
-        class_weights=class_weights(settings, data),
     )
     validation = None
     if val is not None:
         validation = dataset.evaluation_clips(
-            data.val,
-            mode=val.mode,
-            view=views[1],
-            batch_size=settings.batch_size,
-            short_videos=settings.short_videos,
-            seed=settings.seed,
+            val, view=views[1], batch_size=settings.batch_size, seed=settings.seed
         )
     threads = settings.num_threads
     if validation is not None:

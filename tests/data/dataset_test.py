@@ -9,18 +9,24 @@ VIEW = augment.View((24, 32))
 THREE = clips.ClipMode("rand_clips", 3, 2)
 
 
-def training(record_set, **changes):
-    arguments = {
-        "mode": THREE,
-        "view": VIEW,
-        "batch_size": 2,
-        "seed": 5,
-        "first_epoch": 0,
-        "epochs": 1,
-        "num_classes": 3,
-        "multi_label": False,
-    }
-    return dataset.training_clips(record_set, **{**arguments, **changes})
+def training(
+    record_set,
+    mode=THREE,
+    *,
+    short_videos="error",
+    multi_label=False,
+    class_weights=None,
+    **changes,
+):
+    chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
+    targets = dataset.Targets(record_set, 3, multi_label, class_weights)
+    arguments = {"view": VIEW, "batch_size": 2, "seed": 5, "first_epoch": 0, "epochs": 1}
+    return dataset.training_clips(chosen, targets=targets, **{**arguments, **changes})
+
+
+def evaluation(record_set, mode, *, view=VIEW, batch_size, short_videos="error"):
+    chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
+    return dataset.evaluation_clips(chosen, view=view, batch_size=batch_size)
 
 
 def read(frames):
@@ -116,7 +122,7 @@ def test_images_are_one_frame_whatever_the_mode(write_records):
 def test_evaluation_shows_every_clip_in_order(write_records):
     record_set = write_records(shards=3)
     mode = clips.ClipMode("iterative", 4, -2, "align")
-    batches = dataset.evaluation_clips(record_set, mode=mode, view=VIEW, batch_size=4)
+    batches = evaluation(record_set, mode, batch_size=4)
     seen = list(batches.as_numpy_iterator())
     tables = [clips.choose(mode, count, None) for count in (6, 8, 7)]
     items, frames = read(np.concatenate([batch["frames"] for batch in seen]))
@@ -141,7 +147,7 @@ def test_ten_crops_share_item_and_clip(write_records):
     record_set = write_records((4, 4))
     view = augment.View((8, 8), "ten")
     mode = clips.ClipMode("iterative", 4, 0)
-    batches = dataset.evaluation_clips(record_set, mode=mode, view=view, batch_size=7)
+    batches = evaluation(record_set, mode, view=view, batch_size=7)
     seen = list(batches.as_numpy_iterator())
     assert [len(batch["item"]) for batch in seen] == [7, 7, 6]
     np.testing.assert_array_equal(
@@ -153,7 +159,7 @@ def test_ten_crops_share_item_and_clip(write_records):
 def test_stored_clips_are_shown_as_they_are(write_records):
     tables = [np.array([[0, 2, 4]]), np.array([[1, 1, 3], [2, 4, 6]]), np.array([[0, 1, 2]])]
     record_set = write_records(clips=tables, mode=THREE)
-    batches = dataset.evaluation_clips(record_set, mode=None, view=VIEW, batch_size=8)
+    batches = evaluation(record_set, None, batch_size=8)
     batch = next(batches.as_numpy_iterator())
     items, frames = read(batch["frames"])
     np.testing.assert_array_equal(items, [0, 1, 1, 2])
@@ -183,9 +189,7 @@ def test_every_short_video_is_named_and_may_loop_or_be_skipped(write_records):
     looped, _ = training(record_set, mode=mode, short_videos="loop", batch_size=3)
     items, frames = read(next(looped.as_numpy_iterator())[0])
     np.testing.assert_array_equal(frames[items == 0], [[0, 1, 0, 1, 0]])
-    kept = dataset.evaluation_clips(
-        record_set, mode=mode, view=VIEW, batch_size=3, short_videos="skip"
-    )
+    kept = evaluation(record_set, mode, batch_size=3, short_videos="skip")
     assert [batch["item"].numpy().tolist() for batch in kept] == [[1]]
 
 

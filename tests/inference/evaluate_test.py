@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lrcn import errors
-from lrcn.data import augment, clips, dataset, records
+from lrcn.data import augment, clips, dataset, epochs, records
 from lrcn.inference import evaluate, outputs
 from lrcn.scoring import metrics
 
@@ -21,14 +21,17 @@ def _evaluate(model, world, **changes):
     return evaluate.evaluate(model, world.records, **settings)
 
 
+def _clips(world, mode, *, batch_size, view=None):
+    chosen = epochs.Clips(records.open_records(world.records), mode)
+    return dataset.evaluation_clips(chosen, view=view or world.view, batch_size=batch_size)
+
+
 def _by_hand(model, world, *, frames="avg", videos="avg"):
     """The probabilities of each video, clip after clip, without a batch in sight."""
     pools = {"avg": np.mean, "max": np.max, "last": lambda values, axis: values[-1]}
     result = []
     clip_table = {}
-    for element in dataset.evaluation_clips(
-        records.open_records(world.records), mode=world.mode, view=world.view, batch_size=1
-    ).as_numpy_iterator():
+    for element in _clips(world, world.mode, batch_size=1).as_numpy_iterator():
         clip_table.setdefault(int(element["item"][0]), []).append(element["frames"])
     for item in sorted(clip_table):
         pooled = []
@@ -74,11 +77,7 @@ def test_results_do_not_depend_on_the_batch_size(model, world, tmp_path):
 
 
 def test_the_order_of_clips_does_not_matter(model, world):
-    batches = list(
-        dataset.evaluation_clips(
-            records.open_records(world.records), mode=world.mode, view=world.view, batch_size=4
-        ).as_numpy_iterator()
-    )
+    batches = list(_clips(world, world.mode, batch_size=4).as_numpy_iterator())
     order = np.random.default_rng(0).permutation(sum(len(b["item"]) for b in batches))
     whole = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     mixed = [{key: values[order] for key, values in whole.items()}]
@@ -92,9 +91,7 @@ def test_the_order_of_clips_does_not_matter(model, world):
 
 
 def test_the_paper_counts_a_repeated_last_clip(model, world):
-    record_set = records.open_records(world.records)
-    mode = clips.evaluation_mode(4)
-    batches = dataset.evaluation_clips(record_set, mode=mode, view=world.view, batch_size=4)
+    batches = _clips(world, clips.evaluation_mode(4), batch_size=4)
     scores = outputs.score(model, batches, pooling_frames="avg", multi_label=False)
     assert np.bincount(scores.item).tolist() == [6, 2, 9]  # ceil(n / 2) for n = 11, 4, 17
 
@@ -127,9 +124,8 @@ def test_every_file_of_an_evaluation_is_written(model, world, tmp_path):
 
 
 def test_ten_crops_are_averaged(model, world):
-    record_set = records.open_records(world.records)
     view = augment.View((16, 16), "ten")
-    batches = dataset.evaluation_clips(record_set, mode=world.mode, view=view, batch_size=7)
+    batches = _clips(world, world.mode, batch_size=7, view=view)
     scores = outputs.score(model, batches, pooling_frames="avg", multi_label=False)
     assert len(scores.item) == 6 + 2 + 9
     expected = np.zeros_like(scores.probabilities)

@@ -32,15 +32,7 @@ def test_clips_of_features_are_the_features_of_the_clips(write_records, backbone
     common = {"batch_size": 4, "seed": 2, "first_epoch": 1, "epochs": 3}
     targets = dataset.Targets(record_set, 3, False, [1.0, 2.0, 3.0])
     quick, steps = features.training_clips(stored, chosen, targets=targets, **common)
-    slow, slow_steps = dataset.training_clips(
-        record_set,
-        mode=MODE,
-        view=VIEW,
-        num_classes=3,
-        multi_label=False,
-        class_weights=[1.0, 2.0, 3.0],
-        **common,
-    )
+    slow, slow_steps = dataset.training_clips(chosen, targets=targets, view=VIEW, **common)
     pairs = list(zip(quick.as_numpy_iterator(), slow.as_numpy_iterator(), strict=True))
     assert steps == slow_steps == 2
     assert len(pairs) == 4
@@ -54,8 +46,9 @@ def test_evaluation_equals_that_of_frames(write_records, backbone):
     record_set = write_records((6, 8, 7))
     mode = clips.evaluation_mode(4)
     stored = features.extract(record_set, backbone, view=VIEW)
-    quick = features.evaluation_clips(stored, epochs.Clips(record_set, mode), batch_size=5)
-    slow = dataset.evaluation_clips(record_set, mode=mode, view=VIEW, batch_size=5)
+    chosen = epochs.Clips(record_set, mode)
+    quick = features.evaluation_clips(stored, chosen, batch_size=5)
+    slow = dataset.evaluation_clips(chosen, view=VIEW, batch_size=5)
     for one, other in zip(quick.as_numpy_iterator(), slow.as_numpy_iterator(), strict=True):
         np.testing.assert_array_equal(one["item"], other["item"])
         np.testing.assert_array_equal(one["clip"], other["clip"])

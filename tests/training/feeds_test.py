@@ -5,7 +5,7 @@ import pytest
 
 from lrcn import errors
 from lrcn import settings as settings_lib
-from lrcn.data import clips, records
+from lrcn.data import clips, epochs, records
 from lrcn.models import activity
 from lrcn.training import assembly, feeds
 
@@ -166,3 +166,17 @@ def test_rare_classes_weigh_more_only_when_asked(make_settings):
     weights = feeds.class_weights(dataclasses.replace(settings, class_weights="balanced"), data)
     assert weights[2] == pytest.approx(2 * weights[0])  # one video of class 2, two of the others
     assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_the_clips_of_each_split_are_worked_out_once(make_settings, monkeypatch, trainable):
+    seen = []
+
+    class Counted(epochs.Clips):
+        def __init__(self, record_set, *arguments, **options):
+            seen.append(record_set.path.name)
+            super().__init__(record_set, *arguments, **options)
+
+    monkeypatch.setattr(epochs, "Clips", Counted)
+    made(make_settings(backbone__trainable=trainable))
+    assert seen == ["train.tfrecord", "val.tfrecord"]
