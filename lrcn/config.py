@@ -97,21 +97,14 @@ def stored_path(plain: dict, key: str) -> Any:
     return plain
 
 
-def changed_keys(old: dict, new: dict) -> list[str]:
-    """Returns the dotted keys whose values differ between two plain settings of a training.
-
-    A key that an older version of lrcn did not store counts as its default.
-    """
-    return _changed_keys(to_plain(from_plain("train", old)), new)
-
-
-def _changed_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
+def changed_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
+    """Returns the dotted keys whose values differ between two plain settings."""
     keys = []
     for key in sorted(old.keys() | new.keys()):
         name = f"{prefix}{key}"
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            keys += _changed_keys(a, b, prefix=f"{name}.")
+            keys += changed_keys(a, b, prefix=f"{name}.")
         elif a != b:
             keys.append(name)
     return keys

@@ -290,6 +290,8 @@ def _log_next(results: pathlib.Path, command: str) -> None:
 def _train_command(reports: list) -> str:
     """Returns the command that trains on what was just stored."""
     paths = {report.name.rpartition(".")[2]: report.path for report in reports}
+    if len(paths) < len(reports):  # several lists of one role: which to train on is not ours to say
+        return ""
     keys = [f"dataset.{role}={paths[role]}" for role in ("train", "val", "test") if role in paths]
     return shlex.join(["lrcn", "train", "dataset=records", *keys]) if keys else ""
 
@@ -306,6 +308,7 @@ def _marking_failure(run_directory: runs.RunDirectory) -> Iterator[None]:
 def _refuse_changes(stored: dict, plain: dict, run_directory: runs.RunDirectory) -> None:
     """Raises a `UserError` at the first setting a run was not started with."""
     stored = {key: value for key, value in stored.items() if key not in runs.NOT_SETTINGS}
+    stored = config.to_plain(config.from_plain("train", stored))  # with keys that came later
     for key in config.changed_keys(stored, plain):
         grows = key == "epochs" and plain["epochs"] > stored["epochs"]
         if not (grows or key in _FREE_KEYS or key.partition(".")[0] in _FREE_KEYS):

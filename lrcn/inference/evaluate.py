@@ -69,8 +69,8 @@ def evaluate(
     count = outputs.num_classes(model)
     _check_classes(record_set, count, label_names)
     labels = dataset.Targets(record_set, count, multi_label).labels
+    chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
     if scores is None:
-        chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
         batches = dataset.evaluation_clips(chosen, view=view, batch_size=batch_size, seed=seed)
         with records.translating_errors(record_set.path):
             scores = outputs.score(
@@ -90,7 +90,8 @@ def evaluate(
             multi_label=multi_label,
         )
         names = outputs.class_names(label_names or record_set.metadata.label_names, count)
-        _write(pathlib.Path(folder), record_set, values, videos, labels, names)
+        lines = _lines(record_set, videos, _windows(chosen.every(seed), scores, names), names)
+        _write(pathlib.Path(folder), values, videos, labels, names, lines)
     return values
 
 
@@ -127,16 +128,16 @@ def _first_difference(names: Sequence[str], others: Sequence[str]) -> tuple[str,
 
 def _write(
     folder: pathlib.Path,
-    record_set: records.RecordSet,
     values: dict[str, float | int],
     videos: np.ndarray,
     labels: np.ndarray,
     names: Sequence[str],
+    lines: str,
 ) -> None:
     """Writes every file of an evaluation; `metrics.json` last, so that it tells of a whole one."""
     metrics_file = folder / "metrics.json"
     metrics_file.unlink(missing_ok=True)
-    files.write_text(folder / "predictions.jsonl", _lines(record_set, videos, names))
+    files.write_text(folder / "predictions.jsonl", lines)
     files.write_text(folder / "per_class.csv", _csv(_per_class(videos, labels, names)))
     if labels.ndim == 1:
         counts = metrics.confusion(videos, labels)
@@ -146,13 +147,32 @@ def _write(
     files.write_json(metrics_file, values)
 
 
-def _lines(record_set: records.RecordSet, videos: np.ndarray, names: Sequence[str]) -> str:
+def _windows(
+    rows: epochs.Rows, scores: outputs.Scores, names: Sequence[str]
+) -> dict[int, list[dict[str, Any]]]:
+    """Returns by item what each of its clips was taken for, with the clip's stored frames."""
+    places = {(i, c): row for row, (i, c) in enumerate(zip(rows.item, rows.clip, strict=True))}
+    windows: dict[int, list[dict[str, Any]]] = {}
+    for item, clip, values in zip(scores.item, scores.clip, scores.probabilities, strict=True):
+        frames = rows.frames[places[item, clip]]
+        span = {"first": int(frames.min()), "last": int(frames.max())}
+        windows.setdefault(int(item), []).append({**span, **outputs.named(values, names)})
+    return windows
+
+
+def _lines(
+    record_set: records.RecordSet,
+    videos: np.ndarray,
+    windows: dict[int, list[dict[str, Any]]],
+    names: Sequence[str],
+) -> str:
     metadata = record_set.metadata
     lines = []
-    for id, path, own, values in zip(
-        metadata.ids, _paths(record_set), metadata.labels, videos, strict=True
+    for item, (id, path, own, values) in enumerate(
+        zip(metadata.ids, _paths(record_set), metadata.labels, videos, strict=True)
     ):
         line = outputs.line(id=id, path=path, probabilities=values, names=names, top_k=_TOP)
+        line["windows"] = [] if metadata.type == "image" else windows[item]
         line["truth"] = [names[label] for label in own]
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     return "".join(lines)

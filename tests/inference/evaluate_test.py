@@ -96,6 +96,19 @@ def test_the_paper_counts_a_repeated_last_clip(model, world):
     assert np.bincount(scores.item).tolist() == [6, 2, 9]  # ceil(n / 2) for n = 11, 4, 17
 
 
+def test_a_line_tells_what_each_clip_was_taken_for(model, world, tmp_path):
+    _evaluate(model, world, mode=clips.evaluation_mode(4), folder=tmp_path)
+    text = (tmp_path / "predictions.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [len(line["windows"]) for line in lines] == [6, 2, 9]
+    spans = [(window["first"], window["last"]) for window in lines[0]["windows"]]
+    assert spans == [(0, 3), (2, 5), (4, 7), (6, 9), (7, 10), (7, 10)]  # 11 frames
+    for line in lines:
+        means = np.mean([window["probability"] for window in line["windows"]])
+        if len({window["label"] for window in line["windows"]}) == 1:
+            assert line["probability"] == pytest.approx(means, abs=1e-5)
+
+
 def test_every_file_of_an_evaluation_is_written(model, world, tmp_path):
     folder = tmp_path / "evaluation" / "test"
     values = _evaluate(model, world, folder=folder, label_names=NAMES)
@@ -160,7 +173,7 @@ def test_multi_label_models_are_judged_by_average_precision(multi_label_model, w
 
 def test_known_scores_need_no_frame(model, world):
     given = outputs.Scores(np.eye(3)[[0, 1, 0]], np.arange(3), np.zeros(3, np.int64))
-    values = _evaluate(model, world, scores=given, view=None, mode=None)
+    values = _evaluate(model, world, scores=given, view=None)
     assert values["video_accuracy"] == pytest.approx(2 / 3)
 
 
