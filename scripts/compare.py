@@ -37,26 +37,30 @@ def right(folder: pathlib.Path) -> dict[str, float]:
 
 
 def read(sweep: pathlib.Path, split: str, by: str, within: str) -> dict:
-    """Returns by setting and part the correct videos of each finished job."""
+    """Returns by setting and part the correct videos of each finished job, in order of seeds."""
     found = collections.defaultdict(lambda: collections.defaultdict(list))
-    for file in sorted(sweep.rglob("config.json")):
-        run = runs.RunDirectory(file.parent)
-        if run.is_done:
-            config = run.read_config()
-            jobs = found[value_of(config, by)][value_of(config, within)]
-            jobs.append(right(run.evaluation(split)))
-    return found
+    finished = [runs.RunDirectory(file.parent) for file in sweep.rglob("config.json")]
+    configs = [(run, run.read_config()) for run in finished if run.is_done]
+    for run, config in sorted(configs, key=lambda pair: (pair[1]["seed"], str(pair[0].path))):
+        jobs = found[value_of(config, by)][value_of(config, within)]
+        jobs.append(right(run.evaluation(split)))
+    return dict(sorted(found.items()))
+
+
+def mean_and_spread(values: list[float]) -> str:
+    """Returns the mean, with the standard deviation if there are several values."""
+    mean = f"{np.mean(values):.3f}"
+    return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.3f}"
 
 
 def table(found: dict) -> list[str]:
-    """Returns the lines of a Markdown table: percent, mean and standard deviation over seeds."""
+    """Returns the lines of a Markdown table: accuracy, mean and standard deviation over seeds."""
     parts = sorted({part for jobs in found.values() for part in jobs})
     lines = [f"| | {' | '.join(parts)} | mean |", "|---|" + "---|" * (len(parts) + 1)]
     for setting, jobs in found.items():
         scores = {part: [np.mean(list(job.values())) for job in jobs[part]] for part in parts}
-        cells = [f"{np.mean(own):.3f} ± {np.std(own, ddof=1):.3f}" for own in scores.values()]
         means = np.mean([scores[part] for part in parts], axis=0)
-        cells.append(f"{means.mean():.3f} ± {np.std(means, ddof=1):.3f}")
+        cells = [mean_and_spread(own) for own in [*scores.values(), means]]
         lines.append(f"| {setting} | {' | '.join(cells)} |")
     return lines
 
