@@ -87,7 +87,6 @@ def _run(verb: str, overrides: list[str]) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing a traceback
     import hydra
-    import omegaconf
 
     from lrcn import config
 
@@ -106,7 +105,7 @@ def _run(verb: str, overrides: list[str]) -> int:
         )()
     except (
         hydra.errors.HydraException,
-        omegaconf.errors.OmegaConfBaseException,
+        config.Unreadable,
         ValueError,
     ) as error:
         raise _composition_error(verb, overrides, error) from error

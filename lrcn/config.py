@@ -17,6 +17,9 @@ import omegaconf
 from lrcn import settings as settings_lib
 from lrcn.errors import UsageError, UserError
 
+Unreadable = omegaconf.errors.OmegaConfBaseException
+"""What may be raised where a configuration is composed."""
+
 # Groups that are told apart by a key of their own, not by a dataclass alone.
 _DISCRIMINATORS = ("name", "source")
 _PATHS = {

@@ -99,7 +99,7 @@ def test_libraries_stay_in_their_rooms(path):
     here, tops = room(_name(path)), {name.split(".")[0] for name in imported(path)}
     if here != "cli":
         assert "hydra" not in tops
-    if here not in ("config", "cli"):  # cli names OmegaConf's exceptions at the door
+    if here != "config":
         assert "omegaconf" not in tops
 
 
