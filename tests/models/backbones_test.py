@@ -221,8 +221,9 @@ def test_refusals_name_the_key(arguments, message):
 
 @pytest.mark.parametrize("name", ["hybrid", "alexnet", "caffenet", "vgg16", "mobilenet"])
 def test_the_smallest_size_works_and_a_smaller_one_is_told(name, monkeypatch):
-    least = backbones.ARCHITECTURES[name].smallest
-    own = "{},{}".format(*backbones.image_size(name))
+    architecture = backbones.ARCHITECTURES[name]
+    least = architecture.smallest
+    own = "{},{}".format(*architecture.image_size)
     layer = backbones.default_layer(name, "lstm")
     options = {"layer": layer, "initializer": "zeros"}
     for size in ((least, least), (least, least + 1), (least + 1, least)):
