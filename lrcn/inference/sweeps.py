@@ -92,8 +92,16 @@ def _numbers(file: pathlib.Path) -> dict[str, float]:
 
 
 def choose_metric(jobs: Sequence[Job]) -> str:
-    """Returns the metric of the jobs' task: the first of `METRICS` that any job has."""
-    return next((name for name in METRICS if any(name in job.metrics for job in jobs)), METRICS[0])
+    """Returns the metric to sort jobs by: that of their task, on validation videos if it is known.
+
+    Jobs without validation are told apart by what they were evaluated on.
+    """
+    present = dict.fromkeys(name for job in jobs for name in job.metrics)
+    for metric in METRICS:
+        found = [name for name in present if name == metric or name.endswith(f"_{metric}")]
+        if found:
+            return min(found, key=len)
+    return METRICS[0]
 
 
 def ranked(jobs: Iterable[Job], metric: str) -> list[Job]:
@@ -127,7 +135,7 @@ def grouped(jobs: Sequence[Job], metric: str) -> list[tuple[str, list[float]]]:
 
 def _setting(job: Job, keys: Sequence[str]) -> str:
     parts = [f"{key}={job.overrides[key]}" for key in keys if key in job.overrides]
-    return " ".join(parts) or job.folder.name
+    return " ".join(parts) or "all jobs"
 
 
 def write_summary(folder: str | os.PathLike, jobs: Sequence[Job]) -> None:

@@ -125,6 +125,18 @@ def test_markup_in_a_reason_is_shown_as_it_is(tmp_path):
     assert "bad [/key]" in _printed(sweeps.table(_read(tmp_path)))
 
 
+def test_jobs_without_validation_are_sorted_by_what_they_were_evaluated_on(tmp_path):
+    for seed, accuracy in enumerate([0.5, 0.9, 0.7]):
+        test = {"video_accuracy": accuracy, "loss": 1.0}
+        _job(tmp_path, f"{seed}", [f"seed={seed}"], metrics={"epoch": 3}, test=test)
+    jobs = _read(tmp_path)
+    assert sweeps.choose_metric(jobs) == "test_video_accuracy"
+    sweeps.write_summary(tmp_path, jobs)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "summary.csv").read_text())))
+    assert [row["seed"] for row in rows] == ["1", "2", "0"]
+    assert _printed(sweeps.seeds_table(jobs)).count("0.7000 ± 0.2000") == 1
+
+
 def test_multi_label_sweeps_are_sorted_by_mean_average_precision(tmp_path):
     _job(tmp_path, "a", ["x=1"], metrics={"video_map": 0.5})
     assert sweeps.choose_metric(_read(tmp_path)) == "video_map"
