@@ -9,16 +9,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import functools
 import hashlib
 import json
 import logging
 import os
 import pathlib
 import re
+import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from lrcn import help as help_lib
 from lrcn.errors import UsageError, UserError
@@ -43,7 +45,6 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         return _tell(error, arguments)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; `lrcn train resume=RUN` goes on with a run\n")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -93,7 +94,10 @@ def _run(verb: str, overrides: list[str]) -> int:
     overrides = _with_joined_flags(overrides)
     if verb == "train":
         overrides = _continue_run(overrides)
-    config.register_resolvers(job_folder=job_folder, hydra_folder=hydra_folder)
+    constant = {_key(override) for override in overrides if not _sweeps(override)}
+    config.register_resolvers(
+        job_folder=functools.partial(job_folder, constant=constant), hydra_folder=hydra_folder
+    )
     overrides = [_quoted(override) for override in overrides]
     outcomes = _Outcomes()
     sys.argv = [f"lrcn {verb}", *overrides]
@@ -153,6 +157,13 @@ def _job(verb: str, outcomes: _Outcomes) -> Callable:
             settings = config.typed(verb, composed, dict(context.runtime.choices))
             origin = runs.Origin(given, _config_folder(context))
             code = verbs.run(verb, settings, folder=folder, origin=origin)
+        except (KeyboardInterrupt, SystemExit):
+            again = f"lrcn train {shlex.quote(f'resume={folder}')}"
+            if context.mode.name == "MULTIRUN":
+                again = "the same command"
+            if verb == "train":
+                log.warning("interrupted; go on with: %s", again)
+            raise
         except Exception as error:  # noqa: BLE001 - the other jobs of a sweep go on
             failure, code = error, getattr(error, "exit_code", 1)
             _report(error, folder if verb == "train" else None, bool(composed.get("traceback")))
@@ -190,7 +201,9 @@ def _report(error: Exception, folder: pathlib.Path | None, with_traceback: bool)
     from lrcn import runs
 
     run = runs.RunDirectory(folder)
-    if not run.is_begun:  # else the training itself marks it, and a refused request changes nothing
+    if (
+        not run.is_begun and not run.is_foreign
+    ):  # else the training itself marks it, and a refused request changes nothing
         run.mark_failed(error)
 
 
@@ -302,6 +315,7 @@ def _continue_run(overrides: list[str]) -> list[str]:
     if run == "null" or not config_file.exists():
         return overrides
     stored = json.loads(config_file.read_text(encoding="utf-8"))
+    _refuse_other_members(stored, given)
     kept = []
     for override in stored.get("overrides", []):
         key = override.partition("=")[0].lstrip("+~")
@@ -318,21 +332,48 @@ def _continue_run(overrides: list[str]) -> list[str]:
     return [*flags, *kept, *(o for o in added + overrides if not o.startswith("-"))]
 
 
-def job_folder(override_dirname: str) -> str:
-    """Returns a folder name for a job of a sweep: stable, flat and short enough.
+def _refuse_other_members(stored: dict, given: dict[str, str]) -> None:
+    """Refuses another member of a group than a run has, whose keys would not fit the new one."""
+    for group, settings in stored.items():
+        name = settings.get("name", settings.get("source")) if isinstance(settings, dict) else None
+        asked = given.get(group)
+        if name is not None and asked is not None and asked not in (name, "auto"):
+            raise UserError(
+                "the run was started with another member of this group",
+                where=group,
+                received=asked,
+                expected=name,
+                remedy="Start a new run, with init= to begin with these weights",
+            )
+
+
+def job_folder(override_dirname: str, constant: Collection[str] = ()) -> str:
+    """Returns a folder name for a job of a sweep: what is swept, stable, flat and short enough.
 
     Args:
         override_dirname: The job's overrides, sorted, as Hydra joins them.
+        constant: Keys that all jobs share; they are left to a hash, as long paths are.
     """
     if not override_dirname:
         return "defaults"
-    # Paths are long and the same in every job: they are left to the hash.
-    parts = [part for part in override_dirname.split(",") if "/" not in part]
-    name = re.sub(r"[^\w.,=+-]+", "_", ",".join(parts)) or "paths"
+    parts = re.split(r",(?=[\w./+~@-]+=)", override_dirname)
+    named = [part for part in parts if "/" not in part and _key(part) not in constant]
+    name = re.sub(r"[^\w.,=+-]+", "_", ",".join(named)) or "constant"
     if name == override_dirname and len(name) <= _LONGEST_FOLDER:
         return name
     digest = hashlib.sha256(override_dirname.encode()).hexdigest()[:8]
     return f"{name[:_LONGEST_FOLDER]}-{digest}"
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
+
+
+def _sweeps(override: str) -> bool:
+    """Tells whether an override has several values: commas outside brackets, or a range."""
+    value = override.partition("=")[2]
+    outside = re.sub(r"\[[^\]]*\]|\{[^}]*\}|\([^)]*\)|'[^']*'|\"[^\"]*\"", "", value)
+    return "," in outside or bool(re.match(r"(choice|range|glob|interval)\(", value))
 
 
 def hydra_folder(output_folder: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
-from lrcn import datasets, runs
+from lrcn import datasets, files, runs
 from lrcn import settings as settings_lib
 from lrcn.data import augment, epochs, records
 from lrcn.errors import UserError
@@ -52,6 +52,18 @@ def of_run(settings: settings_lib.EvaluateSettings) -> tuple[str, dict, pathlib.
         folder=folder,
         scores=_from_features(run, record_set, view, frames, **common),
         **common,
+    )
+    files.write_json(
+        folder / "protocol.json",
+        {
+            "records": str(record_set.path),
+            "digest": record_set.digest,
+            "checkpoint": settings.checkpoint,
+            "clips": epochs.describe(mode) if mode else "those of the records",
+            "pooling": {"frames": frames, "clips": clips},
+            "view": {"size": list(view.size), "crop": view.crop},
+            **{key: common[key] for key in ("short_videos", "seed")},
+        },
     )
     return split, metrics, folder
 

@@ -16,6 +16,10 @@ from lrcn.errors import UserError
 NOT_SETTINGS = ("overrides", "config_dir", "shown")
 
 
+# What stands in a run's folder before it is one: Hydra's files, the log and an early failure.
+_BEFORE_A_RUN = {".hydra", "train.log", "FAILED"}
+
+
 @dataclasses.dataclass(frozen=True)
 class Shown:
     """How items were shown to a network in training: what predicting a new one must repeat.
@@ -111,6 +115,13 @@ class RunDirectory:
     def is_begun(self) -> bool:
         """Whether the run finished an epoch, so that its settings are settled."""
         return self.config_file.exists() and (self.last.exists() or self.is_done)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the folder holds files, but is no run: they may be somebody's own."""
+        if not self.path.is_dir() or self.config_file.exists():
+            return False
+        return any(entry.name not in _BEFORE_A_RUN for entry in self.path.iterdir())
 
     @property
     def is_done(self) -> bool:

@@ -14,6 +14,7 @@ import pathlib
 import shlex
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 # What may differ when a run is continued in its own folder; `epochs` may only grow.
 _FREE_KEYS = {"resume", "num_threads", "traceback", "evaluate", "callbacks.patience"}
+_LONGEST_REASON = 300  # characters of why a job failed; the whole is in its log and the summary
 _UNBOUNDED = 100_000  # columns: off a terminal nothing is wrapped or shortened
 
 
@@ -112,6 +114,7 @@ def train(
     settings = config.with_absolute_paths(settings)
     run_directory = runs.RunDirectory(folder)
     plain = config.to_plain(settings)
+    _refuse_foreign(run_directory)
     stored = run_directory.read_config() if run_directory.is_begun else None
     if stored:
         _refuse_changes(stored, plain, run_directory)
@@ -135,7 +138,11 @@ def train(
             _evaluate_run(folder, split)
     run_directory.mark_done()
     show_metrics(metrics, title=str(folder))
-    _log_next(folder, f"lrcn evaluate {shlex.quote(f'run={folder}')}")
+    given = shlex.quote(f"run={folder}")
+    validated = "videos" in metrics
+    _log_next(
+        folder, f"lrcn evaluate {given}" if validated else f"lrcn predict {given} input=VIDEO"
+    )
     return 0
 
 
@@ -227,11 +234,13 @@ def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
     for table in (sweeps.table(read), sweeps.seeds_table(read)):
         if table is not None:
             output.print(table)
-    failed = sum(job.status == "FAILED" for job in read)
+    failed = [job for job in read if job.status == "FAILED"]
+    for job in failed:
+        log.error("FAILED %s: %s", job.folder.name, textwrap.shorten(job.reason, _LONGEST_REASON))
     log.info("results: %s", folder / "summary.csv")
     log.info("picture: %s", folder / "summary.png")
     if failed:
-        log.error("%d of %d jobs failed; each has its own train.log", failed, len(read))
+        log.error("%d of %d jobs failed; each has its own train.log", len(failed), len(read))
     return 1 if failed else 0
 
 
@@ -303,6 +312,17 @@ def _marking_failure(run_directory: runs.RunDirectory) -> Iterator[None]:
     except Exception as error:
         run_directory.mark_failed(error)
         raise
+
+
+def _refuse_foreign(run_directory: runs.RunDirectory) -> None:
+    if run_directory.is_foreign:
+        raise UserError(
+            "the folder holds files but no run",
+            where="hydra.run.dir",
+            received=run_directory.path,
+            expected="a new or empty folder, or that of a run",
+            remedy="Give another folder: a run would write over files of these names",
+        )
 
 
 def _refuse_changes(stored: dict, plain: dict, run_directory: runs.RunDirectory) -> None:

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from lrcn import cli
+from lrcn.errors import UserError
 
 
 def run(capsys, *arguments):
@@ -79,7 +80,27 @@ def test_job_folders_are_flat_stable_and_short():
     assert nested == cli.job_folder("dataset.train=/data/a b.tfrecord,note=a b,workflow=lstm")
     assert nested != cli.job_folder("dataset.train=/data/a_b.tfrecord,note=a b,workflow=lstm")
     assert len(cli.job_folder("a=" + "b" * 300)) <= 110
+    shared = cli.job_folder(
+        "dataset.classes=[a,b],epochs=3,workflow=lstm", {"dataset.classes", "epochs"}
+    )
+    assert shared.startswith("workflow=lstm-")
+    assert shared != cli.job_folder("dataset.classes=[a,b],epochs=4,workflow=lstm", {"epochs"})
     assert cli.job_folder("") == "defaults"
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("a=1,2", True),
+        ("a=[1,2]", False),
+        ("a=[1],[2]", True),
+        ("a='x,y'", False),
+        ("a=range(1,3)", True),
+        ("+a.b={c:1,d:2}", False),
+    ],
+)
+def test_what_is_swept(override, expected):
+    assert cli._sweeps(override) is expected
 
 
 def test_hydra_keeps_off_a_finished_run(tmp_path):
@@ -126,3 +147,14 @@ def test_a_folder_that_cannot_be_made_is_a_user_error(capsys, tmp_path):
     assert (code, out) == (1, "")
     assert err.startswith("error: hydra.run.dir: the folder of the results cannot be written to.")
     assert "Traceback" not in err
+
+
+def test_another_member_of_a_group_is_another_run(tmp_path):
+    stored = {
+        "overrides": ["workflow=lstm", "workflow.units=8"],
+        "workflow": {"name": "lstm", "units": 8},
+        "dataset": {"source": "moving_shapes"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(UserError, match="workflow: .*Received: singleframe. Expected: lstm"):
+        cli._continue_run([f"resume={tmp_path}", "workflow=singleframe"])

@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -131,6 +132,9 @@ def test_evaluate_equals_train(capsys, trained):
     evaluated = metrics_of(trained.evaluation("val") / "metrics.json")
     for key in ("video_accuracy", "video_top5", "clip_accuracy", "loss", "videos"):
         assert evaluated[key] == pytest.approx(trained.read_metrics()[key], abs=1e-5)
+    protocol = metrics_of(trained.evaluation("val") / "protocol.json")
+    assert protocol["records"].endswith("videos.val.tfrecord")
+    assert (protocol["checkpoint"], protocol["pooling"]["clips"]) == ("best", "avg")
     names = {path.name for path in trained.evaluation("val").iterdir()}
     assert {"per_class.csv", "confusion.csv", "confusion.png", "predictions.jsonl"} <= names
 
@@ -174,6 +178,19 @@ def test_predict_draws_and_python_gives_the_same(capsys, trained, tmp_path):
     )
     assert code == 0
     assert (tmp_path / "labelled.mp4").stat().st_size > 1000
+    own = tmp_path / "own.mp4"
+    shutil.copyfile(video, own)
+    for source in (own, video):
+        code, _, err = run(
+            capsys, "predict", f"run={trained.path}", f"input={source}", "overlay=own.mp4"
+        )
+        assert code == 1
+        assert "overlay: this file is not an annotated video of ours" in err
+        assert own.read_bytes() == video.read_bytes()
+    again = ["predict", f"run={trained.path}", f"input={video}", "overlay=labelled.mp4"]
+    assert run(capsys, *again)[0] == 0
+    code, out, _ = run(capsys, *again)
+    assert code == 0
     opened = lrcn.load(trained.path)
     assert opened.predict(str(video)) == [json.loads(out)]
     assert opened.labels == ("left", "right")
@@ -270,6 +287,16 @@ def test_a_run_that_stopped_early_goes_on_with_more_patience(capsys, records, tm
     code, _, err = run(capsys, "train", "resume=r", "callbacks.patience=null")
     assert code == 0, err
     assert len((tmp_path / "r" / "history.csv").read_text().splitlines()) == 10
+
+
+def test_a_folder_with_files_of_its_own_is_no_place_for_a_run(capsys, records, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "labels.txt").write_text("precious")
+    code, _, err = run(capsys, "train", *records, *SMALL, "hydra.run.dir=mine")
+    assert code == 1
+    assert "hydra.run.dir: the folder holds files but no run" in err
+    assert (tmp_path / "mine" / "labels.txt").read_text() == "precious"
+    assert not (tmp_path / "mine" / "FAILED").exists()
 
 
 def test_resume_into_another_folder(capsys, trained, records, tmp_path):

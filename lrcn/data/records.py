@@ -113,6 +113,12 @@ class RecordSet:
     metadata: Metadata
     shards: tuple[pathlib.Path, ...]
 
+    @property
+    def digest(self) -> str:
+        """A digest of the checksums of the files."""
+        sums = "".join(shard.checksum for shard in self.metadata.shards)
+        return hashlib.sha256(sums.encode()).hexdigest()[:16]
+
     def serialized(self) -> tf.data.Dataset:
         """Returns the serialized examples in stored order, as scalar strings."""
         names = [str(shard) for shard in self.shards]

@@ -21,6 +21,7 @@ _TEXT_SHARE = 0.065
 _LEAST_TEXT_SHARE = 0.045
 _LEAST_SIDE = 180
 _OPTIONS = {"movflags": "faststart"}
+_MARK = "annotated by lrcn"
 _BOX = (12, 16, 24, 190)
 
 
@@ -28,7 +29,7 @@ def check_target(path: str | os.PathLike) -> pathlib.Path:
     """Returns `path` as a path, if it can become an annotated video.
 
     Raises:
-        errors.UserError: If it does not end in .mp4.
+        errors.UserError: If it does not end in .mp4, or is a file that this did not write.
     """
     target = pathlib.Path(path)
     if target.suffix.lower() != ".mp4":
@@ -39,7 +40,23 @@ def check_target(path: str | os.PathLike) -> pathlib.Path:
             expected="a name that ends in .mp4",
             remedy=f"Set overlay={target.with_suffix('.mp4')}",
         )
+    if target.exists() and not _is_ours(target):
+        raise errors.UserError(
+            "this file is not an annotated video of ours and would be lost",
+            where="overlay",
+            received=target,
+            expected="a new name, or an earlier annotated video",
+            remedy="Give another name, or remove the file first",
+        )
     return target
+
+
+def _is_ours(target: pathlib.Path) -> bool:
+    try:
+        with av.open(str(target)) as container:
+            return container.metadata.get("comment") == _MARK
+    except (av.error.FFmpegError, OSError):
+        return False
 
 
 @contextlib.contextmanager
@@ -58,6 +75,7 @@ def writing(
         files.atomic_path(check_target(path)) as temporary,
         av.open(str(temporary), "w", format="mp4", options=_OPTIONS) as container,
     ):
+        container.metadata["comment"] = _MARK
         writer = Writer(container, prediction, rate)
         yield writer
         writer.finish()

@@ -6,6 +6,7 @@ import csv
 import math
 import os
 import pathlib
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -265,7 +266,8 @@ def summary(
         groups: (setting, one score for each finished job), best first; no score for a failed one.
         metric: The name of the score.
     """
-    labels = [_short(name, 70) for name, _ in groups]
+    # Without the groups of keys, which take the room of what differs.
+    labels = [_short(re.sub(r"(?<!\S)[\w.]+\.(?=\w+=)", "", name), 90) for name, _ in groups]
     width = 5.5 + 0.085 * max((len(label) for label in labels), default=0)
     figure = _figure(width, 1.4 + 0.36 * max(len(groups), 1))
     axes = figure.add_subplot()

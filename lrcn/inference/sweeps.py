@@ -184,10 +184,10 @@ def table(jobs: Sequence[Job]) -> table_lib.Table:
     shown += [name for name in _SHOWN if name != metric and name in present]
     report = table_lib.Table(title=f"{len(jobs)} jobs by {metric.replace('_', ' ')}")
     for key in keys:
-        report.add_column(key, overflow="fold")
+        report.add_column(key, no_wrap=True)
     for name in (metric, *shown):
         report.add_column(name.replace("_", " "), justify="right", no_wrap=True)
-    report.add_column("status", overflow="fold")
+    report.add_column("status", no_wrap=True)
     for place, job in enumerate(ranked(jobs, metric)):
         cells = [job.overrides.get(key, "") for key in keys]
         cells += [_number(job.metrics.get(name)) for name in (metric, *shown)]
@@ -235,6 +235,4 @@ def _number(value: float | None) -> str:
 
 
 def _status_cell(job: Job) -> text_lib.Text:
-    if job.status != "FAILED":
-        return text_lib.Text(job.status)
-    return text_lib.Text(f"FAILED: {job.reason}" if job.reason else "FAILED", style="red")
+    return text_lib.Text(job.status, style="red" if job.status == "FAILED" else "")

@@ -36,7 +36,7 @@ def open_model(file: str | pathlib.Path, *, key: str = "") -> keras.Model:
             where=f"{key}={file}" if key else file,
             received="no such file" if size is None else f"a damaged file of {size} bytes",
             expected="a .keras file that `lrcn train` wrote",
-            remedy="Resume the run, which writes it anew, or give another checkpoint.",
+            remedy="Give the run's other checkpoint (checkpoint=last or best), or train anew",
         ) from error
 
 

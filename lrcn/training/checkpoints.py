@@ -35,6 +35,7 @@ class State:
         best_metrics: Its metrics on the validation split.
         wait: Epochs since the best one.
         history: A row an epoch, by column.
+        records: What it was trained and validated on: a digest of the records by split.
     """
 
     epoch: int = 0
@@ -44,6 +45,7 @@ class State:
     best_metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     wait: int = 0
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    records: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def save(model: keras.Model, path: str | os.PathLike, state: State) -> None:

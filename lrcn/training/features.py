@@ -96,10 +96,9 @@ def folder_of(
     record_set: records.RecordSet, backbone: keras.Model, view: augment.View
 ) -> pathlib.Path:
     """Returns where the features of records under a CNN and a view are kept."""
-    stored = _key([shard.checksum for shard in record_set.metadata.shards])
     name = record_set.path.name.removesuffix(records.SUFFIX)
     folder = record_set.path.parent / "features"
-    return folder / f"{name}-{stored}-{_network_key(backbone, view)}"
+    return folder / f"{name}-{record_set.digest}-{_network_key(backbone, view)}"
 
 
 def _network_key(backbone: keras.Model, view: augment.View) -> str:

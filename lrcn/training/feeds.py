@@ -35,6 +35,12 @@ class Data:
     multi_label: bool
     label_names: tuple[str, ...]
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """A digest of the records by split: other records give others."""
+        given = {"train": self.train, "val": self.val}
+        return {split: found.digest for split, found in given.items() if found is not None}
+
 
 @dataclasses.dataclass(frozen=True)
 class Feed:

@@ -42,6 +42,8 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
         seed=settings.seed,
     )
     data = feeds.open_data(paths)
+    if data.val is None:
+        log.info("train: no validation videos, so the last epoch counts as the best")
     _check_monitor(settings.callbacks.monitor, data)
     network, state = restore(settings, data, run)
     # Only now: what stands there belongs to the checkpoints until they are known to fit the data.
@@ -168,7 +170,7 @@ def restore(
     checkpoints.remove_unfinished(run.last.parent)
     if not run.last.exists():
         if settings.resume is None:
-            return None, checkpoints.State()
+            return None, checkpoints.State(records=data.digests)
         runs.RunDirectory(settings.resume).copy_checkpoints(run)
     network, state = checkpoints.load(run.last)
     labels = activity.labels(network)
@@ -180,8 +182,24 @@ def restore(
             expected=", ".join(labels),
             remedy="Start a new run, with init= to begin with these weights",
         )
+    _check_records(state, data, run)
     log.info("train: going on after epoch %d of %s", state.epoch, run.path)
     return network, state
+
+
+def _check_records(state: checkpoints.State, data: feeds.Data, run: runs.RunDirectory) -> None:
+    """Refuses to go on with other videos: the run would be neither the old one nor a new one."""
+    for split, record_set in (("train", data.train), ("val", data.val)):
+        now = record_set.digest if record_set is not None else None
+        before = state.records.get(split)
+        if now != before:
+            raise errors.UserError(
+                "the run was trained on other records",
+                where=f"dataset.{split}",
+                received=f"{record_set.path} ({now})" if record_set else "none",
+                expected=f"the records that {run.last} knows ({before or 'none'})",
+                remedy="Give back those records, or start a new run, with init= for its weights",
+            )
 
 
 def make_callbacks(

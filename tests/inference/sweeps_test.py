@@ -83,10 +83,11 @@ def test_settings_are_averaged_over_seeds(sweep):
     assert {name for name, scores in groups[2:] if not scores} == {"workflow=bad", "workflow=cut"}
 
 
-def test_table_shows_what_varies_and_why_a_job_failed(sweep):
+def test_table_shows_what_varies_and_what_failed(sweep):
     text = _printed(sweeps.table(_read(sweep)))
     assert text.index("0.9000") < text.index("0.8000") < text.index("0.5000")
-    assert "FAILED: loss is NaN. Lower" in text
+    assert text.count("FAILED") == 1
+    assert "loss is NaN" not in text  # a reason takes the room of the rest
     assert "epochs" not in text
     assert "6 jobs by video accuracy" in text
 
@@ -120,9 +121,9 @@ def test_a_request_that_was_refused_is_a_failed_row_though_the_run_is_done(tmp_p
     assert sweeps.grouped([job], "video_accuracy") == [("x=1", [])]
 
 
-def test_markup_in_a_reason_is_shown_as_it_is(tmp_path):
-    _job(tmp_path, "a", ["x=[red]"], failure="bad [/key]")
-    assert "bad [/key]" in _printed(sweeps.table(_read(tmp_path)))
+def test_markup_in_an_override_is_shown_as_it_is(tmp_path):
+    _job(tmp_path, "a", ["x=[/key]"], failure="bad")
+    assert "[/key]" in _printed(sweeps.table(_read(tmp_path)))
 
 
 def test_jobs_without_validation_are_sorted_by_what_they_were_evaluated_on(tmp_path):

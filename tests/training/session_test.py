@@ -161,6 +161,18 @@ def test_other_classes_are_refused_and_the_run_keeps_its_own(make_settings, writ
     assert run.config_file.read_text() == config
 
 
+def test_other_videos_of_the_same_classes_are_refused(make_settings, write_records, run):
+    session.train(frozen(make_settings, epochs=1), run)
+    others = write_records((9, 9, 9), name="others.train")
+    other = dataclasses.replace(make_settings().dataset, train=str(others.path))
+    with pytest.raises(errors.UserError, match=r"dataset\.train: .*other records.*others.*init="):
+        session.train(frozen(make_settings, epochs=2, dataset=other), run)
+    alone = dataclasses.replace(make_settings().dataset, val=None)
+    with pytest.raises(errors.UserError, match=r"dataset\.val: .*Received: none"):
+        session.train(frozen(make_settings, epochs=2, dataset=alone), run)
+    assert checkpoints.load(run.last)[1].epoch == 1
+
+
 def test_classes_in_another_order_are_other_classes(make_settings, write_records, run):
     def named(*names):
         record_set = write_records((5, 5, 5), name=f"{names[0]}.train")
