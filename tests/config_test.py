@@ -224,7 +224,7 @@ def test_debugging_is_fast_and_serves_every_data_set():
         )
     places = ["dataset.videos=a", "dataset.lists=b"]
     values = typed("train", "experiment=ucf101_5", "debug=fast", *places)
-    assert (values.dataset.source, values.dataset.frame_step) == ("ucf101", 2)
+    assert (values.dataset.source, values.dataset.val_groups) == ("ucf101", 0)
 
 
 @pytest.mark.parametrize("experiment", ["ucf101_rgb_singleframe", "ucf101_rgb_lrcn"])
