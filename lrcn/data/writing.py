@@ -54,7 +54,7 @@ def write(
             only if the packer's `short_videos` is `skip`.
 
     Raises:
-        UserError: If an item is faulty, naming every video that is too short, or none is left.
+        UserError: If an item is faulty, counting all videos that are too short, or none is left.
     """
     results = ordered.mapped(
         packer,
@@ -115,7 +115,7 @@ def _take(
 
 
 def _too_short(short: Sequence[packing.Packed], name: str) -> errors.UserError:
-    """Returns one error that names every video that is too short."""
+    """Returns one error that counts the videos that are too short and names the first of them."""
     first = short[0].fault
     named = [
         f"{packed.item.where + ': ' if packed.item.where else ''}{packed.item.path} "
@@ -127,7 +127,7 @@ def _too_short(short: Sequence[packing.Packed], name: str) -> errors.UserError:
     return errors.UserError(
         f"{len(short)} videos are shorter than one clip",
         where=name,
-        received="; ".join(named),
+        received=errors.few(named, separator="; "),
         expected=first.expected,
         remedy=first.remedy,
     )

@@ -95,7 +95,7 @@ class Predictor:
             raise errors.UserError(
                 f"{len(failures)} of {len(items)} inputs could not be predicted, told above",
                 where="input",
-                received=", ".join(failures),
+                received=errors.few(failures),
                 expected="inputs that decode as a whole",
                 remedy="Mend or leave out what is named; the other lines are complete",
             )

@@ -183,6 +183,14 @@ def test_short_videos_are_all_named(folders, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+def test_of_many_short_videos_the_first_are_named(folders, tmp_path):
+    options = with_mode("rand_clips", 12)
+    message = told(lambda: serialize.serialize(catalog(folders), tmp_path / "o", options=options))
+    assert "6 videos are shorter than one clip" in message
+    assert f"{tmp_path / 'clip4'} (10 frames) and 1 more. Expected" in message
+    assert "clip5" not in message
+
+
 def test_short_videos_loop_or_are_skipped(folders, tmp_path):
     loop = with_mode("iterative", 8, 0, short_videos="loop")
     (report,) = serialize.serialize(catalog(folders), tmp_path / "loop", options=loop)
