@@ -27,6 +27,8 @@ from lrcn.errors import UsageError, UserError
 
 log = logging.getLogger("lrcn")
 
+# Values of these name what need not exist yet, so they are read as a whole where Hydra cannot.
+_NAMES = ("output_folder", "overlay", "report", "input", "name", "hydra.run.dir", "hydra.sweep.dir")
 _LONGEST_FOLDER = 100  # characters; with its hash still below every file system's limit
 
 
@@ -250,15 +252,7 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
         given = [text for text in overrides if text.partition("=")[0].lstrip("+~") == key]
         return config.unknown_key(key, member, known, received=(given or [key])[-1])
     if type(error).__name__ == "OverrideParseException":
-        override = getattr(error, "override", None) or " ".join(overrides)
-        return UsageError(
-            f"the command line could not be read ({text.splitlines()[0]})",
-            where=override.partition("=")[0].lstrip("+~") or "command line",
-            received=override,
-            expected="key=value, or key=[value,value]",
-            remedy="Paths with parentheses, commas or = need quotes inside the shell's: "
-            "'key=\"/a/b (c)/x\"'",
-        )
+        return _unreadable(getattr(error, "override", None) or " ".join(overrides))
     return UsageError(
         text.splitlines()[0],
         where="command line",
@@ -278,17 +272,56 @@ def _folder_error(error: OSError) -> UserError:
     )
 
 
+def _unreadable(override: str) -> UsageError:
+    """Returns the error for an argument that Hydra cannot read, with the argument as it can."""
+    key, equals, value = override.partition("=")
+    remedy = f"Write {key}=VALUE"
+    if equals:
+        listed = value[1:-1].split(",") if value[:1] + value[-1:] == "[]" else []
+        items = [_in_quotes(item.strip().strip("'\"")) for item in listed]
+        meant = [f"{key}=[{','.join(items)}]", f"{key}={_in_quotes(value)}"]
+        good = next((text for text in meant[not listed :] if _is_readable(text)), 'KEY="VALUE"')
+        remedy = f"Put the value in quotes inside the shell's: {shlex.quote(good)}"
+    return UsageError(
+        "the command line could not be read",
+        where=key.lstrip("+~") or "command line",
+        received=override,
+        expected="key=value, or key=[value,value], with what is no plain letter, digit, "
+        "space or sign of a path in quotes",
+        remedy=remedy,
+    )
+
+
 def _quoted(override: str) -> str:
     """Returns an override with its value in quotes if it is a path that Hydra cannot read bare.
 
-    People's folders hold spaces, commas, parentheses and equals signs.
+    People's folders hold spaces, commas, parentheses, equals signs and letters of every alphabet.
     """
     key, equals, value = override.partition("=")
-    bare = re.fullmatch(r"[\w/.:+*$%@?|\\-]*", value)
-    if not equals or bare or value[:1] in "'\"[{" or not os.path.exists(value):
+    bare = re.fullmatch(r"[\w/.:+*$%@?|\\-]*", value, re.ASCII)
+    if not equals or bare or override[0] in "-~" or value[:1] in "'\"[{":
         return override
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{key}="{escaped}"'
+    foreign = not value.isascii() and not re.search(r"""[,\[\]{}'"()=]""", value)
+    names = key.lstrip("+") in _NAMES and not _is_readable(override)
+    if foreign or names or os.path.exists(value):
+        return f"{key}={_in_quotes(value)}"
+    return override
+
+
+def _in_quotes(value: str) -> str:
+    """Returns a value as Hydra reads it whole; backslashes count before a quote alone."""
+    return '"' + re.sub(r'(\\*)("|$)', lambda m: 2 * m[1] + m[2].replace('"', '\\"'), value) + '"'
+
+
+def _is_readable(override: str) -> bool:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    try:
+        OverridesParser.create().parse_overrides([override])
+    except OverrideParseException:
+        return False
+    return True
 
 
 def _with_joined_flags(arguments: list[str]) -> list[str]:
