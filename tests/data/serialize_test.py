@@ -200,6 +200,7 @@ def test_short_videos_loop_or_are_skipped(folders, tmp_path):
     (report,) = serialize.serialize(catalog(folders), tmp_path / "skip", options=skip)
     assert report.items == 4 and [name for name, _ in report.skipped] == ["clip0", "clip1"]
     assert "Received: 7 frames" in report.skipped[1][1]
+    assert "skip" not in report.skipped[1][1] and "Set short_videos=loop" in report.skipped[1][1]
     assert records.read_metadata(report.path).skipped == report.skipped
 
 
@@ -216,10 +217,21 @@ def test_a_bad_item_stops_or_is_skipped_with_its_reason(folders, tmp_path):
     skip = dataclasses.replace(EVERY, on_error="skip")
     (report,) = serialize.serialize(data, tmp_path / "out", options=skip)
     assert report.items == 5 and [name for name, _ in report.skipped] == ["clip2", "none.mp4"]
-    assert "3.jpg" in report.skipped[0][1]
+    assert "3.jpg" in report.skipped[0][1] and "on_error" not in report.skipped[0][1]
+    assert report.skipped[0][1].endswith("Replace the file or leave it out.")
     assert records.read_metadata(report.path).skipped == report.skipped
     message = told(lambda: serialize.serialize(data, tmp_path / "x", options=EVERY))
     assert f"{folders}:7" in message and not (tmp_path / "x").exists()
+
+
+def test_what_is_skipped_is_told_in_the_order_of_the_lines(folders, tmp_path):
+    folders.write_text("clip0 x\nclip1 1\nclip0 -1\nclip0 2\nnone0 1\nclip2 0\nnone1 1\nclip0 1\n")
+    options = dataclasses.replace(EVERY, on_error="skip", shuffle=True)
+    data = catalog(folders, on_error="keep")
+    (report,) = serialize.serialize(data, tmp_path / "out", options=options)
+    lines = [int(reason.removeprefix(f"{folders}:").split(":")[0]) for _, reason in report.skipped]
+    assert lines == [1, 3, 5, 7, 8]
+    assert sorted(records.read_metadata(report.path).ids) == ["clip0", "clip1", "clip2"]
 
 
 def test_nothing_is_left_under_a_final_name(folders, tmp_path):
