@@ -250,9 +250,20 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
         key = match[1]
         member, known = help_lib.known_keys(verb, key, overrides)
         given = [text for text in overrides if text.partition("=")[0].lstrip("+~") == key]
-        return config.unknown_key(key, member, known, received=(given or [key])[-1])
+        received = (given or [key])[-1]
+        elsewhere = help_lib.members_with(key, received.partition("=")[2])
+        return config.unknown_key(key, member, known, received=received, elsewhere=elsewhere)
     if type(error).__name__ == "OverrideParseException":
         return _unreadable(getattr(error, "override", None) or " ".join(overrides))
+    if match := re.search(r"Ambiguous value for argument '(.+)'", text):
+        return UsageError(
+            "several values without -m",
+            where=match[1].partition("=")[0].lstrip("+"),
+            received=match[1],
+            expected="one value, or a sweep over several",
+            remedy=f"Run a job for each value with `lrcn {verb} -m ...`, "
+            f"or put a value with a comma in quotes: {shlex.quote(_whole(match[1]))}",
+        )
     return UsageError(
         text.splitlines()[0],
         where="command line",
@@ -279,7 +290,7 @@ def _unreadable(override: str) -> UsageError:
     if equals:
         listed = value[1:-1].split(",") if value[:1] + value[-1:] == "[]" else []
         items = [_in_quotes(item.strip().strip("'\"")) for item in listed]
-        meant = [f"{key}=[{','.join(items)}]", f"{key}={_in_quotes(value)}"]
+        meant = [f"{key}=[{','.join(items)}]", _whole(override)]
         good = next((text for text in meant[not listed :] if _is_readable(text)), 'KEY="VALUE"')
         remedy = f"Put the value in quotes inside the shell's: {shlex.quote(good)}"
     return UsageError(
@@ -304,8 +315,13 @@ def _quoted(override: str) -> str:
     foreign = not value.isascii() and not re.search(r"""[,\[\]{}'"()=]""", value)
     names = key.lstrip("+") in _NAMES and not _is_readable(override)
     if foreign or names or os.path.exists(value):
-        return f"{key}={_in_quotes(value)}"
+        return _whole(override)
     return override
+
+
+def _whole(override: str) -> str:
+    key, _, value = override.partition("=")
+    return f"{key}={_in_quotes(value)}"
 
 
 def _in_quotes(value: str) -> str:

@@ -45,6 +45,18 @@ def test_an_unknown_verb_names_the_nearest(capsys):
             "epoch: unknown key 'epoch'; did you mean 'epochs'? Received: epoch=3. Expected: keys",
         ),
         (["train", "+backbone.alpha=.5"], "unknown key 'backbone.alpha' (backbone=small)"),
+        (
+            ["evaluate", "run=x", "dataset.val=a.tfrecord"],
+            "dataset.val: unknown key 'dataset.val' (dataset=auto). Received: "
+            "dataset.val=a.tfrecord. Expected: no key of its own. Leave it out, or choose a member "
+            "that has it: dataset=records.",
+        ),
+        (
+            ["train", "workflow=lstm,singleframe"],
+            "workflow: several values without -m. Received: workflow=lstm,singleframe. Expected: "
+            "one value, or a sweep over several. Run a job for each value with `lrcn train -m ...`",
+        ),
+        (["predict", "run=x", "input=a, b.mp4"], """in quotes: 'input="a, b.mp4"'."""),
         (["train", "+nothing=1"], "unknown key 'nothing'"),
         (["train", "workflow=null"], "workflow"),
         (["train", "dataset.input=[a(b]"], "could not be read"),
