@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from lrcn import errors
+from lrcn import errors, files
 from lrcn.data import clips, images, lists, packing, records, serialize
 
 EVERY = serialize.StoreOptions(mode=None, num_threads=2)
@@ -316,6 +316,24 @@ def test_equal_records_are_reused_and_others_refused(folders, tmp_path):
         catalog(folders), out, options=dataclasses.replace(other, overwrite=True)
     )
     assert not report.reused and report.frames == 3
+
+
+def test_what_a_killed_process_left_is_removed(folders, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    abandoned = (
+        ".data.train.01234567.tmp.tfrecord",
+        ".data.train.89abcdef.tmp.tfrecord-00001-of-00002",
+    )
+    others = ".data.val.01234567.tmp.tfrecord", ".data.train.mine.tmp.tfrecord"
+    for name in (*abandoned, *others):
+        (out / name).write_bytes(b"half")
+    with files.atomic_path(out / "data.train.tfrecord", claimed=True) as alive:
+        serialize.serialize(catalog(folders), out, options=EVERY)
+        left = {path.name for path in out.iterdir() if path.name.startswith(".")}
+        assert left == {*others, alive.name}
+        alive.write_bytes((out / "data.train.tfrecord").read_bytes())
+    assert records.verify(out / "data.train.tfrecord") == []
 
 
 def test_unfinished_and_foreign_records_are_refused(folders, tmp_path):
