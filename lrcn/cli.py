@@ -23,12 +23,11 @@ import traceback
 from collections.abc import Callable, Collection, Iterator
 
 from lrcn import help as help_lib
+from lrcn import quoting
 from lrcn.errors import UsageError, UserError
 
 log = logging.getLogger("lrcn")
 
-# Values of these name what need not exist yet, so they are read as a whole where Hydra cannot.
-_NAMES = ("output_folder", "overlay", "report", "input", "name", "hydra.run.dir", "hydra.sweep.dir")
 _LONGEST_FOLDER = 100  # characters; with its hash still below every file system's limit
 
 
@@ -100,7 +99,7 @@ def _run(verb: str, overrides: list[str]) -> int:
     config.register_resolvers(
         job_folder=functools.partial(job_folder, constant=constant), hydra_folder=hydra_folder
     )
-    overrides = [_quoted(override) for override in overrides]
+    overrides = [quoting.quoted(override, _is_readable) for override in overrides]
     outcomes = _Outcomes()
     sys.argv = [f"lrcn {verb}", *overrides]
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -254,7 +253,8 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
         elsewhere = help_lib.members_with(key, received.partition("=")[2])
         return config.unknown_key(key, member, known, received=received, elsewhere=elsewhere)
     if type(error).__name__ == "OverrideParseException":
-        return _unreadable(getattr(error, "override", None) or " ".join(overrides))
+        override = getattr(error, "override", None) or " ".join(overrides)
+        return quoting.unreadable(override, _is_readable)
     if match := re.search(r"Ambiguous value for argument '(.+)'", text):
         return UsageError(
             "several values without -m",
@@ -262,7 +262,7 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
             received=match[1],
             expected="one value, or a sweep over several",
             remedy=f"Run a job for each value with `lrcn {verb} -m ...`, "
-            f"or put a value with a comma in quotes: {shlex.quote(_whole(match[1]))}",
+            f"or put a value with a comma in quotes: {shlex.quote(quoting.whole(match[1]))}",
         )
     return UsageError(
         text.splitlines()[0],
@@ -283,53 +283,8 @@ def _folder_error(error: OSError) -> UserError:
     )
 
 
-def _unreadable(override: str) -> UsageError:
-    """Returns the error for an argument that Hydra cannot read, with the argument as it can."""
-    key, equals, value = override.partition("=")
-    remedy = f"Write {key}=VALUE"
-    if equals:
-        listed = value[1:-1].split(",") if value[:1] + value[-1:] == "[]" else []
-        items = [_in_quotes(item.strip().strip("'\"")) for item in listed]
-        meant = [f"{key}=[{','.join(items)}]", _whole(override)]
-        good = next((text for text in meant[not listed :] if _is_readable(text)), 'KEY="VALUE"')
-        remedy = f"Put the value in quotes inside the shell's: {shlex.quote(good)}"
-    return UsageError(
-        "the command line could not be read",
-        where=key.lstrip("+~") or "command line",
-        received=override,
-        expected="key=value, or key=[value,value], with what is no plain letter, digit, "
-        "space or sign of a path in quotes",
-        remedy=remedy,
-    )
-
-
-def _quoted(override: str) -> str:
-    """Returns an override with its value in quotes if it is a path that Hydra cannot read bare.
-
-    People's folders hold spaces, commas, parentheses, equals signs and letters of every alphabet.
-    """
-    key, equals, value = override.partition("=")
-    bare = re.fullmatch(r"[\w/.:+*$%@?|\\-]*", value, re.ASCII)
-    if not equals or bare or override[0] in "-~" or value[:1] in "'\"[{":
-        return override
-    foreign = not value.isascii() and not re.search(r"""[,\[\]{}'"()=]""", value)
-    names = key.lstrip("+") in _NAMES and not _is_readable(override)
-    if foreign or names or os.path.exists(value):
-        return _whole(override)
-    return override
-
-
-def _whole(override: str) -> str:
-    key, _, value = override.partition("=")
-    return f"{key}={_in_quotes(value)}"
-
-
-def _in_quotes(value: str) -> str:
-    """Returns a value as Hydra reads it whole; backslashes count before a quote alone."""
-    return '"' + re.sub(r'(\\*)("|$)', lambda m: 2 * m[1] + m[2].replace('"', '\\"'), value) + '"'
-
-
 def _is_readable(override: str) -> bool:
+    """Returns whether Hydra's grammar reads an override."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lrcn import cli
+from lrcn import cli, quoting
 from lrcn.errors import UserError
 
 
@@ -141,7 +141,7 @@ def test_resume_repeats_the_overrides_of_the_run(tmp_path):
 def read_by_hydra(text):
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    (override,) = OverridesParser.create().parse_overrides([cli._quoted(text)])
+    (override,) = OverridesParser.create().parse_overrides([quoting.quoted(text, cli._is_readable)])
     assert not override.is_sweep_override()
     return override.value()
 
@@ -217,7 +217,7 @@ def test_an_argument_that_cannot_be_read_is_shown_corrected(capsys, given, corre
     ],
 )
 def test_other_overrides_are_left_as_they_are(text):
-    assert cli._quoted(text) == text
+    assert quoting.quoted(text, cli._is_readable) == text
 
 
 def test_a_folder_that_cannot_be_made_is_a_user_error(capsys, tmp_path):
