@@ -13,7 +13,8 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-PADDING, BEGIN, END = 0, 1, 2
+from lrcn.data.text import BEGIN, END, PADDING
+
 _NEVER = -1e9  # log-probability of what may not be said; finite, so that differences stay numbers
 
 Step = Callable[[Sequence], Sequence]
