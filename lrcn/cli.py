@@ -23,6 +23,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator
 
 from lrcn import help as help_lib
+from lrcn import quoting
 from lrcn.errors import UsageError, UserError
 
 log = logging.getLogger("lrcn")
@@ -98,7 +99,7 @@ def _run(verb: str, overrides: list[str]) -> int:
     config.register_resolvers(
         job_folder=functools.partial(job_folder, constant=constant), hydra_folder=hydra_folder
     )
-    overrides = [_quoted(override) for override in overrides]
+    overrides = [quoting.quoted(override, _is_readable) for override in overrides]
     outcomes = _Outcomes()
     sys.argv = [f"lrcn {verb}", *overrides]
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -248,16 +249,20 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
         key = match[1]
         member, known = help_lib.known_keys(verb, key, overrides)
         given = [text for text in overrides if text.partition("=")[0].lstrip("+~") == key]
-        return config.unknown_key(key, member, known, received=(given or [key])[-1])
+        received = (given or [key])[-1]
+        elsewhere = help_lib.members_with(key, received.partition("=")[2])
+        return config.unknown_key(key, member, known, received=received, elsewhere=elsewhere)
     if type(error).__name__ == "OverrideParseException":
         override = getattr(error, "override", None) or " ".join(overrides)
+        return quoting.unreadable(override, _is_readable)
+    if match := re.search(r"Ambiguous value for argument '(.+)'", text):
         return UsageError(
-            f"the command line could not be read ({text.splitlines()[0]})",
-            where=override.partition("=")[0].lstrip("+~") or "command line",
-            received=override,
-            expected="key=value, or key=[value,value]",
-            remedy="Paths with parentheses, commas or = need quotes inside the shell's: "
-            "'key=\"/a/b (c)/x\"'",
+            "several values without -m",
+            where=match[1].partition("=")[0].lstrip("+"),
+            received=match[1],
+            expected="one value, or a sweep over several",
+            remedy=f"Run a job for each value with `lrcn {verb} -m ...`, "
+            f"or put a value with a comma in quotes: {shlex.quote(quoting.whole(match[1]))}",
         )
     return UsageError(
         text.splitlines()[0],
@@ -278,17 +283,16 @@ def _folder_error(error: OSError) -> UserError:
     )
 
 
-def _quoted(override: str) -> str:
-    """Returns an override with its value in quotes if it is a path that Hydra cannot read bare.
+def _is_readable(override: str) -> bool:
+    """Returns whether Hydra's grammar reads an override."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
 
-    People's folders hold spaces, commas, parentheses and equals signs.
-    """
-    key, equals, value = override.partition("=")
-    bare = re.fullmatch(r"[\w/.:+*$%@?|\\-]*", value)
-    if not equals or bare or value[:1] in "'\"[{" or not os.path.exists(value):
-        return override
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{key}="{escaped}"'
+    try:
+        OverridesParser.create().parse_overrides([override])
+    except OverrideParseException:
+        return False
+    return True
 
 
 def _with_joined_flags(arguments: list[str]) -> list[str]:

@@ -164,7 +164,9 @@ def _build(kind: type, plain: Any, *, key: str, choices: dict[str, str]) -> Any:
     return kind(**values)
 
 
-def unknown_key(key: str, member: str, known: list[str], *, received: str) -> UsageError:
+def unknown_key(
+    key: str, member: str, known: list[str], *, received: str, elsewhere: list[str] | None = None
+) -> UsageError:
     """Returns the error for a key that does not exist, with those that do.
 
     Args:
@@ -172,17 +174,21 @@ def unknown_key(key: str, member: str, known: list[str], *, received: str) -> Us
         member: The member of the group that was chosen, as ` (group=member)`, or nothing.
         known: The keys there are.
         received: What was given.
+        elsewhere: Members of the group that have the key, as `group=member`.
     """
     if "." in key:
         known = [name for name in known if name not in _DISCRIMINATORS]
     near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
     meant = f"; did you mean '{near[0]}'?" if near else ""
+    remedy = "Leave it out, or choose a member that has it"
+    if near or elsewhere:
+        remedy = f"Write '{near[0]}'" if near else f"{remedy}: {' | '.join(elsewhere)}"
     return UsageError(
         f"unknown key '{key}'{member}{meant}",
         where=key,
         received=received,
-        expected=f"keys here: {', '.join(sorted(known))}",
-        remedy=f"Write '{near[0]}'" if near else "Leave it out, or choose a member that has it",
+        expected=f"keys here: {', '.join(sorted(known))}" if known else "no key of its own",
+        remedy=remedy,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+SHOWN = 5
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -59,6 +61,12 @@ def shown(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return " ".join(_TERMINAL_CODES.sub("", str(value)).split())
+
+
+def few(names: Sequence[object], *, separator: str = ", ") -> str:
+    """Returns the first of many names and how many more there are, short enough for one line."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return separator.join(map(str, names[:SHOWN])) + more
 
 
 def _sentence(text: str) -> str:

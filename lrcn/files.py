@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+def atomic_path(path: str | os.PathLike, *, claimed: bool = False) -> Iterator[pathlib.Path]:
     """Yields a temporary path beside `path` that takes its name when the block succeeds.
 
     The temporary name keeps the suffix, since writers choose formats by it. A block that raises
@@ -20,18 +21,48 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     Args:
         path: The final path of a file; its folder is created.
+        claimed: Whether the temporary file is there at once and locked as long as the block runs,
+            so that `remove_abandoned` tells it from those of processes that were killed. Not for
+            writers that lock files themselves, such as HDF5.
     """
     final = pathlib.Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:8]}.tmp{final.suffix}")
     try:
-        yield temporary
+        with _claim(temporary) if claimed else contextlib.nullcontext():
+            yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(temporary, final)
         sync_folder(final.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _claim(path: pathlib.Path) -> Iterator[None]:
+    with path.open("xb") as file:
+        with contextlib.suppress(OSError):  # file systems without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def remove_abandoned(path: str | os.PathLike) -> None:
+    """Removes the claimed temporary files for `path` whose writers were killed.
+
+    Those of its shards are removed, too. One that a living process writes is locked and stays.
+
+    Args:
+        path: The final path, as given to `atomic_path`.
+    """
+    final = pathlib.Path(path)
+    drawn = "[0-9a-f]" * 8
+    pattern = f".{glob.escape(final.stem)}.{drawn}.tmp{glob.escape(final.suffix)}"
+    shards = f"{pattern}-[0-9]*-of-[0-9]*"
+    for temporary in [*final.parent.glob(pattern), *final.parent.glob(shards)]:
+        with contextlib.suppress(OSError), temporary.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            temporary.unlink()
 
 
 @contextlib.contextmanager

@@ -119,6 +119,28 @@ def known_keys(verb: str, key: str, overrides: list[str] = ()) -> tuple[str, lis
     return "", [*names, *chosen]
 
 
+def members_with(key: str, value: str) -> list[str]:
+    """Returns the members of a dotted key's group that have it, as `group=member`.
+
+    Args:
+        key: The key.
+        value: What was given; where a number is due, only a number fits.
+    """
+    group, _, name = key.partition(".")
+    files = {member: conf_folder() / group / f"{member}.yaml" for member in members(group)}
+    return [
+        f"{group}={member}"
+        for member, file in files.items()
+        for known, default, _ in _keys(file)
+        if known == name and known not in _HIDDEN_KEYS
+        if _is_number(value) or not _is_number(default)
+    ]
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?[\d.]+(e-?\d+)?", text) is not None
+
+
 def _group_line(group: str, member: str) -> str:
     others = [name for name in members(group) if name != member]
     return f"  {group:<16}{' | '.join([member, *others])}"

@@ -196,7 +196,7 @@ class RunDirectory:
                 where=self.config_file,
                 received="no key `shown`",
                 expected="a run that trained at least an epoch",
-                remedy=f"Train it: `lrcn train resume={self.path}`",
+                remedy="It never got to an epoch: repeat the command that started it",
             )
         return Shown(**stored)
 
@@ -255,7 +255,7 @@ class RunDirectory:
                 where=self.path,
                 received="no checkpoints/best.keras",
                 expected="a run that finished an epoch",
-                remedy=f"Go on with it: `lrcn train resume={self.path}`",
+                remedy="It never finished an epoch: repeat the command that started it",
             )
         return self.best
 

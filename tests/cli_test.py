@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lrcn import cli
+from lrcn import cli, quoting
 from lrcn.errors import UserError
 
 
@@ -45,6 +45,18 @@ def test_an_unknown_verb_names_the_nearest(capsys):
             "epoch: unknown key 'epoch'; did you mean 'epochs'? Received: epoch=3. Expected: keys",
         ),
         (["train", "+backbone.alpha=.5"], "unknown key 'backbone.alpha' (backbone=small)"),
+        (
+            ["evaluate", "run=x", "dataset.val=a.tfrecord"],
+            "dataset.val: unknown key 'dataset.val' (dataset=auto). Received: "
+            "dataset.val=a.tfrecord. Expected: no key of its own. Leave it out, or choose a member "
+            "that has it: dataset=records.",
+        ),
+        (
+            ["train", "workflow=lstm,singleframe"],
+            "workflow: several values without -m. Received: workflow=lstm,singleframe. Expected: "
+            "one value, or a sweep over several. Run a job for each value with `lrcn train -m ...`",
+        ),
+        (["predict", "run=x", "input=a, b.mp4"], """in quotes: 'input="a, b.mp4"'."""),
         (["train", "+nothing=1"], "unknown key 'nothing'"),
         (["train", "workflow=null"], "workflow"),
         (["train", "dataset.input=[a(b]"], "could not be read"),
@@ -126,19 +138,86 @@ def test_resume_repeats_the_overrides_of_the_run(tmp_path):
     assert cli._continue_run(["epochs=5"]) == ["epochs=5"]
 
 
-@pytest.mark.parametrize("name", ["a b (1), x=2", "workflow=lstm", 'with "quotes"'])
-def test_paths_that_exist_need_no_quotes_for_hydra(tmp_path, name):
+def read_by_hydra(text):
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
+    (override,) = OverridesParser.create().parse_overrides([quoting.quoted(text, cli._is_readable)])
+    assert not override.is_sweep_override()
+    return override.value()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b (1), x=2",
+        "workflow=lstm",
+        'with "quotes"',
+        "recü",
+        "x\\y #1",
+        'a\\"b',
+        "a (b)\\",
+        "\\ü\\\\",
+    ],
+)
+def test_paths_that_exist_need_no_quotes_for_hydra(tmp_path, name):
     path = tmp_path / name
     path.mkdir()
-    (override,) = OverridesParser.create().parse_overrides([cli._quoted(f"run={path}")])
-    assert override.value() == str(path)
+    assert read_by_hydra(f"run={path}") == str(path)
 
 
-@pytest.mark.parametrize("text", ["run=a,b", "x=[1,2]", "y='a b'", "run=/no such (folder)", "-m"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("output_folder", "recü"),
+        ("output_folder", "my (x)"),
+        ("output_folder", "lr=0.1"),
+        ("overlay", "größe [1].mp4"),
+        ("report", "it's.json"),
+        ("input", "clips (1)/*.avi"),
+        ("input", "écran/*.mp4"),
+        ("hydra.run.dir", "läufe/a~b"),
+        ("+hydra.sweep.dir", "a#b"),
+        ("name", "läufe 1"),
+        ("run", "läufe/1"),
+        ("dataset.labels", "имена.txt"),
+    ],
+)
+def test_names_of_what_is_not_there_yet_need_no_quotes_for_hydra(key, value):
+    assert read_by_hydra(f"{key}={value}") == value
+
+
+@pytest.mark.parametrize(
+    ("given", "corrected"),
+    [
+        ("run=my (x)", """'run="my (x)"'"""),
+        ("run=a,ü", """'run="a,ü"'"""),
+        ("dataset.input_files=[ä.train,'b.val']", """'dataset.input_files=["ä.train","b.val"]'"""),
+        ("run='a", """'run="'"'"'a"'"""),
+    ],
+)
+def test_an_argument_that_cannot_be_read_is_shown_corrected(capsys, given, corrected):
+    code, _, err = run(capsys, "evaluate", given)
+    assert code == 2
+    assert f"could not be read. Received: {given}. " in err
+    assert err.endswith(f"inside the shell's: {corrected}.\n")
+    assert "Exception" not in err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run=a,b",
+        "x=[1,2]",
+        "y='a b'",
+        "run=/no such (folder)",
+        "-m",
+        "-cd=ü",
+        "--config-dir=ü",
+        "~ü=1",
+    ],
+)
 def test_other_overrides_are_left_as_they_are(text):
-    assert cli._quoted(text) == text
+    assert quoting.quoted(text, cli._is_readable) == text
 
 
 def test_a_folder_that_cannot_be_made_is_a_user_error(capsys, tmp_path):

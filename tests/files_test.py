@@ -119,3 +119,29 @@ def test_a_lock_is_waited_for_and_a_killed_process_lets_go_of_it(tmp_path):
             assert waited == [None]
     with files.locked(lock, waiting=lambda: waited.append("again")):
         assert waited == [None]
+
+
+WRITER = """
+import sys, time
+from lrcn import files
+with files.atomic_path(sys.argv[1], claimed=True) as temporary:
+    temporary.write_text("half")
+    print(temporary.name, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("name", ["a b.[x].tfrecord", "a b.[x].tfrecord-00000-of-00002"])
+def test_temporary_files_of_killed_writers_are_removed_and_of_others_not(tmp_path, name):
+    asked, others = tmp_path / "a b.[x].tfrecord", (".a b.[x].json", "a.x.0123abcd.tmp.tfrecord")
+    for other in others:
+        (tmp_path / other).touch()
+    command = [sys.executable, "-c", WRITER, str(tmp_path / name)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        temporary = writer.stdout.readline().strip()
+        files.remove_abandoned(asked)
+        assert names(tmp_path) == sorted([temporary, *others])
+        writer.send_signal(signal.SIGKILL)
+    assert (tmp_path / temporary).exists()
+    files.remove_abandoned(asked)
+    assert names(tmp_path) == sorted(others)

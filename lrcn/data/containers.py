@@ -14,11 +14,11 @@ import av.video.reformatter
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import clips
+from lrcn.data import clips, images
 
 # Headers of these tell no number of frames, only the duration.
 _DURATION_ONLY = ("matroska", "flv")
-_REMEDY = "Replace the file or leave it out; `lrcn serialize` can skip it (on_error=skip)"
+_REMEDY = f"Replace the file or leave it out{images.CAN_SKIP}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -110,7 +110,7 @@ class Clips:
         return errors.UserError(
             "videos are shorter than a clip",
             where=self.records.path,
-            received=", ".join(f"{ids[item]} ({self.counts[item]} frames)" for item in items),
+            received=errors.few([f"{ids[item]} ({self.counts[item]} frames)" for item in items]),
             expected=f"at least {self.num_frames} frames (clipframe_mode.num_frames_per_clip)",
             remedy="Set short_videos=loop to repeat frames.",
         )

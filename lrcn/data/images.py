@@ -13,6 +13,8 @@ import PIL.ImageOps
 from lrcn import errors
 
 _ORIENTATION = 0x0112
+# Ends the remedies of faults of single items, and is no help to who has skipped them.
+CAN_SKIP = "; `lrcn serialize` can skip it (on_error=skip)"
 # What Pillow raises for data that does not decode.
 UNDECODABLE = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
 
@@ -53,8 +55,7 @@ def jpeg_from_file(
             where=path,
             received=_without_objects(error),
             expected="an image that Pillow reads, such as JPEG or PNG",
-            remedy="Replace the file or leave it out; `lrcn serialize` can skip its item "
-            "(on_error=skip)",
+            remedy=f"Replace the file or leave it out{CAN_SKIP}",
         ) from error
 
 

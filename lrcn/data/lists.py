@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import frames
+from lrcn.data import frames, lines
 
 KINDS = ("image", "frames", "video", "array")
 IMAGE_SUFFIXES = ("bmp", "jpeg", "jpg", "png", "pgm", "pnm", "ppm", "tif", "tiff", "webp")
@@ -22,6 +22,7 @@ VIDEO_SUFFIXES = (
 
 frame_files = frames.frame_files
 natural_key = frames.natural_key
+read_label_names = lines.label_names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,9 +109,9 @@ def read_list(
     """
     file = pathlib.Path(file)
     folder = pathlib.Path(path_prepend_folder) if path_prepend_folder else file.parent
-    lines = _lines(file)
     reader = _Reader(folder.absolute(), frame_format, tuple(label_names))
-    items = _merged([reader.item(line) for line in reader.told_apart(lines)], reader.folder)
+    read = reader.told_apart(lines.numbered(file))
+    items = _merged([reader.item(line) for line in read], reader.folder)
     problems = [item.problem for item in items if item.problem]
     if problems and on_error == "stop":
         raise first_of(problems)
@@ -124,70 +125,6 @@ def first_of(problems: Sequence[errors.UserError]) -> errors.UserError:
         return first
     remedy = f"{first.remedy.rstrip('.')}. {others} more of this kind: `lrcn check` lists them"
     return first.but(remedy=remedy)
-
-
-def read_label_names(file: str | pathlib.Path) -> tuple[str, ...]:
-    """Reads class names, one a line; the line number less one is the label.
-
-    Raises:
-        UserError: If the file cannot be read, is empty, or a name stands twice, or is a number
-            that is not its own label.
-    """
-    names: dict[str, str] = {}
-    for where, line in _lines(pathlib.Path(file)):
-        name = line.strip()
-        if name in names:
-            raise errors.UserError(
-                "class name stands twice",
-                where=where,
-                received=name,
-                expected="unique names",
-                remedy=f"It stands first at {names[name]}; rename or remove one",
-            )
-        if re.fullmatch(r"[+-]?\d+", name) and name != str(len(names)):
-            raise errors.UserError(
-                "class name is a number other than its label",
-                where=where,
-                received=name,
-                expected=f"a name, or {len(names)}",
-                remedy="Lists may hold numbers as well as names, so this name would be ambiguous",
-            )
-        names[name] = where
-    return tuple(names)
-
-
-def _lines(file: pathlib.Path) -> list[tuple[str, str]]:
-    """Returns `(file:line, text)` of the lines that are neither blank nor comments."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise errors.UserError(
-            "no such list file",
-            where=file,
-            received="no file there",
-            expected="a text file with an item a line",
-            remedy="Correct the path; it is relative to the working directory",
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise errors.UserError(
-            "list file cannot be read",
-            where=file,
-            received=error,
-            expected="a UTF-8 text file",
-            remedy="Save it as UTF-8, or give the path of a list",
-        ) from error
-    numbered = enumerate(text.split("\n"), start=1)
-    kept = [(f"{file}:{number}", line.rstrip("\r")) for number, line in numbered]
-    kept = [(where, line) for where, line in kept if line.strip() and line.lstrip()[0] != "#"]
-    if not kept:
-        raise errors.UserError(
-            "the list names no item",
-            where=file,
-            received="only blank lines and comments" if text.strip() else "an empty file",
-            expected="an item a line",
-            remedy="Write a line `path label` for each item",
-        )
-    return kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,10 +145,10 @@ class _Reader:
     frame_format: str
     label_names: tuple[str, ...]
 
-    def told_apart(self, lines: list[tuple[str, str]]) -> list[_Line]:
+    def told_apart(self, numbered: list[tuple[str, str]]) -> list[_Line]:
         """Parts lines at their first TAB and decides whether the list holds labels or captions."""
         read = []
-        for where, line in lines:
+        for where, line in numbered:
             path, tab, rest = line.strip().partition("\t")
             parts = (rest.strip(), path.rstrip()) if tab else (path, None)
             read.append(_Line(where, *parts))
@@ -253,8 +190,9 @@ class _Reader:
             self._check_range(labels, line.where)
             return self._located(name, line.where, labels=labels)
         except errors.UserError as problem:
+            known = {"captions": (line.rest,)} if line.captioned else {}
             name = self._image(name) if line.captioned else name
-            return Item(_plain(name), "", "missing", where=line.where, problem=problem)
+            return Item(_plain(name), "", "missing", where=line.where, problem=problem, **known)
 
     def _captioned(self, line: _Line) -> Item:
         return self._located(self._image(line.path), line.where, captions=(line.rest,))
@@ -375,18 +313,27 @@ def _plain(name: str) -> str:
 
 
 def _merged(items: list[Item], folder: pathlib.Path) -> tuple[Item, ...]:
-    """Joins captions of one path; a path that comes again otherwise becomes a problem."""
-    merged: dict[str, Item] = {}
-    repeated = []
+    """Joins captions of one path; a path that comes again otherwise becomes a problem.
+
+    A faulty line claims no path: the next sound line of the same path is an item.
+    """
+    found: list[Item] = []
+    places: dict[str, int] = {}
+    told = set()  # an image that is missing is one fault, however many captions it has
     for item in items:
-        path = _plain((folder / item.id).as_posix())  # of faulty lines, too
-        first = merged.setdefault(path, item)
-        if first is item:
-            continue
-        if first.captions and item.captions:
-            merged[path] = dataclasses.replace(first, captions=(*first.captions, *item.captions))
-        elif item.problem:
-            repeated += [item] if item.problem.what != getattr(first.problem, "what", "") else []
+        path = _plain((folder / item.id).as_posix())
+        first = found[places[path]] if path in places else None
+        if item.problem:
+            fault = (path, item.problem.what)
+            if not item.captions or fault not in told:
+                found.append(item)
+            told.add(fault)
+        elif first is None:
+            places[path] = len(found)
+            found.append(item)
+        elif first.captions and item.captions:
+            captions = (*first.captions, *item.captions)
+            found[places[path]] = dataclasses.replace(first, captions=captions)
         else:
             problem = errors.UserError(
                 "two items with one id",
@@ -395,5 +342,5 @@ def _merged(items: list[Item], folder: pathlib.Path) -> tuple[Item, ...]:
                 expected="each path once, however it is written",
                 remedy=f"It stands first at {first.where}; remove one of the lines",
             )
-            repeated.append(dataclasses.replace(item, problem=problem))
-    return (*merged.values(), *repeated)
+            found.append(dataclasses.replace(item, problem=problem))
+    return tuple(found)

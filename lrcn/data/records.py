@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from lrcn import errors, files
+from lrcn.data import agreement
 from lrcn.data import clips as clips_lib
 
 FORMAT_VERSION = 1
@@ -246,8 +247,8 @@ def read_metadata(path: str | pathlib.Path) -> Metadata:
         path: `.../name.tfrecord`, or its `.size` or a shard.
 
     Raises:
-        UserError: If the `.size` is missing, unreadable or of another version, or if a shard is
-            missing or of another length.
+        UserError: If the `.size` is missing, unreadable, of another version or disagrees with
+            itself, or if a shard is missing or of another length.
     """
     size = size_path(path)
     metadata = _from_json(size, _read_json(size))
@@ -302,6 +303,7 @@ def _from_json(size: pathlib.Path, values: dict) -> Metadata:
             remedy=_REDO,
         )
     values = {name: _frozen(values[name]) for name in names}
+    agreement.check(size, values, remedy=_REDO)
     mode = values["clipframe_mode"]
     values["clipframe_mode"] = clips_lib.ClipMode(**mode) if mode else None
     values["shards"] = tuple(Shard(**shard) for shard in values["shards"])

@@ -260,8 +260,11 @@ class _Job:
             order = _shuffled_order(self.split, self.options.seed)
         names = records.shard_names(self.path, self.options.shards)
         finals = [self.path.with_name(name) for name in names]
+        files.remove_abandoned(self.path)
         with contextlib.ExitStack() as stack:
-            temporary = [stack.enter_context(files.atomic_path(final)) for final in finals]
+            temporary = [
+                stack.enter_context(files.atomic_path(final, claimed=True)) for final in finals
+            ]
             written = self._write(order, temporary)
             shards = [
                 records.Shard(final.name, count, path.stat().st_size, records.checksum(path))

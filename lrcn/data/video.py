@@ -100,8 +100,7 @@ def read(item: lists.Item, reading: Reading, choose: Choose | None = None) -> Fr
                 where=item.path,
                 received="0 frames",
                 expected="at least one frame",
-                remedy="Replace the item or leave it out; `lrcn serialize` can skip it "
-                "(on_error=skip)",
+                remedy=f"Replace the item or leave it out{images.CAN_SKIP}",
             )
         size = _common_size(item, [size for _, size in frames])
     except errors.UserError as error:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from lrcn import errors
-from lrcn.data import clips, ordered, packing, progress
+from lrcn.data import clips, images, ordered, packing, progress
 
 _BYTES_AHEAD = 64 * 2**20
 
@@ -22,7 +22,7 @@ class Written:
 
     Attributes:
         stored: The items in order, without their bytes.
-        skipped: Pairs of item id and reason.
+        skipped: Pairs of item id and reason, in the order of the items, not of the records.
         counts: Records of each file.
     """
 
@@ -54,7 +54,7 @@ def write(
             only if the packer's `short_videos` is `skip`.
 
     Raises:
-        UserError: If an item is faulty, naming every video that is too short, or none is left.
+        UserError: If an item is faulty, counting all videos that are too short, or none is left.
     """
     results = ordered.mapped(
         packer,
@@ -65,7 +65,7 @@ def write(
         size=lambda packed: len(packed.record),
     )
     bounds = [len(order) * part // len(paths) for part in range(len(paths) + 1)]
-    written, short = Written(), []
+    written, short, skipped = Written(), {}, {}
     with (
         contextlib.closing(results),
         progress.shown(f"serialize {name}", len(order)) as advance,
@@ -73,12 +73,23 @@ def write(
         for path, first, last in zip(paths, bounds, bounds[1:], strict=False):
             before = len(written.stored)
             with tf.io.TFRecordWriter(str(path)) as file:
-                for _ in range(first, last):
-                    _take(next(results), packer, file, written, short, skip_all)
+                for place in order[first:last].tolist():
+                    packed = next(results)
+                    if packed.fault is None:
+                        file.write(packed.record)
+                        written.stored.append(packed.without_record())
+                    elif skip_all or _is_left_out(packed, packer):
+                        skipped[place] = (packed.item.id, _reason(packed.fault))
+                    elif isinstance(packed.fault, clips.ShortVideo):
+                        packer.only_lengths = True
+                        short[place] = packed
+                    else:
+                        raise packed.fault
                     advance()
             written.counts.append(len(written.stored) - before)
     if short:
-        raise _too_short(short, name)
+        raise _too_short([short[place] for place in sorted(short)], name)
+    written.skipped += [skipped[place] for place in sorted(skipped)]
     if not written.stored:
         first = written.skipped[0] if written.skipped else ("nothing", "there was no item")
         raise errors.UserError(
@@ -91,31 +102,19 @@ def write(
     return written
 
 
-def _take(
-    packed: packing.Packed,
-    packer: packing.Packer,
-    file: tf.io.TFRecordWriter,
-    written: Written,
-    short: list[packing.Packed],
-    skip_all: bool,
-) -> None:
-    """Writes one record, or notes or raises why there is none."""
-    fault = packed.fault
-    too_short = isinstance(fault, clips.ShortVideo)
-    if fault is None:
-        file.write(packed.record)
-        written.stored.append(packed.without_record())
-    elif skip_all or (too_short and packer.short_videos == "skip"):
-        written.skipped.append((packed.item.id, str(fault)))
-    elif too_short:
-        packer.only_lengths = True
-        short.append(packed)
-    else:
-        raise fault
+def _is_left_out(packed: packing.Packed, packer: packing.Packer) -> bool:
+    return packer.short_videos == "skip" and isinstance(packed.fault, clips.ShortVideo)
+
+
+def _reason(fault: errors.UserError) -> str:
+    """Returns why an item was left out, with what would keep it: that it can be is known."""
+    if isinstance(fault, clips.ShortVideo):
+        fault = fault.but(remedy="Set short_videos=loop to keep it, with frames repeated")
+    return str(fault.but(remedy=fault.remedy.replace(images.CAN_SKIP, "")))
 
 
 def _too_short(short: Sequence[packing.Packed], name: str) -> errors.UserError:
-    """Returns one error that names every video that is too short."""
+    """Returns one error that counts the videos that are too short and names the first of them."""
     first = short[0].fault
     named = [
         f"{packed.item.where + ': ' if packed.item.where else ''}{packed.item.path} "
@@ -127,7 +126,7 @@ def _too_short(short: Sequence[packing.Packed], name: str) -> errors.UserError:
     return errors.UserError(
         f"{len(short)} videos are shorter than one clip",
         where=name,
-        received="; ".join(named),
+        received=errors.few(named, separator="; "),
         expected=first.expected,
         remedy=first.remedy,
     )

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import augment, containers, dataset, epochs, images, lists, memory, video
+from lrcn.data import augment, containers, dataset, epochs, frames, images, lists, memory, video
 from lrcn.data import clips as clips_lib
 from lrcn.inference import outputs, overlay, windows
 from lrcn.scoring import metrics
@@ -95,7 +95,7 @@ class Predictor:
             raise errors.UserError(
                 f"{len(failures)} of {len(items)} inputs could not be predicted, told above",
                 where="input",
-                received=", ".join(failures),
+                received=errors.few(failures),
                 expected="inputs that decode as a whole",
                 remedy="Mend or leave out what is named; the other lines are complete",
             )
@@ -193,6 +193,7 @@ def _item(path: str, frame_format: str) -> lists.Item:
     kind = lists.kind_of(absolute, frame_format)
     if kind == "frames":
         _refuse_folder_of_videos(absolute)
+        _refuse_folder_of_folders(absolute, frame_format)
     return lists.Item(id=path, path=str(absolute), kind=kind)
 
 
@@ -206,6 +207,25 @@ def _refuse_folder_of_videos(folder: pathlib.Path) -> None:
             received=f"files of .{', .'.join(sorted(videos))}",
             expected="a folder of frames",
             remedy=f"Give a glob: 'input={folder}/*.{min(videos)}'",
+        )
+
+
+def _refuse_folder_of_folders(folder: pathlib.Path, frame_format: str) -> None:
+    if frames.names(folder, frame_format):
+        return
+    inner = [entry for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."]
+    inner = sorted(inner, key=lambda entry: lists.natural_key(entry.name))
+    suffixes = {file.suffix for entry in inner for file in entry.iterdir()}
+    videos = sorted(s for s in suffixes if s.lower().lstrip(".") in lists.VIDEO_SUFFIXES)
+    of_frames = any(frames.names(entry, frame_format) for entry in inner)
+    if of_frames or videos:
+        glob_of = "*" if of_frames else f"*/*{videos[0]}"
+        raise errors.UserError(
+            "a folder of folders",
+            where=folder,
+            received=errors.few([f"{entry.name}/" for entry in inner]),
+            expected="a folder of frames",
+            remedy=f"Give a glob: 'input={folder}/{glob_of}'",
         )
 
 

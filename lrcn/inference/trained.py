@@ -146,12 +146,13 @@ def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
     directory = runs.RunDirectory(pathlib.Path(run).absolute())
     file = directory.checkpoint() if checkpoint == "best" else directory.last
     if not file.exists():
+        directory.checkpoint()  # tells if there is no run, or no checkpoint at all
         raise UserError(
             "the run has no such checkpoint",
             where=file,
             received="no such file",
-            expected=f"a checkpoint {checkpoint} of an epoch that ended",
-            remedy=f"Go on with the run: `lrcn train resume={directory.path}`",
+            expected=f"checkpoint={checkpoint} of an epoch that ended",
+            remedy="Use checkpoint=best, which is there",
         )
     plain = {
         key: value for key, value in directory.read_config().items() if key not in runs.NOT_SETTINGS

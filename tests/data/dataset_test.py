@@ -234,6 +234,15 @@ def test_waiting_counts_the_consumers_time_only():
     assert 0.15 <= float(counter) < 2.0
 
 
+def test_of_many_short_videos_the_first_are_named(write_records):
+    with pytest.raises(errors.UserError) as caught:
+        training(write_records((2,) * 8), mode=THREE)
+    told = str(caught.value)
+    assert "video 0 (2 frames), " in told
+    assert "video 4 (2 frames) and 3 more. Expected" in told
+    assert "video 5" not in told
+
+
 def test_modes_that_nobody_asked_for(write_records):
     every = write_records()
     assert epochs.training_mode(every) == clips.ClipMode("rand_clips", 16, 1)

@@ -142,8 +142,22 @@ def test_one_file_under_two_spellings_is_one_item(folder):
     (item,) = read(folder, "./a.jpg#0\tA dog\na.jpg#1\tA brown dog\n")
     assert (item.id, item.captions) == ("a.jpg", ("A dog", "A brown dog"))
     items = read(folder, "c.mp4 0\n./c.mp4 0\nclip 1\n", on_error="keep")
-    assert [bool(item.problem) for item in items] == [False, False, True]
-    assert all(item.problem is None or item.where.endswith(":2") for item in items)
+    assert [bool(item.problem) for item in items] == [False, True, False]
+    assert items[1].where.endswith(":2")
+
+
+def test_a_faulty_line_claims_no_path(folder):
+    items = read(
+        folder, "c.mp4 x\na.jpg 1\nc.mp4 -1\nc.mp4 3\nc.mp4 4\nc.mp4 -1\n", on_error="keep"
+    )
+    told = [item.problem and item.problem.what for item in items]
+    assert [item.where.rpartition(":")[2] for item in items] == list("123456")
+    assert told[:2] == ["label is no integer and no known name", None]
+    assert told[2:4] == ["label out of range", None]
+    assert told[4:] == ["two items with one id", "label out of range"]
+    assert "stands first at" in str(items[4].problem) and ":4; remove" in str(items[4].problem)
+    captions = read(folder, "a.jpg#0\t\na.jpg#1\tA dog\na.jpg#2\tA cat\n", on_error="keep")
+    assert [item.captions for item in captions if not item.problem] == [("A dog", "A cat")]
 
 
 def test_captions_and_a_label_do_not_mix(folder):
@@ -182,6 +196,12 @@ def test_the_list_itself(tmp_path):
 
 def test_label_names(tmp_path):
     file = tmp_path / "labels.txt"
+    missing = "labels.txt: no such file of class names.*a class a line. Correct dataset.labels"
+    with pytest.raises(errors.UserError, match=missing):
+        lists.read_label_names(file)
+    file.write_text("\n")
+    with pytest.raises(errors.UserError, match="the list names no class"):
+        lists.read_label_names(file)
     file.write_text("0\nRide A Bike\n\nJump\n")
     assert lists.read_label_names(file) == ("0", "Ride A Bike", "Jump")
     file.write_text("a\nb\na\n")

@@ -90,6 +90,33 @@ def test_metadata_of_another_make(write_records, text, message):
     assert message in told(path) and str(records.size_path(path)) in told(path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("num_classes", 5, "Received: 3 label_names for num_classes 5. Expected: a name for each"),
+        ("num_classes", 2, "3 label_names for num_classes 2"),
+        ("label_names", ["a", "b"], "2 label_names for num_classes 3"),
+        ("items", 4, "3 ids for items 4. Expected: an entry of ids for each item"),
+        ("ids", ["video 0", "video 1"], "2 ids for items 3"),
+        ("labels", [[0], [1]], "2 labels for items 3"),
+        ("frame_counts", [6, 8, 7, 9], "4 frame_counts for items 3"),
+        ("frame_counts", 6, "frame_counts that is no list for items 3"),
+        ("clip_counts", [1], "1 clip_counts for items 3"),
+        ("groups", ["a"], "1 groups for items 3"),
+    ],
+)
+def test_metadata_that_disagrees_with_itself(write_records, key, value, message):
+    size = records.size_path(write_records().path)
+    values = {**json.loads(size.read_text()), "label_names": ["a", "b", "c"]}
+    size.write_text(json.dumps(values))
+    records.read_metadata(size)
+    size.write_text(json.dumps({**values, key: value}))
+    told_of = told(size)
+    assert told_of.startswith(f"{size}: metadata disagrees with itself. ") and message in told_of
+    assert "overwrite=true" in told_of
+    assert len(records.verify(size)) == 1
+
+
 def test_cut_and_missing_shards(write_records):
     written = write_records(shards=2)
     shard = written.shards[1]

@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from lrcn import errors
+from lrcn import errors, files
 from lrcn.data import clips, images, lists, packing, records, serialize
 
 EVERY = serialize.StoreOptions(mode=None, num_threads=2)
@@ -183,6 +183,14 @@ def test_short_videos_are_all_named(folders, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+def test_of_many_short_videos_the_first_are_named(folders, tmp_path):
+    options = with_mode("rand_clips", 12)
+    message = told(lambda: serialize.serialize(catalog(folders), tmp_path / "o", options=options))
+    assert "6 videos are shorter than one clip" in message
+    assert f"{tmp_path / 'clip4'} (10 frames) and 1 more. Expected" in message
+    assert "clip5" not in message
+
+
 def test_short_videos_loop_or_are_skipped(folders, tmp_path):
     loop = with_mode("iterative", 8, 0, short_videos="loop")
     (report,) = serialize.serialize(catalog(folders), tmp_path / "loop", options=loop)
@@ -192,6 +200,7 @@ def test_short_videos_loop_or_are_skipped(folders, tmp_path):
     (report,) = serialize.serialize(catalog(folders), tmp_path / "skip", options=skip)
     assert report.items == 4 and [name for name, _ in report.skipped] == ["clip0", "clip1"]
     assert "Received: 7 frames" in report.skipped[1][1]
+    assert "skip" not in report.skipped[1][1] and "Set short_videos=loop" in report.skipped[1][1]
     assert records.read_metadata(report.path).skipped == report.skipped
 
 
@@ -208,10 +217,21 @@ def test_a_bad_item_stops_or_is_skipped_with_its_reason(folders, tmp_path):
     skip = dataclasses.replace(EVERY, on_error="skip")
     (report,) = serialize.serialize(data, tmp_path / "out", options=skip)
     assert report.items == 5 and [name for name, _ in report.skipped] == ["clip2", "none.mp4"]
-    assert "3.jpg" in report.skipped[0][1]
+    assert "3.jpg" in report.skipped[0][1] and "on_error" not in report.skipped[0][1]
+    assert report.skipped[0][1].endswith("Replace the file or leave it out.")
     assert records.read_metadata(report.path).skipped == report.skipped
     message = told(lambda: serialize.serialize(data, tmp_path / "x", options=EVERY))
     assert f"{folders}:7" in message and not (tmp_path / "x").exists()
+
+
+def test_what_is_skipped_is_told_in_the_order_of_the_lines(folders, tmp_path):
+    folders.write_text("clip0 x\nclip1 1\nclip0 -1\nclip0 2\nnone0 1\nclip2 0\nnone1 1\nclip0 1\n")
+    options = dataclasses.replace(EVERY, on_error="skip", shuffle=True)
+    data = catalog(folders, on_error="keep")
+    (report,) = serialize.serialize(data, tmp_path / "out", options=options)
+    lines = [int(reason.removeprefix(f"{folders}:").split(":")[0]) for _, reason in report.skipped]
+    assert lines == [1, 3, 5, 7, 8]
+    assert sorted(records.read_metadata(report.path).ids) == ["clip0", "clip1", "clip2"]
 
 
 def test_nothing_is_left_under_a_final_name(folders, tmp_path):
@@ -296,6 +316,24 @@ def test_equal_records_are_reused_and_others_refused(folders, tmp_path):
         catalog(folders), out, options=dataclasses.replace(other, overwrite=True)
     )
     assert not report.reused and report.frames == 3
+
+
+def test_what_a_killed_process_left_is_removed(folders, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    abandoned = (
+        ".data.train.01234567.tmp.tfrecord",
+        ".data.train.89abcdef.tmp.tfrecord-00001-of-00002",
+    )
+    others = ".data.val.01234567.tmp.tfrecord", ".data.train.mine.tmp.tfrecord"
+    for name in (*abandoned, *others):
+        (out / name).write_bytes(b"half")
+    with files.atomic_path(out / "data.train.tfrecord", claimed=True) as alive:
+        serialize.serialize(catalog(folders), out, options=EVERY)
+        left = {path.name for path in out.iterdir() if path.name.startswith(".")}
+        assert left == {*others, alive.name}
+        alive.write_bytes((out / "data.train.tfrecord").read_bytes())
+    assert records.verify(out / "data.train.tfrecord") == []
 
 
 def test_unfinished_and_foreign_records_are_refused(folders, tmp_path):

@@ -181,6 +181,18 @@ def test_inputs_that_are_not_there_are_named(tmp_path, monkeypatch, given, messa
         predict.find(given)
 
 
+@pytest.mark.parametrize(("file", "inner"), [("1.jpg", "*"), ("film.AVI", r"*/*.AVI")])
+def test_a_folder_of_folders_is_told_what_to_give(tmp_path, file, inner):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_bytes(b"")
+    with pytest.raises(errors.UserError) as caught:
+        predict.find(str(tmp_path))
+    told = "a folder of folders. Received: a/, b/. Expected: a folder of frames. Give a glob: "
+    assert told + f"'input={tmp_path}/{inner}'" in str(caught.value)
+    assert len(predict.find(f"{tmp_path}/{inner}")) == 2
+
+
 def test_an_unreadable_input_ends_in_its_one_message(model, world, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes((world.folder / "media" / "v2.mp4").read_bytes()[:700])

@@ -1,0 +1,69 @@
+"""Quotes around values of the command line, for a grammar that knows ASCII letters alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable
+
+from lrcn.errors import UsageError
+
+# Values of these name what need not exist yet, so they are read as a whole where Hydra cannot.
+_NAMES = ("output_folder", "overlay", "report", "input", "name", "hydra.run.dir", "hydra.sweep.dir")
+
+
+def unreadable(override: str, is_readable: Callable[[str], bool]) -> UsageError:
+    """Returns the error for an argument that Hydra cannot read, with the argument as it can.
+
+    Args:
+        override: The argument.
+        is_readable: Whether Hydra reads an argument.
+    """
+    key, equals, value = override.partition("=")
+    remedy = f"Write {key}=VALUE"
+    if equals:
+        listed = value[1:-1].split(",") if value[:1] + value[-1:] == "[]" else []
+        items = [_in_quotes(item.strip().strip("'\"")) for item in listed]
+        meant = [f"{key}=[{','.join(items)}]", whole(override)]
+        good = next((text for text in meant[not listed :] if is_readable(text)), 'KEY="VALUE"')
+        remedy = f"Put the value in quotes inside the shell's: {shlex.quote(good)}"
+    return UsageError(
+        "the command line could not be read",
+        where=key.lstrip("+~") or "command line",
+        received=override,
+        expected="key=value, or key=[value,value], with what is no plain letter, digit, "
+        "space or sign of a path in quotes",
+        remedy=remedy,
+    )
+
+
+def quoted(override: str, is_readable: Callable[[str], bool]) -> str:
+    """Returns an override with its value in quotes if it is a path that Hydra cannot read bare.
+
+    People's folders hold spaces, commas, parentheses, equals signs and letters of every alphabet.
+
+    Args:
+        override: The argument, `key=value` or a flag.
+        is_readable: Whether Hydra reads an argument.
+    """
+    key, equals, value = override.partition("=")
+    bare = re.fullmatch(r"[\w/.:+*$%@?|\\-]*", value, re.ASCII)
+    if not equals or bare or override[0] in "-~" or value[:1] in "'\"[{":
+        return override
+    foreign = not value.isascii() and not re.search(r"""[,\[\]{}'"()=]""", value)
+    names = key.lstrip("+") in _NAMES and not is_readable(override)
+    if foreign or names or os.path.exists(value):
+        return whole(override)
+    return override
+
+
+def whole(override: str) -> str:
+    """Returns an override with its value in quotes, one text whatever it holds."""
+    key, _, value = override.partition("=")
+    return f"{key}={_in_quotes(value)}"
+
+
+def _in_quotes(value: str) -> str:
+    """Returns a value as Hydra reads it whole; backslashes count before a quote alone."""
+    return '"' + re.sub(r'(\\*)("|$)', lambda m: 2 * m[1] + m[2].replace('"', '\\"'), value) + '"'
