@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import frames
+from lrcn.data import frames, text
 
 KINDS = ("image", "frames", "video", "array")
 IMAGE_SUFFIXES = ("bmp", "jpeg", "jpg", "png", "pgm", "pnm", "ppm", "tif", "tiff", "webp")
@@ -257,6 +257,7 @@ class _Reader:
             return Item(_plain(name), "", "missing", where=line.where, problem=problem)
 
     def _captioned(self, line: _Line) -> Item:
+        text.check_caption(line.rest, where=line.where)
         return self._located(self._image(line.path), line.where, captions=(line.rest,))
 
     def _image(self, name: str) -> str:
@@ -381,7 +382,7 @@ def _merged(items: list[Item], folder: pathlib.Path) -> tuple[Item, ...]:
     for item in items:
         path = _plain((folder / item.id).as_posix())  # of faulty lines, too
         first = merged.setdefault(path, item)
-        if first is item:
+        if first is item or (first.problem and item.captions):
             continue
         if first.captions and item.captions:
             merged[path] = dataclasses.replace(first, captions=(*first.captions, *item.captions))
