@@ -11,6 +11,27 @@ from lrcn import errors
 from lrcn.data import text
 
 
+def lines(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
+    """Yields `file:line` and text of every line, as a stream.
+
+    Raises:
+        UserError: If the file cannot be read or a line is not UTF-8.
+    """
+    try:
+        with pathlib.Path(path).open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                yield f"{path}:{number}", _decoded(line, f"{path}:{number}").rstrip("\r\n")
+    except OSError as error:
+        raise errors.UserError(
+            "text file cannot be read",
+            where=path,
+            received=error,
+            expected="a UTF-8 text file",
+            remedy="Correct the path; it is relative to the working directory",
+        ) from error
+
+
 def read_sentences(path: str | os.PathLike) -> Iterator[str]:
     """Yields the sentences of a file that has one a line, or `name<TAB>sentence` lines.
 
@@ -20,7 +41,7 @@ def read_sentences(path: str | os.PathLike) -> Iterator[str]:
         UserError: If the file cannot be read, a line is not UTF-8, or no line holds a sentence.
     """
     empty = True
-    for _, line in _lines(path):
+    for _, line in lines(path):
         name, tab, rest = line.partition("\t")
         sentence = rest if tab else name
         if text.tokenise(sentence):
@@ -46,7 +67,7 @@ def read_tokens(path: str | os.PathLike) -> tuple[str, ...]:
     if pathlib.Path(path).suffix == ".json":
         return text.read_vocabulary(path).tokens
     places: dict[str, str] = {}
-    for where, line in _lines(path):
+    for where, line in lines(path):
         token = line.strip()
         if not token or token in places:
             raise errors.UserError(
@@ -58,23 +79,6 @@ def read_tokens(path: str | os.PathLike) -> tuple[str, ...]:
             )
         places[token] = where
     return tuple(places)
-
-
-def _lines(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
-    """Yields `file:line` and text of every line, as a stream."""
-    try:
-        with pathlib.Path(path).open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-                yield f"{path}:{number}", _decoded(line, f"{path}:{number}").rstrip("\r\n")
-    except OSError as error:
-        raise errors.UserError(
-            "text file cannot be read",
-            where=path,
-            received=error,
-            expected="a UTF-8 text file",
-            remedy="Correct the path; it is relative to the working directory",
-        ) from error
 
 
 def _decoded(line: bytes, where: str) -> str:
