@@ -327,13 +327,20 @@ def _continue_run(overrides: list[str]) -> list[str]:
             continue
         # Paths were relative to where the run was started; its settings hold them absolute.
         known = config.stored_path(stored, key)
-        kept.append(override if known is None else f"{key}={json.dumps(known, ensure_ascii=False)}")
+        kept.append(override if known is None else f"{key}={_as_override(known)}")
     added = [] if "hydra.run.dir" in given else [f"hydra.run.dir={json.dumps(run)}"]
     if stored.get("config_dir") and not any(o.startswith("--config-dir") for o in overrides):
         added = [f"--config-dir={stored['config_dir']}", *added]
     # Flags first: what stands on both sides of one is not read as a whole.
     flags = [o for o in added + overrides if o.startswith("-")]
     return [*flags, *kept, *(o for o in added + overrides if not o.startswith("-"))]
+
+
+def _as_override(paths: str | list | dict) -> str:
+    """Returns one path or several as an override has them; Hydra takes no quotes around keys."""
+    if isinstance(paths, dict):
+        return "{" + ", ".join(f"{key}: {_as_override(path)}" for key, path in paths.items()) + "}"
+    return json.dumps(paths, ensure_ascii=False)
 
 
 def _refuse_other_members(stored: dict, given: dict[str, str]) -> None:

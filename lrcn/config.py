@@ -24,9 +24,12 @@ Unreadable = omegaconf.errors.OmegaConfBaseException
 _DISCRIMINATORS = ("name", "source")
 _PATHS = {
     "moving_shapes": (),
-    "lists": ("input_files", "path_prepend_folder", "labels"),
+    "lists": ("input_files", "path_prepend_folder", "labels", "vocabulary"),
     "folder": ("root",),
     "ucf101": ("videos", "lists"),
+    "flickr": ("images", "captions", "train", "val", "test"),
+    "coco": ("images", "annotations", "ids"),
+    "msvd": ("videos", "captions", "mapping"),
     "tfds": ("data_dir",),
     "records": ("train", "val", "test"),
 }
@@ -85,15 +88,20 @@ def _absolute(values: Any, names: tuple[str, ...]) -> Any:
     def absolute(value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(map(absolute, value))
+        if isinstance(value, dict):
+            return {split: absolute(path) for split, path in value.items()}
         return value if value is None else str(pathlib.Path(value).expanduser().absolute())
 
     return dataclasses.replace(values, **{name: absolute(getattr(values, name)) for name in names})
 
 
 def stored_path(plain: dict, key: str) -> Any:
-    """Returns the absolute path or paths that a run's stored settings hold under a key, or None."""
+    """Returns the absolute path or paths that a run's stored settings hold under a key, or None.
+
+    A key may name one path of several by split, such as `dataset.ids.train`.
+    """
     paths = {f"dataset.{name}" for name in _PATHS[plain["dataset"]["source"]]}
-    if key not in paths | {"backbone.weights", "init"}:
+    if ".".join(key.split(".")[:2]) not in paths | {"backbone.weights", "init"}:
         return None
     for part in key.split("."):
         plain = plain[part]
@@ -226,6 +234,8 @@ def _convert_union(arguments: tuple, value: Any, *, key: str, choices: dict[str,
         if isinstance(value, (bool, int)):
             return value
         raise _misfit(key, value, "true | false | a number", good="true")
+    if rest == [str, dict[str, str]]:
+        rest = rest[1:] if isinstance(value, dict) else rest[:1]
     try:
         return _convert(rest[0], value, key=key, choices=choices)
     except UserError as error:

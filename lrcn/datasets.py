@@ -36,8 +36,8 @@ def catalog_of(
     Args:
         dataset: Its settings, of any kind but records.
         seed: Of a random split into train, val and test (`folder`).
-        on_error: "stop" at the first faulty line of a list, or "skip" it and let the serializer
-            report it.
+        on_error: "stop" at the first faulty line or item, or "skip" it and let the serializer
+            report it; "keep" says the same.
 
     Raises:
         UserError: Lists or folders are not as they should be.
@@ -59,6 +59,7 @@ def catalog_of(
                 path_prepend_folder=dataset.path_prepend_folder,
                 labels=dataset.labels,
                 frame_format=dataset.frame_format,
+                vocabulary=dataset.vocabulary,
                 on_error=on_error,
             )
         case settings_lib.Folder():
@@ -79,13 +80,30 @@ def catalog_of(
                 classes=dataset.classes,
                 val_groups=dataset.val_groups,
             )
+        case settings_lib.Flickr():
+            return catalog_lib.flickr(
+                dataset.images,
+                dataset.captions,
+                train=dataset.train,
+                val=dataset.val,
+                test=dataset.test,
+                on_error=on_error,
+            )
+        case settings_lib.Coco():
+            return catalog_lib.coco(
+                dataset.images, dataset.annotations, ids=dataset.ids, on_error=on_error
+            )
+        case settings_lib.Msvd():
+            return catalog_lib.msvd(
+                dataset.videos, dataset.captions, mapping=dataset.mapping, on_error=on_error
+            )
         case settings_lib.Tfds():
             return catalog_lib.tfds(dataset.name, data_dir=dataset.data_dir, splits=dataset.splits)
     raise UserError(
         "holds no items to read",
         where="dataset",
         received=dataset.source,
-        expected="moving_shapes | lists | folder | ucf101 | tfds",
+        expected="moving_shapes | lists | folder | ucf101 | flickr | coco | msvd | tfds",
         remedy="Choose one of them, or use the records by `lrcn train dataset=records`",
     )
 
@@ -157,9 +175,10 @@ def findings(settings: settings_lib.CheckSettings) -> list[check_lib.Finding]:
             path_prepend_folder=dataset.path_prepend_folder,
             labels=dataset.labels,
             frame_format=frame_format,
+            vocabulary=dataset.vocabulary,
         )
     else:
-        catalog = catalog_of(dataset, seed=settings.seed)
+        catalog = catalog_of(dataset, seed=settings.seed, on_error="keep")
     return found + check_lib.media(
         catalog, frame_format=frame_format, num_threads=settings.num_threads
     )

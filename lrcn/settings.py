@@ -121,6 +121,7 @@ class Lists(Frames):
     path_prepend_folder: str | None
     labels: str | None
     frame_format: str
+    vocabulary: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,6 +147,38 @@ class Ucf101(Frames):
     split: Literal[1, 2, 3]
     classes: tuple[str, ...] | None
     val_groups: int = _in(_NOT_NEGATIVE)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Flickr(Frames):
+    """Keys of `dataset=flickr`."""
+
+    source: Literal["flickr"]
+    images: str
+    captions: str
+    train: str | None
+    val: str | None
+    test: str | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Coco(Frames):
+    """Keys of `dataset=coco`; by split, or one for all."""
+
+    source: Literal["coco"]
+    images: str | dict[str, str]
+    annotations: str | dict[str, str]
+    ids: dict[str, str] | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Msvd(Frames):
+    """Keys of `dataset=msvd`."""
+
+    source: Literal["msvd"]
+    videos: str
+    captions: str | dict[str, str]
+    mapping: str | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -175,7 +208,7 @@ class AsInRun:
     source: Literal["auto"]
 
 
-Dataset = MovingShapes | Lists | Folder | Ucf101 | Tfds | Records | AsInRun
+Dataset = MovingShapes | Lists | Folder | Ucf101 | Flickr | Coco | Msvd | Tfds | Records | AsInRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

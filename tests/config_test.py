@@ -35,6 +35,9 @@ def test_every_member_of_train_has_a_type(group):
         "folder": ["dataset.root=a"],
         "ucf101": ["dataset.videos=a", "dataset.lists=b"],
         "tfds": ["dataset.name=a"],
+        "flickr": ["dataset.images=a", "dataset.captions=b"],
+        "coco": ["dataset.images=a", "dataset.annotations=b"],
+        "msvd": ["dataset.videos=a", "dataset.captions=b"],
     }
     refused = {"auto", "none"}
     for member in help.members(group):

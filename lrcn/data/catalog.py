@@ -1,7 +1,7 @@
 """Named data sets: functions of plain values that return the items of every split.
 
-`folder`, `ucf101`, `tfds` and `moving_shapes` live in modules of their own and are offered here, so
-that callers find all kinds in one place.
+All but `lists` live in modules of their own and are offered here, so that callers find all kinds in
+one place.
 """
 
 from __future__ import annotations
@@ -11,11 +11,17 @@ import pathlib
 from collections.abc import Sequence
 
 from lrcn import errors
-from lrcn.data import folders, shapes, tfds_source, ucf
+from lrcn.data import coco as coco_files
+from lrcn.data import flickr as flickr_files
+from lrcn.data import folders, sentences, shapes, tfds_source, ucf, word_lists
 from lrcn.data import lists as list_files
+from lrcn.data import msvd as msvd_files
 
+coco = coco_files.coco
+flickr = flickr_files.flickr
 folder = folders.folder
 moving_shapes = shapes.moving_shapes
+msvd = msvd_files.msvd
 tfds = tfds_source.tfds
 ucf101 = ucf.ucf101
 
@@ -26,6 +32,7 @@ def lists(
     path_prepend_folder: str | os.PathLike | None = None,
     labels: str | os.PathLike | None = None,
     frame_format: str = "jpg",
+    vocabulary: str | os.PathLike | None = None,
     on_error: str = "stop",
 ) -> list_files.Catalog:
     """Reads list files; each becomes a split of the list's file name.
@@ -38,6 +45,8 @@ def lists(
         path_prepend_folder: Folder of relative paths, by default each list's own.
         labels: File of class names, one a line.
         frame_format: Suffix of the frames in folders.
+        vocabulary: The words of lists whose captions are word indices: a `vocabulary.json`, or a
+            text file with a word a line. Without it integers are labels.
         on_error: `stop` raises what is wrong with the first bad line; `keep` returns such items
             with their `problem`.
 
@@ -45,7 +54,10 @@ def lists(
         UserError: A list or a line is not as it should be, or two lists have one name.
     """
     files = _several(input_files)
+    if labels and vocabulary:
+        raise _labels_and_vocabulary(labels, vocabulary)
     label_names = list_files.read_label_names(labels) if labels else ()
+    tokens = sentences.read_tokens(vocabulary) if vocabulary else None
     splits: dict[str, list_files.Split] = {}
     for file in files:
         if file.name in splits:
@@ -56,15 +68,27 @@ def lists(
                 expected="lists of different names, since records are named after them",
                 remedy="Rename one, or serialize them into different folders",
             )
-        items = list_files.read_list(
-            file,
-            path_prepend_folder=path_prepend_folder,
-            frame_format=frame_format,
-            label_names=label_names,
-            on_error=on_error,
-        )
+        options = {
+            "path_prepend_folder": path_prepend_folder,
+            "frame_format": frame_format,
+            "on_error": on_error,
+        }
+        if tokens is None:
+            items = list_files.read_list(file, label_names=label_names, **options)
+        else:
+            items = word_lists.read_list(file, tokens, **options)
         splits[file.name] = list_files.Split(file.name, items, str(file))
     return _numbered(splits, label_names)
+
+
+def _labels_and_vocabulary(labels: object, vocabulary: object) -> errors.UserError:
+    return errors.UserError(
+        "integers are either labels or words",
+        where="dataset.vocabulary",
+        received=f"{vocabulary} with dataset.labels={labels}",
+        expected="one of the two",
+        remedy="Leave dataset.labels out for captions, dataset.vocabulary for classes",
+    )
 
 
 def _several(input_files: str | os.PathLike | Sequence[str | os.PathLike]) -> list[pathlib.Path]:

@@ -27,6 +27,7 @@ def lists(
     path_prepend_folder: str | os.PathLike | None = None,
     labels: str | os.PathLike | None = None,
     frame_format: str = "jpg",
+    vocabulary: str | os.PathLike | None = None,
 ) -> tuple[list[findings.Finding], list_files.Catalog]:
     """Reads list files and returns what is wrong with any of their lines.
 
@@ -48,6 +49,7 @@ def lists(
                 path_prepend_folder=path_prepend_folder,
                 labels=labels,
                 frame_format=frame_format,
+                vocabulary=vocabulary,
                 on_error="keep",
             )
         except errors.UserError as error:

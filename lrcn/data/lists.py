@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import frames, lines
+from lrcn.data import frames, lines, text
 
 KINDS = ("image", "frames", "video", "array")
 IMAGE_SUFFIXES = ("bmp", "jpeg", "jpg", "png", "pgm", "pnm", "ppm", "tif", "tiff", "webp")
@@ -195,6 +195,7 @@ class _Reader:
             return Item(_plain(name), "", "missing", where=line.where, problem=problem, **known)
 
     def _captioned(self, line: _Line) -> Item:
+        text.check_caption(line.rest, where=line.where)
         return self._located(self._image(line.path), line.where, captions=(line.rest,))
 
     def _image(self, name: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import keras
 
 from lrcn.errors import UserError
-from lrcn.models import initial
+from lrcn.models import initial, network
 from lrcn.models import layers as custom_layers
 
 
@@ -49,7 +49,7 @@ def singleframe(
         initializer=initializer,
         labels=labels,
     )
-    return _assemble(backbone, head, "singleframe")
+    return network.assemble(backbone, head, "singleframe")
 
 
 def lstm(
@@ -91,7 +91,7 @@ def lstm(
     features = _features(backbone)
     values = _dropout(features, dropout_in, "dropout_in")
     for index in range(layers):
-        values = _lstm_layer(units, f"lstm{index + 1}", initializer)(values)
+        values = network.lstm_layer(units, f"lstm{index + 1}", initializer)(values)
     values = _dropout(values, dropout_out, "dropout_out")
     head = _head(
         features,
@@ -102,28 +102,12 @@ def lstm(
         initializer=initializer,
         labels=labels,
     )
-    return _assemble(backbone, head, "lstm")
-
-
-def head(model: keras.Model) -> keras.Model:
-    """Returns the part from features [batch, time, features] float32 to the dict of outputs.
-
-    It is a new model over the same layers each time: one that is compiled may share the optimizer
-    of `model` (`head(model).compile(model.optimizer, ...)`) without entering the saved file, where
-    a compiled nested model would take the optimizer's state with it.
-    """
-    nested = model.get_layer("head")
-    return keras.Model(nested.input, nested.output, name="head")
+    return network.assemble(backbone, head, "lstm")
 
 
 def labels(model: keras.Model) -> tuple[str, ...]:
     """Returns the names of the classes of a network, in the order of its outputs."""
     return model.get_layer("head").get_layer("classes").labels
-
-
-def backbone(model: keras.Model) -> keras.Model:
-    """Returns the part from frames [batch, height, width, 3] uint8 to [batch, features]."""
-    return model.get_layer("backbone").layer
 
 
 def _features(backbone: keras.Model):
@@ -132,17 +116,6 @@ def _features(backbone: keras.Model):
 
 def _dropout(values, rate: float, name: str):
     return keras.layers.Dropout(rate, dtype="float32", name=name)(values) if rate else values
-
-
-def _lstm_layer(units: int, name: str, initializer: str | None) -> keras.layers.Layer:
-    own = {}
-    if initializer is not None:
-        own = {
-            "kernel_initializer": initial.kernel(initializer),
-            "recurrent_initializer": initial.kernel(initializer),
-            "unit_forget_bias": False,
-        }
-    return keras.layers.LSTM(units, return_sequences=True, dtype="float32", name=name, **own)
 
 
 def _head(
@@ -176,10 +149,3 @@ def _head(
         pooling, renormalise=not multi_label, dtype="float32", name="pooling"
     )(probabilities)
     return keras.Model(features, {"logits": logits, "probabilities": pooled}, name="head")
-
-
-def _assemble(backbone: keras.Model, head: keras.Model, name: str) -> keras.Model:
-    shape = backbone.input_shape[1:]
-    frames = keras.Input((None, *shape), dtype="uint8", name="frames")
-    features = custom_layers.PerFrame(backbone, name="backbone")(frames)
-    return keras.Model(frames, head(features), name=name)

@@ -269,6 +269,47 @@ class SpatialMoments(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="lrcn")
+class AtEveryStep(keras.layers.Layer):
+    """Joins a vector [batch, features] to each step of a sequence [batch, time, values]."""
+
+    def call(self, inputs):
+        """Returns [batch, time, values + features]."""
+        sequence, vector = inputs
+        spread = ops.zeros_like(sequence[:, :, :1]) + vector[:, None]
+        return ops.concatenate([sequence, spread], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """Returns [batch, time, values + features]."""
+        sequence, vector = input_shape
+        return (*sequence[:-1], sequence[-1] + vector[-1])
+
+
+@keras.saving.register_keras_serializable(package="lrcn")
+class ZerosLike(keras.layers.Layer):
+    """Returns zeros in the shape of its input, with another last axis.
+
+    Args:
+        size: Length of the last axis.
+    """
+
+    def __init__(self, size: int, **kwargs):
+        super().__init__(**kwargs)
+        self.size = int(size)
+
+    def call(self, inputs):
+        """Returns zeros [..., size]."""
+        return ops.repeat(ops.zeros_like(inputs[..., :1]), self.size, axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """Returns [..., size]."""
+        return (*input_shape[:-1], self.size)
+
+    def get_config(self) -> dict:
+        """Returns the arguments that rebuild the layer."""
+        return {**super().get_config(), "size": self.size}
+
+
+@keras.saving.register_keras_serializable(package="lrcn")
 class TimePooling(keras.layers.Layer):
     """Pools probabilities [batch, time, classes] over time to [batch, classes].
 

@@ -1,4 +1,4 @@
-"""Losses of activity recognition, chosen by name.
+"""Losses of activity recognition, chosen by name, and of description.
 
 Only built-in Keras losses are used, so a compiled model is opened by plain
 `keras.models.load_model` with nothing registered but the layers of `lrcn.models`.
@@ -43,6 +43,19 @@ def build(loss: str = "every_step", *, multi_label: bool = False) -> tuple[str, 
         else keras.losses.SparseCategoricalCrossentropy
     )
     return output, kind(from_logits=output == "logits")
+
+
+def next_word() -> keras.losses.Loss:
+    """Returns the mean cross-entropy of the words that follow, over all words of a batch.
+
+    On `logits` [batch, length, vocabulary] with targets [batch, length] and weights [batch, length]
+    that are 1 where a word or the end follows and 0 where a caption is padded. The mean is over
+    words, so a long caption weighs more than a short one (Donahue et al. 2015, section 5), and
+    padding neither counts nor has a gradient.
+    """
+    return keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, reduction="mean_with_sample_weight"
+    )
 
 
 def every_step(values, steps: int):

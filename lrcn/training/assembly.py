@@ -106,7 +106,7 @@ def compile_network(
         copied: Paths of weights that do not start anew; `lr_mult` is for the others of the head.
     """
     optimizer = settings.optimizer
-    head = activity.head(network).trainable_variables
+    head = network.head(network).trainable_variables
     built = optimizers.build(
         optimizer.name,
         variables=network.trainable_variables,

@@ -246,3 +246,14 @@ def test_bad_folders(tmp_path, names, message):
     with pytest.raises(errors.UserError) as caught:
         frames(tmp_path / "x", *names)
     assert message in str(caught.value) and str(tmp_path / "x") in str(caught.value)
+
+
+@pytest.mark.parametrize("caption", [".", "a " * 10_000])
+def test_a_caption_that_teaches_nothing_is_told_with_its_line(tmp_path, caption):
+    (tmp_path / "a.png").write_bytes(b"")
+    file = tmp_path / "data.train"
+    file.write_text(f"a.png\t{caption}\na.png\ta red dog\na.png\ta dog\n")
+    with pytest.raises(errors.UserError, match=r"data\.train:1: caption"):
+        lists.read_list(file)
+    kept = lists.read_list(file, on_error="keep")
+    assert [bool(item.problem) for item in kept] == [True]

@@ -76,3 +76,25 @@ def test_losses_are_built_in(loss, multi_label):
 def test_unknown_loss():
     with pytest.raises(UserError, match="workflow.loss: .*Received: mean. Expected: every_step"):
         losses.build("mean")
+
+
+def test_the_loss_of_captions_is_the_mean_over_words_and_padding_has_no_gradient():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (3, 5, 7)).astype(np.float32)
+    targets = rng.integers(0, 7, (3, 5))
+    lengths = np.array([5, 1, 3])
+    mask = (np.arange(5) < lengths[:, None]).astype(np.float32)
+    shifted = logits.astype(np.float64) - logits.max(-1, keepdims=True)
+    log_probabilities = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    chosen = np.take_along_axis(log_probabilities, targets[..., None], -1)[..., 0]
+    expected = -(chosen * mask).sum() / lengths.sum()
+    loss = losses.next_word()
+    assert float(loss(targets, logits, sample_weight=mask)) == pytest.approx(expected, abs=1e-6)
+
+    variable = keras.Variable(logits)
+
+    with tf.GradientTape() as tape:
+        value = loss(targets, variable.value, sample_weight=mask)
+    gradient = np.asarray(tape.gradient(value, variable.value))
+    assert not gradient[mask == 0].any()
+    assert (np.abs(gradient[mask == 1]).max(-1) > 0).all()

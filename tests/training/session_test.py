@@ -102,7 +102,7 @@ def test_init_copies_weights_only(make_settings, tmp_path, caplog):
     copied = assembly.start_from(network, settings.init)
     source = keras.models.load_model(first.best)
     np.testing.assert_array_equal(
-        activity.backbone(network).weights[0].numpy(), activity.backbone(source).weights[0].numpy()
+        network.backbone(network).weights[0].numpy(), network.backbone(source).weights[0].numpy()
     )
     assert any("conv1" in path for path in copied)
     assert not any("lstm1" in path for path in copied)

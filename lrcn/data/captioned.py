@@ -1,0 +1,254 @@
+"""What all data sets of captions have in common: named items, their captions, and what is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from lrcn import errors
+from lrcn.data import grouping, lists, sentences, text
+
+
+@dataclasses.dataclass
+class Entry:
+    """An image or video that a split names.
+
+    Attributes:
+        id: Unique in the data set.
+        path: Where its file should be.
+        where: Where it is named.
+        captions: Pairs of place and text.
+        group: See `lists.Item`.
+        problem: What is known to be wrong with it already.
+    """
+
+    id: str
+    path: str | os.PathLike
+    where: str
+    captions: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    group: str = ""
+    problem: errors.UserError | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where entries come from, for the remedies of messages.
+
+    Attributes:
+        files: The key of the folder of images or videos.
+        captions: The key of the captions.
+        frame_format: Suffix of frames in folders; also taken for images.
+    """
+
+    files: str
+    captions: str
+    frame_format: str = "jpg"
+
+
+def catalog(
+    splits: Mapping[str, Iterable[Entry]],
+    sources: Mapping[str, str],
+    origin: Origin,
+    *,
+    on_error: str = "stop",
+) -> lists.Catalog:
+    """Returns entries as items; they have captions and no labels.
+
+    Args:
+        splits: The entries of train, val and test, or some of them.
+        sources: What the records of each split tell of their origin.
+        origin: For the messages.
+        on_error: `stop` raises what is wrong with the first bad item; `keep` returns such items
+            with `problem` set.
+
+    Raises:
+        UserError: As `on_error` tells, or if a split has no entry.
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    found = {}
+    for name in sorted(splits, key=grouping.SPLITS.index):
+        items = tuple(item_of(entry, name, seen, origin) for entry in splits[name])
+        if not items:
+            raise errors.UserError(
+                "the split names no item",
+                where=sources[name],
+                received=f"nothing for {name}",
+                expected="one image or video at least",
+                remedy=f"Name its items, or leave {name} out",
+            )
+        found[name] = lists.Split(name, items, sources[name])
+    problems = [item.problem for split in found.values() for item in split.items if item.problem]
+    if problems and on_error == "stop":
+        raise lists.first_of(problems)
+    return lists.Catalog(found, label_names=(), num_classes=0, multi_label=False)
+
+
+def item_of(
+    entry: Entry, split: str, seen: dict[str, tuple[str, str]], origin: Origin
+) -> lists.Item:
+    """Returns an entry as an item, with `problem` set if something is wrong with it.
+
+    Args:
+        entry: The entry.
+        split: The split that names it.
+        seen: Split and place of each id that came before; this one is added.
+        origin: For the messages.
+    """
+    try:
+        _check_new(entry, split, seen)
+        if entry.problem:
+            raise entry.problem
+        kind = _kind(entry, origin)
+        captions = _checked(entry, origin)
+    except errors.UserError as problem:
+        return lists.Item(entry.id, "", "missing", where=problem.where, problem=problem)
+    return lists.Item(
+        id=entry.id,
+        path=str(pathlib.Path(entry.path).absolute()),
+        kind=kind,
+        captions=captions,
+        where=entry.where,
+        group=entry.group,
+    )
+
+
+def _check_new(entry: Entry, split: str, seen: dict[str, tuple[str, str]]) -> None:
+    """Refuses an entry that was named before, in the same split or another one."""
+    other, place = seen.setdefault(entry.id, (split, entry.where))
+    if place == entry.where and other == split:
+        return
+    twice = other == split
+    raise errors.UserError(
+        f"named twice in {split}" if twice else "named in two splits",
+        where=entry.where,
+        received=f"{entry.id}, also at {place}" + ("" if twice else f", in {other}"),
+        expected="each image or video once, in one split",
+        remedy="Remove one of them" if twice else f"Take it out of {split} or {other}",
+    )
+
+
+def _kind(entry: Entry, origin: Origin) -> str:
+    try:
+        return lists.kind_of(entry.path, origin.frame_format, entry.where)
+    except errors.UserError as error:
+        remedy = f"Correct {origin.files}, complete the files, or take the name out of its split"
+        raise error.but(remedy=remedy) from None
+
+
+def _checked(entry: Entry, origin: Origin) -> tuple[str, ...]:
+    """Returns the captions, each in one line."""
+    if not entry.captions:
+        raise errors.UserError(
+            "named without a caption",
+            where=entry.where,
+            received=f"{entry.id}, of which {origin.captions} tells nothing",
+            expected="one caption at least",
+            remedy=f"Add its captions, correct {origin.captions}, or take the name out",
+        )
+    for where, caption in entry.captions:
+        text.check_caption(caption, where=where)
+    return tuple(" ".join(caption.split()) for _, caption in entry.captions)
+
+
+def check_folder(path: str | os.PathLike, key: str) -> pathlib.Path:
+    """Returns a folder of images or videos.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if not pathlib.Path(path).is_dir():
+        raise errors.UserError(
+            "no such folder",
+            where=key,
+            received=path,
+            expected="a folder of images or videos",
+            remedy=f"Correct {key}; it is relative to the working directory",
+        )
+    return pathlib.Path(path)
+
+
+def check_splits(names: Iterable[str], key: str, example: str) -> None:
+    """Refuses names of splits other than train, val and test, and none at all.
+
+    Args:
+        names: The names.
+        key: The key that holds them.
+        example: A value that it could have.
+
+    Raises:
+        UserError: As told.
+    """
+    names = list(names)
+    unknown = [name for name in names if name not in grouping.SPLITS]
+    if unknown or not names:
+        raise errors.UserError(
+            "no such split" if unknown else "no split is named",
+            where=key,
+            received=unknown[0] if unknown else "nothing",
+            expected=" | ".join(grouping.SPLITS),
+            remedy=f"For example {example}",
+        )
+
+
+def numbered_names(file: str | os.PathLike) -> Iterator[tuple[str, str]]:
+    """Yields place and name of each line that is neither blank nor a comment.
+
+    Raises:
+        UserError: If the file cannot be read or a line is not UTF-8.
+    """
+    for where, line in sentences.lines(file):
+        name = line.strip()
+        if name and not name.startswith("#"):
+            yield where, name
+
+
+def tabbed(file: str | os.PathLike) -> Iterator[tuple[str, str, str]]:
+    """Yields place, name and caption of each line `name<TAB>caption` that is not blank.
+
+    Raises:
+        UserError: If the file cannot be read, or a line is not UTF-8 or has no TAB.
+    """
+    for where, line in sentences.lines(file):
+        name, tab, caption = line.partition("\t")
+        if tab:
+            yield where, name.strip(), caption
+        elif line.strip():
+            raise errors.UserError(
+                "line without a caption",
+                where=where,
+                received=repr(line[:60]),
+                expected="name<TAB>caption",
+                remedy="Put a TAB between name and caption, or remove the line",
+            )
+
+
+def read_json(file: str | os.PathLike, expected: str) -> Any:
+    """Reads a JSON file.
+
+    Args:
+        file: The file.
+        expected: What should be in it, for the message.
+
+    Raises:
+        UserError: If it cannot be read, is not UTF-8, or is no JSON.
+    """
+    where, data = str(file), b""
+    try:
+        data = pathlib.Path(file).read_bytes()
+        return json.loads(data.decode("utf-8-sig"))
+    except OSError as error:
+        what, reason = "captions cannot be read", error
+    except UnicodeDecodeError as error:
+        what, reason = "not UTF-8", error
+        where = f"{file}:{data[: error.start].count(10) + 1}"
+    except json.JSONDecodeError as error:
+        what, reason, where = "not JSON", error.msg, f"{file}:{error.lineno}"
+    except (ValueError, RecursionError) as error:  # numbers or nesting beyond Python's limits
+        what, reason = "not JSON of this kind", error
+    raise errors.UserError(
+        what, where=where, received=reason, expected=expected, remedy="Give the file of captions"
+    )

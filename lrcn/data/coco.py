@@ -1,0 +1,189 @@
+"""COCO captions: annotation JSON, folders of images, and lists of ids for splits of one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+
+from lrcn import errors
+from lrcn.data import captioned, lists
+
+_ORIGIN = captioned.Origin("dataset.images", "dataset.annotations")
+_EXPECTED = (
+    '{"images": [{"id": 1, "file_name": "a.jpg"}, ...], '
+    '"annotations": [{"id": 1, "image_id": 1, "caption": "a dog"}, ...]}'
+)
+_Paths = str | os.PathLike | Mapping[str, str | os.PathLike]
+
+
+def coco(
+    images: _Paths,
+    annotations: _Paths,
+    *,
+    ids: Mapping[str, str | os.PathLike] | None = None,
+    on_error: str = "stop",
+) -> lists.Catalog:
+    """Reads images and captions; the id of an item is that of the image.
+
+    A split with a list of ids holds these images, wherever the annotations tell of them, so that
+    lists may share out the official files anew. A split without one holds every image of its own
+    annotations.
+
+    Args:
+        images: Folder of the images, or for each split of `annotations` its folder.
+        annotations: Annotation JSON, or one for each of train, val and test. One alone needs `ids`.
+        ids: For a split a file with an image id or file name a line.
+        on_error: See `captioned.catalog`.
+
+    Raises:
+        UserError: A file is not as it should be, or as `on_error` tells.
+    """
+    ids = ids or {}
+    alone = not isinstance(annotations, Mapping)
+    if not alone:
+        example = "dataset.annotations={train: FILE, val: FILE}"
+        captioned.check_splits(annotations, "dataset.annotations", example)
+    if alone or ids:
+        captioned.check_splits(ids, "dataset.ids", "dataset.ids={train: FILE, val: FILE}")
+    files = {"": annotations} if alone else annotations
+    folders = _folders(images, list(files))
+    read = _read(files, folders)
+    splits, sources = {}, {}
+    for split in dict.fromkeys([*files, *ids]):
+        if split in ids:
+            splits[split] = _listed(ids[split], read)
+            sources[split] = f"coco {', '.join(map(str, files.values()))} ids={ids[split]}"
+        elif split:
+            splits[split] = list(read[str(files[split])].values())
+            sources[split] = f"coco {files[split]}"
+    return captioned.catalog(splits, sources, _ORIGIN, on_error=on_error)
+
+
+def _folders(images: _Paths, names: list[str]) -> dict[str, pathlib.Path]:
+    """Returns the folder of each annotation file."""
+    if not isinstance(images, Mapping):
+        return dict.fromkeys(names, captioned.check_folder(images, "dataset.images"))
+    if set(images) != set(names):
+        keyed = names != [""]
+        shape = ", ".join(f"{name}: FOLDER" for name in names)
+        raise errors.UserError(
+            "folders of other splits than the annotations",
+            where="dataset.images",
+            received=", ".join(images) or "none",
+            expected=f"one folder, or {{{shape}}}" if keyed else "one folder",
+            remedy="Give each annotation file its folder, or one folder for all",
+        )
+    return {
+        name: captioned.check_folder(folder, f"dataset.images.{name}")
+        for name, folder in images.items()
+    }
+
+
+def _read(
+    files: Mapping[str, str | os.PathLike], folders: Mapping[str, pathlib.Path]
+) -> dict[str, dict[str, captioned.Entry]]:
+    """Returns the entries of each file by id; an id belongs to one file."""
+    read: dict[str, dict[str, captioned.Entry]] = {}
+    first: dict[str, str] = {}
+    for split, file in files.items():
+        if str(file) in read:
+            continue
+        read[str(file)] = entries = _entries(file, folders[split])
+        for name, entry in entries.items():
+            if first.setdefault(name, entry.where) != entry.where:
+                raise _twice(entry.where, f"image id {name}", first[name])
+    return read
+
+
+def _entries(file: str | os.PathLike, folder: pathlib.Path) -> dict[str, captioned.Entry]:
+    """Returns the images of a file with their captions, by id."""
+    content = captioned.read_json(file, _EXPECTED)
+    for part in ("images", "annotations"):
+        if not isinstance(content, dict) or not isinstance(content.get(part), list):
+            keys = ", ".join(content) if isinstance(content, dict) else type(content).__name__
+            raise _misfit(str(file), f"annotations without a list of {part}", keys or "no keys")
+    entries: dict[str, captioned.Entry] = {}
+    for number, image in enumerate(content["images"]):
+        where = f"{file}: images[{number}]"
+        name = _id(image, "id", where)
+        file_name = image.get("file_name")
+        if not isinstance(file_name, str) or not file_name:
+            raise _misfit(where, "image without file_name", _shown(image))
+        if name in entries:
+            raise _twice(where, f"image id {name}", entries[name].where)
+        entries[name] = captioned.Entry(name, folder / file_name, where)
+    places: dict[str, str] = {}
+    for number, annotation in enumerate(content["annotations"]):
+        where = f"{file}: annotations[{number}]"
+        image = _id(annotation, "image_id", where)
+        if not isinstance(annotation.get("caption"), str):
+            raise _misfit(where, "annotation without a caption", _shown(annotation))
+        if image not in entries:
+            raise _misfit(where, "annotation of an unknown image", f"image_id {image}")
+        if "id" in annotation:
+            own = _id(annotation, "id", where)
+            if places.setdefault(own, where) != where:
+                raise _twice(where, f"annotation id {own}", places[own])
+        entries[image].captions.append((where, annotation["caption"]))
+    return entries
+
+
+def _id(values: object, key: str, where: str) -> str:
+    found = values.get(key) if isinstance(values, dict) else None
+    if isinstance(found, bool) or not isinstance(found, int | str):
+        raise _misfit(where, f"no {key}", _shown(values))
+    return str(found)
+
+
+def _listed(
+    file: str | os.PathLike, read: Mapping[str, Mapping[str, captioned.Entry]]
+) -> list[captioned.Entry]:
+    """Returns the entries that a list names by id or file name."""
+    known = {name: entry for entries in read.values() for name, entry in entries.items()}
+    by_file: dict[str, captioned.Entry] = {}
+    for entry in known.values():
+        by_file.setdefault(pathlib.Path(entry.path).name, entry)
+    found = []
+    for where, name in captioned.numbered_names(file):
+        entry = known.get(name) or by_file.get(name)
+        if entry is None:
+            entry = captioned.Entry(name, "", where, problem=_unknown(where, name))
+        found.append(dataclasses.replace(entry, where=where))
+    return found
+
+
+def _unknown(where: str, name: str) -> errors.UserError:
+    return errors.UserError(
+        "the annotations do not know this image",
+        where=where,
+        received=name,
+        expected="an image id or file name of dataset.annotations",
+        remedy="Correct or remove the line, or add the annotations of the image",
+    )
+
+
+def _twice(where: str, name: str, first: str) -> errors.UserError:
+    return errors.UserError(
+        "id stands twice",
+        where=where,
+        received=f"{name}, first at {first}",
+        expected="each id once",
+        remedy="Remove one of the two, or give it another id",
+    )
+
+
+def _misfit(where: str, what: str, received: str) -> errors.UserError:
+    return errors.UserError(
+        what,
+        where=where,
+        received=received,
+        expected=_EXPECTED,
+        remedy="Give a captions_*.json of COCO, or a file of this form, as dataset.annotations",
+    )
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:60]}..."

@@ -1,0 +1,94 @@
+"""Text files about captions: further sentences to learn words from, and tokens by index."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import pathlib
+from collections.abc import Iterator
+
+from lrcn import errors
+from lrcn.data import text
+
+
+def lines(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
+    """Yields `file:line` and text of every line, as a stream.
+
+    Raises:
+        UserError: If the file cannot be read or a line is not UTF-8.
+    """
+    try:
+        with pathlib.Path(path).open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                yield f"{path}:{number}", _decoded(line, f"{path}:{number}").rstrip("\r\n")
+    except OSError as error:
+        raise errors.UserError(
+            "text file cannot be read",
+            where=path,
+            received=error,
+            expected="a UTF-8 text file",
+            remedy="Correct the path; it is relative to the working directory",
+        ) from error
+
+
+def read_sentences(path: str | os.PathLike) -> Iterator[str]:
+    """Yields the sentences of a file that has one a line, or `name<TAB>sentence` lines.
+
+    Lines without a word are left out: they have nothing to count.
+
+    Raises:
+        UserError: If the file cannot be read, a line is not UTF-8, or no line holds a sentence.
+    """
+    empty = True
+    for _, line in lines(path):
+        name, tab, rest = line.partition("\t")
+        sentence = rest if tab else name
+        if text.tokenise(sentence):
+            empty = False
+            yield sentence.strip()
+    if empty:
+        raise errors.UserError(
+            "no sentence in the file",
+            where=path,
+            received="only lines without a word",
+            expected="a sentence a line, or name<TAB>sentence",
+            remedy="Give another file, or leave the key out",
+        )
+
+
+def read_tokens(path: str | os.PathLike) -> tuple[str, ...]:
+    """Returns tokens by index, from a `vocabulary.json` or a text file with a token a line.
+
+    Raises:
+        UserError: If the file cannot be read, or a line is not UTF-8, blank or there twice: each of
+            these would shift the words of all captions without a word.
+    """
+    if pathlib.Path(path).suffix == ".json":
+        return text.read_vocabulary(path).tokens
+    places: dict[str, str] = {}
+    for where, line in lines(path):
+        token = line.strip()
+        if not token or token in places:
+            raise errors.UserError(
+                "token stands twice" if token else "line without a token",
+                where=where,
+                received=f"{token!r}, first at {places[token]}" if token else "a blank line",
+                expected="a token a line, each once; the line number less one is its index",
+                remedy="Give the vocabulary file as it was when the captions were encoded",
+            )
+        places[token] = where
+    return tuple(places)
+
+
+def _decoded(line: bytes, where: str) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise errors.UserError(
+            "line is not UTF-8",
+            where=where,
+            received=error,
+            expected="UTF-8 text",
+            remedy="Save the file as UTF-8",
+        ) from error

@@ -1,0 +1,90 @@
+"""Lists whose captions are word indices, as the earlier system had them, decoded at the door."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import posixpath
+import re
+from collections.abc import Sequence
+
+from lrcn import errors
+from lrcn.data import captioned, lists, text
+
+_NUMBERS = re.compile(r"\d+(\s+\d+)*")
+
+
+def read_list(
+    file: str | os.PathLike,
+    tokens: Sequence[str],
+    *,
+    path_prepend_folder: str | os.PathLike | None = None,
+    frame_format: str = "jpg",
+    on_error: str = "stop",
+) -> tuple[lists.Item, ...]:
+    """Reads the items of a list; a line is `path index [index ...]` or `path<TAB>index...`.
+
+    A path that comes again has further captions.
+
+    Args:
+        file: The list, UTF-8.
+        tokens: The words by their indices.
+        path_prepend_folder: Folder of relative paths, by default the list's own.
+        frame_format: Suffix of frames in folders.
+        on_error: See `lists.read_list`.
+
+    Raises:
+        UserError: If the list cannot be read or names nothing, or as `on_error` tells.
+    """
+    folder = pathlib.Path(path_prepend_folder or pathlib.Path(file).parent).absolute()
+    entries: dict[str, captioned.Entry] = {}
+    for where, line in captioned.numbered_names(file):
+        try:
+            name, indices = _parted(line, folder, where)
+        except errors.UserError as problem:
+            entries[where] = captioned.Entry(line, "", where, problem=problem)
+            continue
+        name = posixpath.normpath(name)
+        entry = entries.setdefault(name, captioned.Entry(name, folder / name, where))
+        try:
+            entry.captions.append((where, text.words_of(indices, tokens, where=where)))
+        except errors.UserError as problem:
+            entry.problem = entry.problem or problem
+    if not entries:
+        raise errors.UserError(
+            "the list names no item",
+            where=file,
+            received="only blank lines and comments",
+            expected="an item a line",
+            remedy="Write a line `path index [index ...]` for each caption",
+        )
+    seen: dict[str, tuple[str, str]] = {}
+    origin = captioned.Origin("dataset.path_prepend_folder", "the list", frame_format)
+    split = pathlib.Path(file).name
+    items = [captioned.item_of(entry, split, seen, origin) for entry in entries.values()]
+    problems = [item.problem for item in items if item.problem]
+    if problems and on_error == "stop":
+        raise lists.first_of(problems)
+    return tuple(items)
+
+
+def _parted(line: str, folder: pathlib.Path, where: str) -> tuple[str, list[int]]:
+    """Parts a line into path and indices; without a TAB the path is what exists."""
+    name, tab, rest = line.partition("\t")
+    gaps = [match.span() for match in re.finditer(r"\s+", line)]
+    pairs = [(line[:start], line[end:]) for start, end in gaps]
+    pairs = [(name.rstrip(), rest.strip())] if tab else pairs
+    pairs = [(path, rest) for path, rest in pairs if _NUMBERS.fullmatch(rest)]
+    present = [(path, rest) for path, rest in pairs if (folder / path).exists()]
+    if not pairs or len(present) > 1:
+        raise errors.UserError(
+            "the line can be read in several ways" if pairs else "no path with word indices",
+            where=where,
+            received=repr(line[:60]),
+            expected="path index [index ...]",
+            remedy="Put a TAB between path and indices"
+            if pairs
+            else "Correct the line; for captions as text leave dataset.vocabulary out",
+        )
+    path, rest = (present or pairs)[0]
+    return path, [int(index) for index in rest.split()]

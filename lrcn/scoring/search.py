@@ -1,0 +1,183 @@
+"""Searches for the likeliest caption of a step decoder: greedy, beam, sampling.
+
+All take `step`, a function from a word id [rows, 1] int32 and a list of tensors [rows, ...] to the
+logits [rows, vocabulary] of the next word and the list with new states, and the list to begin with.
+They return `Captions`. Loops are `keras.ops.while_loop`, so they compile as a whole on any backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from lrcn.data.text import BEGIN, END, PADDING
+
+_NEVER = -1e9  # log-probability of what may not be said; finite, so that differences stay numbers
+
+Step = Callable[[Sequence], Sequence]
+
+
+class Captions(NamedTuple):
+    """What was found for each row.
+
+    Attributes:
+        words: int32 [rows, length], word ids, padding after the end.
+        log_probability: float32 [rows], sum over the words and the end.
+        ended: bool [rows], whether the caption came to its end within the length.
+    """
+
+    words: keras.KerasTensor
+    log_probability: keras.KerasTensor
+    ended: keras.KerasTensor
+
+
+def greedy(step: Step, given: Sequence, *, max_length: int) -> Captions:
+    """Takes the likeliest word at each step.
+
+    Args:
+        step: The decoder.
+        given: What it begins with, [rows, ...] each.
+        max_length: Most words of a caption; one that has not ended by then is cut.
+    """
+    return _told(step, given, max_length, lambda logits, _: ops.argmax(logits, axis=-1))
+
+
+def sample(
+    step: Step,
+    given: Sequence,
+    *,
+    samples: int,
+    temperature: float,
+    max_length: int,
+    seed: keras.random.SeedGenerator,
+) -> Captions:
+    """Draws captions and keeps the likeliest of each row (Donahue et al. 2015, section 5).
+
+    Args:
+        step: The decoder.
+        given: What it begins with, [rows, ...] each.
+        samples: Captions that are drawn for a row.
+        temperature: Factor on the logits, so that large values come near to `greedy`; the
+            captions are compared by their log-probability without it.
+        max_length: Most words of a caption; one that has not ended by then is cut.
+        seed: Of the draws.
+    """
+
+    def draw(logits, _):
+        return keras.random.categorical(temperature * logits, 1, seed=seed)[:, 0]
+
+    found = _told(step, [ops.repeat(v, samples, axis=0) for v in given], max_length, draw)
+    scores = ops.reshape(found.log_probability, (-1, samples))
+    best = ops.argmax(scores, axis=1)
+    rows = ops.arange(ops.shape(scores)[0]) * samples + ops.cast(best, "int32")
+    return Captions(*(ops.take(values, rows, axis=0) for values in found))
+
+
+def beam(
+    step: Step,
+    given: Sequence,
+    *,
+    width: int,
+    max_length: int,
+    length_penalty: float = 0.0,
+) -> Captions:
+    """Keeps the `width` likeliest beginnings at each step; ended captions compete with open ones.
+
+    Args:
+        step: The decoder.
+        given: What it begins with, [rows, ...] each.
+        width: Beginnings that are kept; 1 is greedy.
+        max_length: Most words of a caption; one that has not ended by then is cut.
+        length_penalty: The caption with the highest log-probability divided by
+            `length ** length_penalty` wins in the end; 0 compares sums, as the paper does.
+    """
+    rows = ops.shape(given[0])[0]
+    steps = max_length
+    first = ops.concatenate([ops.zeros((rows, 1)), ops.full((rows, width - 1), _NEVER)], axis=1)
+    start = (
+        0,
+        ops.full((rows, width, steps), PADDING, dtype="int32"),
+        first,
+        ops.zeros((rows, width), dtype="bool"),
+        ops.full((rows * width, 1), BEGIN, dtype="int32"),
+        *(ops.repeat(values, width, axis=0) for values in given),
+    )
+
+    def unfinished(time, words, scores, ended, last, *states):
+        return ops.logical_and(time < steps, ops.logical_not(ops.all(ended)))
+
+    def extend(time, words, scores, ended, last, *states):
+        logits, *states = step([last, *states])
+        size = ops.shape(logits)[-1]
+        gains = ops.reshape(_log_probabilities(logits), (rows, width, size))
+        resting = ops.where(ops.arange(size) == PADDING, 0.0, _NEVER)
+        gains = ops.where(ended[..., None], resting, gains)
+        total = ops.reshape(scores[..., None] + gains, (rows, width * size))
+        scores, places = ops.top_k(total, width)
+        origin = ops.cast(places // size, "int32")
+        word = ops.cast(places % size, "int32")
+        words = ops.take_along_axis(words, origin[..., None], axis=1)
+        ended = ops.take_along_axis(ended, origin, axis=1)
+        words = _written(words, word, time)
+        flat = ops.reshape(origin + ops.arange(rows)[:, None] * width, (-1,))
+        states = [ops.take(values, flat, axis=0) for values in states]
+        ended = ops.logical_or(ended, word == END)
+        return (time + 1, words, scores, ended, ops.reshape(word, (-1, 1)), *states)
+
+    _, words, scores, ended, *_ = ops.while_loop(unfinished, extend, start)
+    lengths = ops.cast(ops.sum(ops.cast(words != PADDING, "int32"), axis=-1), "float32")
+    best = ops.argmax(scores / ops.power(ops.maximum(lengths, 1.0), length_penalty), axis=1)
+    best = ops.cast(best, "int32")[:, None]
+    return Captions(
+        ops.take_along_axis(words, best[..., None], axis=1)[:, 0],
+        ops.take_along_axis(scores, best, axis=1)[:, 0],
+        ops.take_along_axis(ended, best, axis=1)[:, 0],
+    )
+
+
+def _told(step: Step, given: Sequence, max_length: int, choose: Callable) -> Captions:
+    """Says one word after another as `choose(logits, time)` tells."""
+    rows = ops.shape(given[0])[0]
+    steps = max_length
+    start = (
+        0,
+        ops.full((rows, steps), PADDING, dtype="int32"),
+        ops.zeros((rows,)),
+        ops.zeros((rows,), dtype="bool"),
+        ops.full((rows, 1), BEGIN, dtype="int32"),
+        *given,
+    )
+
+    def unfinished(time, words, scores, ended, last, *states):
+        return ops.logical_and(time < steps, ops.logical_not(ops.all(ended)))
+
+    def extend(time, words, scores, ended, last, *states):
+        logits, *states = step([last, *states])
+        gains = _log_probabilities(logits)
+        word = ops.cast(choose(gains, time), "int32")
+        gain = ops.take_along_axis(gains, word[:, None], axis=1)[:, 0]
+        scores = scores + ops.where(ended, 0.0, gain)
+        word = ops.where(ended, PADDING, word)
+        words = _written(words, word, time)
+        ended = ops.logical_or(ended, word == END)
+        return (time + 1, words, scores, ended, word[:, None], *states)
+
+    _, words, scores, ended, *_ = ops.while_loop(unfinished, extend, start)
+    return Captions(words, scores, ended)
+
+
+def _log_probabilities(logits):
+    """Returns log-probabilities of the next word; padding and begin are never said."""
+    values = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    ids = ops.arange(ops.shape(values)[-1])
+    allowed = ops.logical_and(ids != PADDING, ids != BEGIN)
+    return ops.where(allowed, values, _NEVER)
+
+
+def _written(words, word, time):
+    """Returns words [..., length] with `word` [...] at place `time`."""
+    places = ops.arange(ops.shape(words)[-1])
+    return ops.where(places == time, word[..., None], words)

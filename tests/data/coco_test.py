@@ -1,0 +1,169 @@
+import json
+import pathlib
+
+import pytest
+
+from lrcn import errors
+from lrcn.data import coco
+
+
+def content(*numbers, captions=2):
+    """Annotations of images by number; caption ids are unique over all files."""
+    return {
+        "images": [{"id": number, "file_name": f"{number:03d}.jpg"} for number in numbers],
+        "annotations": [
+            {"id": 10 * number + k, "image_id": number, "caption": f"dog {number}\nof {k}."}
+            for k in range(captions)
+            for number in numbers
+        ],
+    }
+
+
+def write(file, values):
+    file.write_text(json.dumps(values), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def official(tmp_path):
+    """Images 1 to 3 of train and 4 to 6 of val, each in a folder of their own."""
+    for split, numbers in (("train", (1, 2, 3)), ("val", (4, 5, 6))):
+        (tmp_path / split).mkdir()
+        for number in numbers:
+            (tmp_path / split / f"{number:03d}.jpg").write_bytes(b"")
+        write(tmp_path / f"{split}.json", content(*numbers))
+    return {
+        "images": {split: tmp_path / split for split in ("train", "val")},
+        "annotations": {split: tmp_path / f"{split}.json" for split in ("train", "val")},
+    }
+
+
+@pytest.fixture
+def alone(official, tmp_path):
+    """Train alone, with a list of ids of its images."""
+    (tmp_path / "ids.txt").write_text("1\n2\n")
+    return {
+        "images": official["images"]["train"],
+        "annotations": official["annotations"]["train"],
+        "ids": {"train": tmp_path / "ids.txt"},
+    }
+
+
+def members(found):
+    return {name: [item.id for item in split.items] for name, split in found.splits.items()}
+
+
+def test_a_split_holds_all_images_of_its_annotations(official):
+    found = coco.coco(**official)
+    assert members(found) == {"train": ["1", "2", "3"], "val": ["4", "5", "6"]}
+    item = found.splits["val"].items[0]
+    assert item.captions == ("dog 4 of 0.", "dog 4 of 1.")
+    assert item.path == str(official["images"]["val"] / "004.jpg")
+    assert (item.kind, item.labels, found.num_classes) == ("image", (), 0)
+    assert item.where == f"{official['annotations']['val']}: images[0]"
+
+
+def test_lists_of_ids_share_out_the_annotations_anew(official, tmp_path):
+    lists = {"train": "1\n2\n6\n", "val": "4\n", "test": "005.jpg\n"}
+    ids = {split: tmp_path / f"{split}.txt" for split in lists}
+    for split, file in ids.items():
+        file.write_text(lists[split])
+    found = coco.coco(**official, ids=ids)
+    assert members(found) == {"train": ["1", "2", "6"], "val": ["4"], "test": ["5"]}
+    assert pathlib.Path(found.splits["train"].items[2].path).parent.name == "val"
+    del ids["train"]
+    assert members(coco.coco(**official, ids=ids))["train"] == ["1", "2", "3"]
+
+
+def test_one_file_of_annotations_needs_lists_of_ids(alone):
+    assert members(coco.coco(**alone)) == {"train": ["1", "2"]}
+    with pytest.raises(errors.UserError, match=r"dataset\.ids: no split is named"):
+        coco.coco(**{**alone, "ids": None})
+
+
+def image(values, number=0, **changes):
+    values["images"][number].update(changes)
+
+
+def annotation(values, number=0, **changes):
+    values["annotations"][number].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.pop("images"), r"train\.json: annotations without a list of images"),
+        (lambda v: v.pop("annotations"), "without a list of annotations. Received: images"),
+        (lambda v: image(v, 1, id=1), r"images\[1\]: id stands twice.*images\[0\]"),
+        (lambda v: image(v, 1, id=True), r"images\[1\]: no id"),
+        (lambda v: image(v, file_name=None), r"images\[0\]: image without file_name"),
+        (lambda v: annotation(v, 1, id=10), r"annotations\[1\]: id stands twice"),
+        (lambda v: annotation(v, 1, image_id=9), r"annotations\[1\]: .*unknown image.*image_id 9"),
+        (lambda v: annotation(v, 1, image_id=[1]), r"annotations\[1\]: no image_id"),
+        (lambda v: annotation(v, caption=None), r"annotations\[0\]: annotation without a caption"),
+        (lambda v: annotation(v, caption=" . "), r"annotations\[0\]: caption without a word"),
+        (lambda v: annotation(v, caption="a " * 10_000), r"annotations\[0\]: .*10000 words"),
+        (lambda v: annotation(v, caption="\ud800"), r"annotations\[0\]: .*(word|character)"),
+        (lambda v: image(v, file_name="no.jpg"), "no such image"),
+        (lambda v: v["annotations"].clear(), r"ids\.txt:1: named without a caption.*1 more"),
+    ],
+)
+def test_mistakes_in_annotations_name_their_place(alone, change, message):
+    values = content(1, 2, 3)
+    change(values)
+    write(alone["annotations"], values)
+    with pytest.raises(errors.UserError, match=message):
+        coco.coco(**alone)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b'{"images": [],\n"annotations"}', r"train\.json:2: not JSON"),
+        (b'{"images":\n\n"caf\xe9"}', r"train\.json:3: not UTF-8"),
+        (b"[1]", r"annotations without a list of images. Received: list"),
+        (b"[" * 100_000, r"train\.json: not JSON of this kind"),
+    ],
+)
+def test_a_file_that_is_no_json_is_told(alone, data, message):
+    alone["annotations"].write_bytes(data)
+    with pytest.raises(errors.UserError, match=message):
+        coco.coco(**alone)
+
+
+def test_an_id_of_two_files_is_refused(official):
+    write(official["annotations"]["val"], content(3, 4))
+    with pytest.raises(errors.UserError, match=r"val\.json: images\[0\]: id stands twice"):
+        coco.coco(**official)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("1\n9\n", r"ids\.txt:2: the annotations do not know this image"),
+        ("1\n001.jpg\n", r"ids\.txt:2: named twice in train"),
+    ],
+)
+def test_mistakes_in_lists_of_ids_name_their_line(alone, lines, message):
+    alone["ids"]["train"].write_text(lines)
+    with pytest.raises(errors.UserError, match=message):
+        coco.coco(**alone)
+
+
+def test_an_image_of_two_splits_is_refused(alone):
+    ids = {**alone["ids"], "val": alone["ids"]["train"]}
+    with pytest.raises(errors.UserError, match="named in two splits"):
+        coco.coco(**{**alone, "ids": ids})
+
+
+def test_keys_that_do_not_fit_are_named(official, alone, tmp_path):
+    with pytest.raises(errors.UserError, match=r"dataset\.annotations: no such split.*dev"):
+        coco.coco(alone["images"], {"dev": alone["annotations"]})
+    with pytest.raises(errors.UserError, match=r"dataset\.ids: no such split.*dev"):
+        coco.coco(**official, ids={"dev": tmp_path / "ids.txt"})
+    with pytest.raises(errors.UserError, match=r"dataset\.images: folders of other splits"):
+        coco.coco({"train": tmp_path}, official["annotations"])
+    with pytest.raises(errors.UserError, match=r"dataset\.images\.val: no such folder"):
+        coco.coco({**official["images"], "val": tmp_path / "none"}, official["annotations"])
+    with pytest.raises(errors.UserError, match="none: captions cannot be read"):
+        coco.coco(**{**alone, "annotations": tmp_path / "none"})

@@ -1,0 +1,127 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from lrcn.errors import UserError
+from lrcn.models import description, network
+
+VOCABULARY = 11
+DESIGNS = {
+    "1u": description.Design("step", 1, 6, 5),
+    "2u": description.Design("step", 2, 6, 5),
+    "2f": description.Design("step", 2, 6, 5, factored=True),
+    "4f": description.Design("step", 4, 6, 5, factored=True, pooling="max"),
+    "state": description.Design("state", 2, 6, 5),
+    "first input": description.Design("first_input", 2, 6, 5),
+    "encoder": description.Design("encoder", 2, 6, 5),
+    "stack": description.Design("stack", 2, 6, 5),
+}
+
+
+def tiny_backbone(features=7):
+    frames = keras.Input((4, 4, 3), dtype="uint8")
+    values = keras.layers.Rescaling(1 / 255)(frames)
+    values = keras.layers.Dense(features)(keras.layers.Flatten()(values))
+    return keras.Model(frames, values, name="tiny")
+
+
+def build(design, **options):
+    keras.utils.set_random_seed(0)
+    options = {"vocabulary_size": VOCABULARY, "initializer": "uniform_0.8", **options}
+    return description.build(tiny_backbone(), design, **options)
+
+
+def inputs(rows=3, frames=4, length=6):
+    rng = np.random.default_rng(0)
+    return {
+        "frames": rng.integers(0, 256, (rows, frames, 4, 4, 3), np.uint8),
+        "words": rng.integers(1, VOCABULARY, (rows, length), np.int32),
+    }
+
+
+def logits(model, given):
+    return keras.ops.convert_to_numpy(model(given)["logits"])
+
+
+@pytest.mark.parametrize(
+    ("layers", "factored", "expected"),
+    [
+        (1, False, 29_614_801),
+        (2, False, 37_618_801),
+        (2, True, 37_618_801),
+        (4, True, 53_626_801),
+    ],
+)
+def test_parameters_of_the_paper(layers, factored, expected):
+    design = description.Design("step", layers, 1000, 1000, factored)
+    model = description.build(tiny_backbone(1000), design, vocabulary_size=8801)
+    assert network.head(model).count_params() == expected
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_decoding_step_by_step_equals_the_training_graph(name, tmp_path):
+    model = build(DESIGNS[name], dropout_in=0.5, dropout_out=0.5, tokens=tuple("abcdefghijk"))
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert description.design_of(loaded) == DESIGNS[name]
+    assert description.tokens_of(loaded) == tuple("abcdefghijk")
+    given = inputs()
+    expected = logits(model, given)
+    assert expected.shape == (3, 6, VOCABULARY)
+    assert expected.std() > 0.02
+    state = description.encoder(loaded)(loaded.get_layer("backbone")(given["frames"]))
+    step = description.step(loaded)
+    for place in range(6):
+        word = keras.ops.convert_to_tensor(given["words"][:, place : place + 1])
+        found, *state = step([word, *state])
+        np.testing.assert_allclose(found, expected[:, place], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_frames_matter_and_later_words_do_not(name):
+    model, given = build(DESIGNS[name]), inputs()
+    before = logits(model, given)
+    other = {**given, "frames": 255 - given["frames"]}
+    assert np.abs(logits(model, other) - before).max() > 1e-3
+    words = given["words"].copy()
+    words[:, 4:] = 1
+    after = logits(model, {**given, "words": words})
+    np.testing.assert_allclose(after[:, :4], before[:, :4], atol=1e-6)
+    assert np.abs(after[:, 4:] - before[:, 4:]).max() > 1e-4
+
+
+def test_factored_means_that_the_first_layer_sees_no_frame():
+    given = inputs()
+    for name, changes in (("2f", False), ("2u", True)):
+        head = network.head(build(DESIGNS[name]))
+        first = keras.Model(head.inputs, head.get_layer("lstm1").output[0])
+        features = np.random.default_rng(1).normal(size=(2, 3, 4, 7)).astype(np.float32)
+        a, b = (first({"features": f, "words": given["words"]}) for f in features)
+        assert bool(np.abs(np.asarray(a) - np.asarray(b)).max() > 1e-3) is changes
+
+
+def test_the_order_of_frames_matters_to_those_that_read_them_in_order():
+    given = inputs()
+    backwards = {**given, "frames": given["frames"][:, ::-1]}
+    for name, reads in (("state", False), ("1u", False), ("encoder", True), ("stack", True)):
+        model = build(DESIGNS[name])
+        difference = np.abs(logits(model, given) - logits(model, backwards)).max()
+        assert bool(difference > 1e-4) is reads, name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"conditioning": "x"}, r"workflow\.conditioning: .*Received: x.*step \| state"),
+        ({"layers": 0}, r"workflow\.layers: .*Received: 0.*1 or more"),
+        ({"layers": 1, "factored": True}, r"workflow\.layers: .*2 or more"),
+        ({"conditioning": "stack", "layers": 1}, r"workflow\.layers: .*2 or more"),
+        ({"conditioning": "state", "factored": True}, r"workflow\.factored"),
+        ({"units": 0}, r"workflow\.units"),
+    ],
+)
+def test_designs_that_are_none_are_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        build(dataclasses.replace(DESIGNS["2u"], **changes))
