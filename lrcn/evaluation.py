@@ -10,7 +10,7 @@ from lrcn.data import augment, epochs, records
 from lrcn.errors import UserError
 from lrcn.inference import evaluate as evaluate_lib
 from lrcn.inference import outputs, trained
-from lrcn.models import network
+from lrcn.models import networks
 from lrcn.training import features
 
 
@@ -104,14 +104,14 @@ def _from_features(
     seed: int,
 ) -> outputs.Scores | None:
     """Returns the scores of all clips from stored features, or None if frames are needed."""
-    backbone = network.backbone(run.model)
+    backbone = networks.backbone(run.model)
     if not features.serves(backbone, view):
         return None
     chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
     with records.translating_errors(record_set.path):
         stored = features.extract(record_set, backbone, view=view)
     return outputs.score(
-        network.head(run.model),
+        networks.head(run.model),
         features.evaluation_clips(stored, chosen, seed=seed),
         pooling_frames=pooling_frames,
         multi_label=outputs.is_multi_label(run.model),

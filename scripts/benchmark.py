@@ -315,12 +315,12 @@ def training_operations() -> float:
     A backward pass makes two products where the forward pass makes one, but none for the gradient
     of the frames.
     """
-    from lrcn.models import activity, backbones, network
+    from lrcn.models import activity, backbones, networks
 
     backbone = backbones.build("caffenet", layer="fc6", trainable=True)
     model = activity.lstm(backbone, num_classes=8)
     forward = [
-        operations(layer) for part in (backbone, network.head(model)) for layer in part.layers
+        operations(layer) for part in (backbone, networks.head(model)) for layer in part.layers
     ]
     first = next(count for count in forward if count)
     return 3 * sum(forward) - first

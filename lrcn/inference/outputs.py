@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from lrcn.data import progress
-from lrcn.models import network
+from lrcn.models import networks
 from lrcn.scoring import metrics
 
 _DIGITS = 6
@@ -33,12 +33,12 @@ class Scores:
 
 def is_multi_label(model: keras.Model) -> bool:
     """Returns whether the model gives each class a probability of its own (sigmoid)."""
-    return any(layer.name == "sigmoid" for layer in network.head(model).layers)
+    return any(layer.name == "sigmoid" for layer in networks.head(model).layers)
 
 
 def num_classes(model: keras.Model) -> int:
     """Returns the number of classes that the model tells apart."""
-    return network.head(model).get_layer("classes").units
+    return networks.head(model).get_layer("classes").units
 
 
 def score(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import keras
 
 from lrcn.errors import UserError
-from lrcn.models import initial, network
+from lrcn.models import initial, networks
 from lrcn.models import layers as custom_layers
 
 
@@ -49,7 +49,7 @@ def singleframe(
         initializer=initializer,
         labels=labels,
     )
-    return network.assemble(backbone, head, "singleframe")
+    return networks.assemble(backbone, head, "singleframe")
 
 
 def lstm(
@@ -91,7 +91,7 @@ def lstm(
     features = _features(backbone)
     values = _dropout(features, dropout_in, "dropout_in")
     for index in range(layers):
-        values = network.lstm_layer(units, f"lstm{index + 1}", initializer)(values)
+        values = networks.lstm_layer(units, f"lstm{index + 1}", initializer)(values)
     values = _dropout(values, dropout_out, "dropout_out")
     head = _head(
         features,
@@ -102,7 +102,7 @@ def lstm(
         initializer=initializer,
         labels=labels,
     )
-    return network.assemble(backbone, head, "lstm")
+    return networks.assemble(backbone, head, "lstm")
 
 
 def labels(model: keras.Model) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import dataclasses
 import keras
 
 from lrcn.errors import UserError
-from lrcn.models import initial, network
+from lrcn.models import initial, networks
 from lrcn.models import layers as custom_layers
 
 CONDITIONINGS = ("step", "state", "first_input", "encoder", "stack")
@@ -118,7 +118,7 @@ def build(
     if design.conditioning == "encoder":
         names += [f"reader{index + 1}" for index in range(design.layers)]
     for name in names:
-        parts[name] = network.lstm_layer(design.units, name, initializer, return_state=True)
+        parts[name] = networks.lstm_layer(design.units, name, initializer, return_state=True)
     for name in _dense_parts(design):
         size = design.embedding if name == "seen" else design.units
         parts[name] = keras.layers.Dense(
@@ -147,7 +147,7 @@ def build(
     static, states = _encode(parts, design, features)
     logits, _ = _decode(parts, design, words, static, states)
     head = keras.Model({"features": features, "words": words}, {"logits": logits}, name="head")
-    return network.assemble(backbone, head, f"describe_{design.conditioning}")
+    return networks.assemble(backbone, head, f"describe_{design.conditioning}")
 
 
 def design_of(model: keras.Model) -> Design:
@@ -167,7 +167,7 @@ def encoder(model: keras.Model) -> keras.Model:
     then state and cell state [batch, units] of every decoder layer.
     """
     parts, design = _parts_of(model), design_of(model)
-    width = network.head(model).inputs[0].shape[-1]
+    width = networks.head(model).inputs[0].shape[-1]
     features = keras.Input((None, width), dtype="float32", name="features")
     static, states = _encode(parts, design, features)
     if states is None:
@@ -194,7 +194,7 @@ def step(model: keras.Model) -> keras.Model:
 
 
 def _parts_of(model: keras.Model) -> dict[str, keras.layers.Layer]:
-    return {layer.name: layer for layer in network.head(model).layers}
+    return {layer.name: layer for layer in networks.head(model).layers}
 
 
 def _flat(static, states) -> list:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from lrcn import settings as settings_lib
 from lrcn.data import augment
-from lrcn.models import activity, backbones, weights
+from lrcn.models import activity, backbones, networks, weights
 from lrcn.scoring import losses
 from lrcn.training import optimizers, schedules
 
@@ -106,7 +106,7 @@ def compile_network(
         copied: Paths of weights that do not start anew; `lr_mult` is for the others of the head.
     """
     optimizer = settings.optimizer
-    head = network.head(network).trainable_variables
+    head = networks.head(network).trainable_variables
     built = optimizers.build(
         optimizer.name,
         variables=network.trainable_variables,

@@ -13,7 +13,7 @@ from lrcn import errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import augment, dataset, epochs, records
 from lrcn.data import clips as clips_lib
-from lrcn.models import backbones
+from lrcn.models import backbones, networks
 from lrcn.training import assembly, features
 
 
@@ -118,8 +118,8 @@ def make_feed(
         labels = dataset.Targets(data.val, data.num_classes, data.multi_label).labels
     make = (
         _feature_sets
-        if features.serves(network.backbone(network), views[0])
-        and features.serves(network.backbone(network), views[1])
+        if features.serves(networks.backbone(network), views[0])
+        and features.serves(networks.backbone(network), views[1])
         else _frame_sets
     )
     targets = dataset.Targets(
@@ -185,7 +185,7 @@ def _feature_sets(
     first_epoch: int,
 ) -> tuple[keras.Model, tf.data.Dataset, int, tf.data.Dataset | None]:
     """Returns the head and its sets of clips of features."""
-    backbone = network.backbone(network)
+    backbone = networks.backbone(network)
     training, steps = features.training_clips(
         features.extract(data.train, backbone, view=views[0]),
         chosen,
@@ -199,7 +199,7 @@ def _feature_sets(
     if val is not None:
         stored = features.extract(data.val, backbone, view=views[1])
         validation = features.evaluation_clips(stored, val, seed=settings.seed)
-    return network.head(network), training, steps, validation
+    return networks.head(network), training, steps, validation
 
 
 def _frame_sets(

@@ -9,7 +9,7 @@ import pytest
 from keras import ops
 
 from lrcn.errors import UserError
-from lrcn.models import activity, backbones, network
+from lrcn.models import activity, backbones, networks
 from lrcn.scoring import losses
 
 GOLDEN_A = [
@@ -54,7 +54,7 @@ def from_caffe(rows: np.ndarray) -> np.ndarray:
 def golden_lstm(inputs: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Runs [batch, time, features] through the LSTM of the workflow with the golden weights."""
     model = activity.lstm(stand_in(inputs.shape[-1]), num_classes=2, units=2, dropout_out=0)
-    head = network.head(model)
+    head = networks.head(model)
     lstm = head.get_layer("lstm1")
     recurrent = from_caffe(sine((8, 2), 1.1, 0.2))
     bias = from_caffe(sine((8,), 0.9, 0.3)[:, None])[0]
@@ -163,8 +163,8 @@ def test_whole_sequence_agrees_with_its_beginning():
 def test_defaults_and_the_papers_initialisation():
     usual = activity.lstm(stand_in(8), num_classes=2, units=3)
     paper = activity.lstm(stand_in(8), num_classes=2, units=3, initializer="uniform_0.01")
-    usual_bias = network.head(usual).get_layer("lstm1").get_weights()[2]
-    kernel, recurrent, bias = network.head(paper).get_layer("lstm1").get_weights()
+    usual_bias = networks.head(usual).get_layer("lstm1").get_weights()[2]
+    kernel, recurrent, bias = networks.head(paper).get_layer("lstm1").get_weights()
 
     assert usual_bias.tolist() == [0] * 3 + [1] * 3 + [0] * 6
     assert bias.tolist() == [0] * 12
@@ -173,11 +173,11 @@ def test_defaults_and_the_papers_initialisation():
 
 def test_dropouts_are_where_they_are_asked_for():
     model = activity.lstm(tiny_backbone(), num_classes=2, dropout_in=0.9, dropout_out=0.5)
-    names = [layer.name for layer in network.head(model).layers]
+    names = [layer.name for layer in networks.head(model).layers]
     assert names.index("dropout_in") < names.index("lstm1") < names.index("dropout_out")
 
     bare = activity.lstm(tiny_backbone(), num_classes=2, dropout_out=0)
-    assert not any(layer.name.startswith("dropout") for layer in network.head(bare).layers)
+    assert not any(layer.name.startswith("dropout") for layer in networks.head(bare).layers)
 
 
 @pytest.mark.parametrize("options", [{"num_classes": 0}, {"layers": 0}, {"pooling": "mean"}])
@@ -208,7 +208,7 @@ def test_head_and_whole_model_share_an_optimizer_through_saving(tmp_path):
     whole = activity.lstm(backbone, num_classes=3, units=4, dropout_out=0)
     features = np.stack([backbone.predict(clip, verbose=0) for clip in frames])
     compiled(whole, keras.optimizers.Adam(0.01))
-    head = compiled(network.head(whole), whole.optimizer)
+    head = compiled(networks.head(whole), whole.optimizer)
 
     head.fit(features, targets, verbose=0, shuffle=False)
     whole.save(tmp_path / "last.keras")
@@ -216,12 +216,12 @@ def test_head_and_whole_model_share_an_optimizer_through_saving(tmp_path):
 
     assert_all_equal(optimizer_values(loaded), optimizer_values(whole))
     assert int(loaded.optimizer.iterations) == 1
-    loaded_head = compiled(network.head(loaded), loaded.optimizer)
+    loaded_head = compiled(networks.head(loaded), loaded.optimizer)
     head.fit(features, targets, verbose=0, shuffle=False)
     loaded_head.fit(features, targets, verbose=0, shuffle=False)
     assert_all_equal(loaded.get_weights(), whole.get_weights())
     assert_all_equal(optimizer_values(loaded), optimizer_values(whole))
-    assert not network.backbone(loaded).trainable
+    assert not networks.backbone(loaded).trainable
     assert whole.evaluate(frames, targets, verbose=0) == pytest.approx(
         head.evaluate(features, targets, verbose=0), rel=1e-5
     )

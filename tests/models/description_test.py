@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lrcn.errors import UserError
-from lrcn.models import description, network
+from lrcn.models import description, networks
 
 VOCABULARY = 11
 DESIGNS = {
@@ -57,7 +57,7 @@ def logits(model, given):
 def test_parameters_of_the_paper(layers, factored, expected):
     design = description.Design("step", layers, 1000, 1000, factored)
     model = description.build(tiny_backbone(1000), design, vocabulary_size=8801)
-    assert network.head(model).count_params() == expected
+    assert networks.head(model).count_params() == expected
 
 
 @pytest.mark.parametrize("name", DESIGNS)
@@ -95,7 +95,7 @@ def test_frames_matter_and_later_words_do_not(name):
 def test_factored_means_that_the_first_layer_sees_no_frame():
     given = inputs()
     for name, changes in (("2f", False), ("2u", True)):
-        head = network.head(build(DESIGNS[name]))
+        head = networks.head(build(DESIGNS[name]))
         first = keras.Model(head.inputs, head.get_layer("lstm1").output[0])
         features = np.random.default_rng(1).normal(size=(2, 3, 4, 7)).astype(np.float32)
         a, b = (first({"features": f, "words": given["words"]}) for f in features)

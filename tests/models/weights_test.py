@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lrcn.errors import UserError
-from lrcn.models import activity, backbones, network, weights
+from lrcn.models import activity, backbones, networks, weights
 
 REAL = pathlib.Path(__file__).parents[3] / "shared/data/cnn_weights/mobilenet_v1_075_224.weights.h5"
 
@@ -73,7 +73,7 @@ def test_whole_network_gives_its_backbone(tmp_path):
 
     model = mobilenet(weights=str(tmp_path / "best.keras"))
 
-    assert_same_weights(model, network.backbone(source))
+    assert_same_weights(model, networks.backbone(source))
 
 
 def test_first_misfit_names_tensor_and_both_shapes(tmp_path):
@@ -169,7 +169,7 @@ def test_carry_over_from_single_frame_to_lstm():
         "lstm1/lstm_cell/kernel", "lstm1/lstm_cell/recurrent_kernel", "lstm1/lstm_cell/bias",
         "classes/kernel", "classes/bias",
     ]  # fmt: skip
-    assert_same_weights(network.backbone(target), network.backbone(source))
+    assert_same_weights(networks.backbone(target), networks.backbone(source))
 
 
 def test_carry_over_from_a_saved_model_of_other_classes(tmp_path):
@@ -185,8 +185,8 @@ def test_carry_over_from_a_saved_model_of_other_classes(tmp_path):
     assert unmatched == ["classes/kernel", "classes/bias"]
     assert len(matched) == 10 + 3
     for a, b in zip(
-        network.head(target).get_layer("lstm1").get_weights(),
-        network.head(source).get_layer("lstm1").get_weights(),
+        networks.head(target).get_layer("lstm1").get_weights(),
+        networks.head(source).get_layer("lstm1").get_weights(),
         strict=True,
     ):
         np.testing.assert_array_equal(a, b)

@@ -6,6 +6,7 @@ import pytest
 from lrcn import errors
 from lrcn import settings as settings_lib
 from lrcn.data import clips, epochs, records
+from lrcn.models import networks
 from lrcn.training import assembly, feeds
 
 
@@ -86,7 +87,7 @@ def test_a_frozen_cnn_is_replaced_by_its_features(make_settings):
     assert feed.key == "features"
     own, head = feed.model.trainable_variables, network.trainable_variables
     assert [id(variable) for variable in own] == [id(variable) for variable in head]
-    size = network.backbone(network).output_shape[-1]
+    size = networks.backbone(network).output_shape[-1]
     assert {inputs.shape[1:] for inputs, _ in batches(feed)} == {(4, size)}
     assert {batch["features"].shape[1:] for batch in feed.validation} == {(4, size)}
 

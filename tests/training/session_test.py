@@ -10,7 +10,7 @@ import tensorflow as tf
 from lrcn import errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import dataset, records
-from lrcn.models import activity, backbones
+from lrcn.models import activity, backbones, networks
 from lrcn.training import assembly, checkpoints, feeds, session
 
 
@@ -102,7 +102,7 @@ def test_init_copies_weights_only(make_settings, tmp_path, caplog):
     copied = assembly.start_from(network, settings.init)
     source = keras.models.load_model(first.best)
     np.testing.assert_array_equal(
-        network.backbone(network).weights[0].numpy(), network.backbone(source).weights[0].numpy()
+        networks.backbone(network).weights[0].numpy(), networks.backbone(source).weights[0].numpy()
     )
     assert any("conv1" in path for path in copied)
     assert not any("lstm1" in path for path in copied)
