@@ -49,7 +49,7 @@ def test_an_unknown_verb_names_the_nearest(capsys):
             ["evaluate", "run=x", "dataset.val=a.tfrecord"],
             "dataset.val: unknown key 'dataset.val' (dataset=auto). Received: "
             "dataset.val=a.tfrecord. Expected: no key of its own. Leave it out, or choose a member "
-            "that has it: dataset=records.",
+            "that has it: dataset=flickr | dataset=records.",
         ),
         (
             ["train", "workflow=lstm,singleframe"],
