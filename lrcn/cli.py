@@ -202,9 +202,8 @@ def _report(error: Exception, folder: pathlib.Path | None, with_traceback: bool)
     from lrcn import runs
 
     run = runs.RunDirectory(folder)
-    if (
-        not run.is_begun and not run.is_foreign
-    ):  # else the training itself marks it, and a refused request changes nothing
+    # Else the training itself marks it, and a refused request changes nothing.
+    if not run.is_begun and not run.is_foreign:
         run.mark_failed(error)
 
 
@@ -248,7 +247,7 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
 
         key = match[1]
         member, known = help_lib.known_keys(verb, key, overrides)
-        given = [text for text in overrides if text.partition("=")[0].lstrip("+~") == key]
+        given = [text for text in overrides if _key(text) == key]
         received = (given or [key])[-1]
         elsewhere = help_lib.members_with(key, received.partition("=")[2])
         return config.unknown_key(key, member, known, received=received, elsewhere=elsewhere)
@@ -311,9 +310,9 @@ def _continue_run(overrides: list[str]) -> list[str]:
 
     New overrides win over old ones of the same key, so that `resume=RUN epochs=40` is enough.
     """
-    given = {key: value for key, _, value in (o.partition("=") for o in overrides)}
     from lrcn import config
 
+    given = {key: value for key, _, value in (o.partition("=") for o in overrides)}
     run = given.get("resume", "null").strip("'\"")
     config_file = pathlib.Path(run) / "config.json"
     if run == "null" or not config_file.exists():
@@ -322,7 +321,7 @@ def _continue_run(overrides: list[str]) -> list[str]:
     _refuse_other_members(stored, given)
     kept = []
     for override in stored.get("overrides", []):
-        key = override.partition("=")[0].lstrip("+~")
+        key = _key(override)
         if key in given or key == "resume":
             continue
         # Paths were relative to where the run was started; its settings hold them absolute.

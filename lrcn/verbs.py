@@ -125,7 +125,8 @@ def train(
     if run_directory.is_done and all(stored[key] == plain[key] for key in more):
         log.info("done before: %s", folder)
         metrics = run_directory.read_metrics()
-        missing = [s for s in settings.evaluate if not run_directory.evaluation(s).is_dir()]
+        # `metrics.json` is the last file of an evaluation: one that was cut off is done again.
+        missing = [s for s in settings.evaluate if not _is_evaluated(run_directory, s)]
     else:
         run_directory.clear_marks()
         known = {key: stored[key] for key in runs.NOT_SETTINGS if stored and key in stored}
@@ -144,6 +145,10 @@ def train(
         folder, f"lrcn evaluate {given}" if validated else f"lrcn predict {given} input=VIDEO"
     )
     return 0
+
+
+def _is_evaluated(run_directory: runs.RunDirectory, split: str) -> bool:
+    return (run_directory.evaluation(split) / "metrics.json").exists()
 
 
 def _fit(settings: settings_lib.TrainSettings, run_directory: runs.RunDirectory) -> dict:
@@ -174,6 +179,7 @@ def evaluate(settings: settings_lib.EvaluateSettings) -> int:
 
 def _evaluate_run(folder: pathlib.Path, split: str) -> None:
     """Evaluates a run on a split as `lrcn evaluate run=... split=...` does."""
+    start_tensorflow()
     from lrcn import evaluation
 
     settings = config.from_plain(

@@ -240,6 +240,9 @@ def test_a_finished_run_is_evaluated_on_what_is_asked_for_later(capsys, records,
     assert not finished.evaluation("val").exists()
     code, _, err = run(capsys, *again, "evaluate=[val]")
     assert code == 0, err
+    (finished.evaluation("val") / "metrics.json").unlink()  # as if it had been cut off
+    code, _, err = run(capsys, *again, "evaluate=[val]")
+    assert code == 0, err
     assert (finished.evaluation("val") / "metrics.json").exists()
     assert finished.last.stat().st_mtime_ns == before
     assert finished.is_done
