@@ -13,7 +13,7 @@ import numpy as np
 from lrcn import errors
 from lrcn.data import frames, lines, text
 
-KINDS = ("image", "frames", "video", "array")
+KINDS = ("image", "frames", "video", "picture", "array")
 IMAGE_SUFFIXES = ("bmp", "jpeg", "jpg", "png", "pgm", "pnm", "ppm", "tif", "tiff", "webp")
 VIDEO_SUFFIXES = (
     *("3gp", "avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts"),
@@ -32,12 +32,13 @@ class Item:
     Attributes:
         id: Unique within a split; for lists the path as written, without detours such as `./`.
         path: Absolute path on disk, or a description for generated items.
-        kind: `image`, `frames`, `video` or `array`.
+        kind: `image`, `frames` or `video` on disk; `picture` or `array`, an image or a video that
+            is generated.
         labels: Class numbers; more than one for multi-label data, none for captions.
         captions: Sentences about the item.
         where: `file:line` or a key, for messages.
         group: Items of one group (a person, a UCF101 group) are never parted by a split.
-        load: For kind `array`: yields frames `[height, width, 3] uint8`.
+        load: For generated items: yields frames `[height, width, 3] uint8`.
         problem: What is wrong with the line of the item; such an item is never read, it is an
             error or is skipped with this reason.
     """

@@ -178,7 +178,7 @@ class _Job:
     @property
     def type(self) -> str:
         kinds = {item.kind for item in self.split.items if item.problem is None}
-        return "image" if kinds == {"image"} else "video"
+        return "image" if kinds and kinds <= {"image", "picture"} else "video"
 
     @property
     def mode(self) -> clips_lib.ClipMode | None:
@@ -355,7 +355,7 @@ def _hash_of(split: lists.Split, frame_format: str) -> str:
     digest = hashlib.sha256()
     for item in split.items:
         # A description of generated items stands in the source; a list may move.
-        origin = split.source if item.kind == "array" else ""
+        origin = split.source if item.load else ""
         facts = [origin, item.id, item.path, item.kind, item.labels, item.captions, item.group]
         digest.update(json.dumps([*facts, sources.stamp(item, frame_format)]).encode())
     return digest.hexdigest()

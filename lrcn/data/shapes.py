@@ -19,7 +19,8 @@ from lrcn.data import drawing, grouping, lists, motions
 
 KINDS = ("motion", "stills")
 ARRANGEMENTS = ("single", "side-by-side", "stacked")
-VERSION = 1
+VERSION = 2
+TILT = 0.2  # radians: outlines stay told apart at ten pixels
 SMALLEST_PICTURE = 24
 
 _VERBS = {
@@ -139,6 +140,7 @@ def _item(
     settings: str,
     label: int,
     captions: tuple[str, ...],
+    kind: str,
     load: Callable[[], Iterator[np.ndarray]],
 ) -> lists.Item:
     name = f"{split}/{index:06d}"
@@ -146,7 +148,7 @@ def _item(
         id=name,
         # Names all that the pictures depend on, so that stored ones are found again by it.
         path=f"moving_shapes-{VERSION}/{settings}/{name}",
-        kind="array",
+        kind=kind,
         labels=(label,),
         captions=captions,
         where=f"moving_shapes:{name}",
@@ -158,7 +160,7 @@ def _draw_look(rng: np.random.Generator) -> Look:
     return Look(
         outline=str(rng.choice(list(drawing.OUTLINES))),
         colour=str(rng.choice(list(drawing.COLOURS))),
-        angle=float(rng.uniform(0, 2 * np.pi)),
+        angle=float(rng.uniform(-TILT, TILT)),
     )
 
 
@@ -173,6 +175,7 @@ def _motion_item(*, split: str, index: int, size: int, num_frames: int, seed: in
         settings=f"motion-size{size}-frames{num_frames}-seed{seed}",
         label=index % len(motions.MOTIONS),
         captions=motion_captions(look, motion, start.size),
+        kind="array",
         load=functools.partial(
             render_motion, split=split, index=index, size=size, num_frames=num_frames, seed=seed
         ),
@@ -203,7 +206,7 @@ def _moving_figure(
     look: Look, x: float, y: float, relative_size: float, size: int
 ) -> drawing.Figure:
     """Scales a shape from the disc of motions to pixels, whole within the picture."""
-    smallest, largest = 0.07 * size, 0.29 * size
+    smallest, largest = 0.1 * size, 0.29 * size
     reach = size / 2 - largest - 1
     return drawing.Figure(
         outline=look.outline,
@@ -253,6 +256,7 @@ def _still_item(*, split: str, index: int, size: int, num_frames: int, seed: int
         settings=f"stills-size{size}-seed{seed}",
         label=ARRANGEMENTS.index(arrangement),
         captions=still_captions(arrangement, looks),
+        kind="picture",
         load=functools.partial(render_still, split=split, index=index, size=size, seed=seed),
     )
 

@@ -245,7 +245,7 @@ def _item(features: Any, fields: _Fields, place: framing.Place, number: int) -> 
     return lists.Item(
         id=name,
         path=where,
-        kind="array",
+        kind="array" if fields.is_video else "picture",
         labels=tuple(int(label) for label in labels if label >= 0),
         captions=() if fields.captions is None else _texts(example[fields.captions]),
         where=where,

@@ -167,6 +167,11 @@ def _read_video(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int
     return len(frames), frames
 
 
+def _read_picture(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
+    # As with an image on disk, step and rate have nothing to act on.
+    return _read_array(item, dataclasses.replace(reading, frame_step=1, fps=None), choose)
+
+
 def _read_array(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
     _refuse_fps(reading, item, "an item without time stamps")
     frames = list(item.load())[:: reading.frame_step]
@@ -191,6 +196,7 @@ _READERS = {
     "image": _read_image,
     "frames": _read_folder,
     "video": _read_video,
+    "picture": _read_picture,
     "array": _read_array,
 }
 
@@ -238,4 +244,4 @@ def count_frames(
             raise located(error, item) from error
         return len(timeline.kept(frame_step=frame_step, fps=fps))
     none = np.zeros([0], np.int64)
-    return read(item, reading, lambda n: none).count if item.kind != "image" else 1
+    return read(item, reading, lambda n: none).count if item.kind not in ("image", "picture") else 1
