@@ -33,6 +33,13 @@ _PATHS = {
     "tfds": ("data_dir",),
     "records": ("train", "val", "test"),
 }
+_OTHER_PATHS = {
+    "backbone.weights",
+    "init",
+    "vocabulary.extra_text",
+    "vocabulary.file",
+    "workflow.word_vectors",
+}
 _GROUPS_WITHOUT_SETTINGS = {"experiment", "sweep", "debug"}
 
 
@@ -64,8 +71,8 @@ def typed(verb: str, composed: omegaconf.DictConfig, choices: dict[str, str] | N
 def from_plain(verb: str, plain: dict, choices: dict[str, str] | None = None) -> Any:
     """Turns plain nested values, such as those of a `config.json`, into typed settings."""
     settings = _build(settings_lib.VERBS[verb], plain, key="", choices=choices or {})
-    _check_across(settings)
-    return settings
+    settings_lib.check(settings)
+    return settings_lib.resolved(settings)
 
 
 def to_plain(settings: Any) -> dict:
@@ -81,6 +88,9 @@ def with_absolute_paths(settings: settings_lib.TrainSettings) -> settings_lib.Tr
     if backbone.weights not in (None, "imagenet"):
         backbone = _absolute(backbone, ("weights",))
     own = {"dataset": dataset, "backbone": backbone}
+    own["vocabulary"] = _absolute(settings.vocabulary, ("extra_text", "file"))
+    if settings.describes:
+        own["workflow"] = _absolute(settings.workflow, ("word_vectors",))
     return _absolute(dataclasses.replace(settings, **own), ("resume", "init"))
 
 
@@ -101,10 +111,17 @@ def stored_path(plain: dict, key: str) -> Any:
     A key may name one path of several by split, such as `dataset.ids.train`.
     """
     paths = {f"dataset.{name}" for name in _PATHS[plain["dataset"]["source"]]}
-    if ".".join(key.split(".")[:2]) not in paths | {"backbone.weights", "init"}:
+    if ".".join(key.split(".")[:2]) not in paths | _OTHER_PATHS:
         return None
     for part in key.split("."):
         plain = plain[part]
+    return plain
+
+
+def value_of(plain: dict, key: str) -> Any:
+    """Returns the value of a dotted key in plain settings, None if there is none."""
+    for part in key.split("."):
+        plain = plain.get(part) if isinstance(plain, dict) else None
     return plain
 
 
@@ -210,13 +227,13 @@ def _convert(hint: Any, value: Any, *, key: str, choices: dict[str, str]) -> Any
     if origin is Literal:
         if value in arguments and not isinstance(value, bool):
             return value
-        raise _misfit(key, value, " | ".join(map(str, arguments)), good=arguments[0])
+        raise settings_lib.misfit(key, value, " | ".join(map(str, arguments)), good=arguments[0])
     if origin is tuple:
         listed = list(value) if isinstance(value, (list, tuple)) else [value]
         return tuple(_convert(arguments[0], item, key=key, choices=choices) for item in listed)
     if origin is dict:
         if not isinstance(value, dict):
-            raise _misfit(key, value, "{name: value, ...}", good="{train: train}")
+            raise settings_lib.misfit(key, value, "{name: value, ...}", good="{train: train}")
         return {
             str(k): _convert(arguments[1], v, key=key, choices=choices) for k, v in value.items()
         }
@@ -233,14 +250,14 @@ def _convert_union(arguments: tuple, value: Any, *, key: str, choices: dict[str,
     if rest == [bool, int]:
         if isinstance(value, (bool, int)):
             return value
-        raise _misfit(key, value, "true | false | a number", good="true")
+        raise settings_lib.misfit(key, value, "true | false | a number", good="true")
     if rest == [str, dict[str, str]]:
         rest = rest[1:] if isinstance(value, dict) else rest[:1]
     try:
         return _convert(rest[0], value, key=key, choices=choices)
     except UserError as error:
         if type(None) in arguments:
-            error = _misfit(key, value, f"{error.expected} | null", good="null")
+            error = settings_lib.misfit(key, value, f"{error.expected} | null", good="null")
         raise error from None
 
 
@@ -274,7 +291,7 @@ def _convert_scalar(hint: type, value: Any, *, key: str) -> Any:
         value = str(value)
     elif not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         names = {int: "a whole number", float: "a number", bool: "true | false", str: "text"}
-        raise _misfit(key, value, names[hint])
+        raise settings_lib.misfit(key, value, names[hint])
     return value
 
 
@@ -285,86 +302,4 @@ def _check_range(field: dataclasses.Field, hint: Any, value: Any, *, key: str) -
     if allowed is None or value is None or all(map(allowed.holds, numbers)):
         return
     expected = f"{allowed} | null" if type(None) in typing.get_args(hint) else str(allowed)
-    raise _misfit(key, value, expected)
-
-
-def _misfit(key: str, value: Any, expected: str, *, good: object = None) -> UserError:
-    """Returns the error for a value that a key cannot have; `good` is one that it can have."""
-    remedy = f"Correct {key}" if good is None else f"Set {key}={good}"
-    return UserError(
-        "not a value of this key",
-        where=key,
-        received=value,
-        expected=expected,
-        remedy=f"{remedy}, or leave it out for its default",
-    )
-
-
-def _check_across(settings: Any) -> None:
-    """Checks values that depend on each other."""
-    shape = getattr(settings, "raw_image_shape", None)
-    if shape is not None and (len(shape) != 3 or shape[2] != 3 or min(shape) < 1):
-        expected = "[height, width, 3] | null"
-        raise _misfit("raw_image_shape", list(shape), expected, good="[240,320,3]")
-    backbone = getattr(settings, "backbone", None)
-    if backbone is not None and len(backbone.image_size) != 2:
-        given = list(backbone.image_size)
-        raise _misfit("backbone.image_size", given, "[height, width]", good="[224,224]")
-    if isinstance(settings, settings_lib.TrainSettings):
-        _check_train(settings)
-    if (
-        isinstance(settings, settings_lib.SerializeSettings)
-        and settings.dataset.source == "records"
-    ):
-        raise UserError(
-            "records are serialized already",
-            where="dataset",
-            received="records",
-            expected="a data set of videos or images, such as lists or folder",
-            remedy="Use them as they are: `lrcn train dataset=records dataset.train=FILE`",
-        )
-    dataset = getattr(settings, "dataset", None)
-    if isinstance(dataset, settings_lib.AsInRun) and not isinstance(
-        settings, settings_lib.EvaluateSettings
-    ):
-        raise UsageError(
-            "only evaluate knows the data set of a run",
-            where="dataset",
-            received="auto",
-            expected="a data set of its own, such as lists or records",
-            remedy="Name it: dataset=records dataset.train=FILE, or dataset=lists with its lists",
-        )
-
-
-def _check_train(settings: settings_lib.TrainSettings) -> None:
-    if settings.clipframe_mode.name == "none":
-        raise UserError(
-            "training needs clips",
-            where="clipframe_mode",
-            received="none",
-            expected="auto | rand_frames | rand_clips | iterative",
-            remedy="Leave clipframe_mode out for the default, auto",
-        )
-    for group, others in (
-        ("pooling", "avg | last | max"),
-        ("augment", "none | crop_mirror | ten_crop"),
-    ):
-        if None in dataclasses.asdict(getattr(settings, group)).values():
-            raise UsageError(
-                "only evaluate and predict take it from a run",
-                where=group,
-                received=f"{group}=auto",
-                expected=others,
-                remedy=f"Leave {group} out for the default of train",
-            )
-    if settings.resume and settings.init:
-        raise UserError(
-            "a run is either continued or started from weights",
-            where="init",
-            received=f"resume={settings.resume} and init={settings.init}",
-            expected="resume to continue it, or init for its weights alone",
-            remedy="Give one of the two",
-        )
-    unknown = sorted(set(settings.evaluate) - {"train", "val", "test"})
-    if unknown:
-        raise _misfit("evaluate", unknown, "[train, val, test] or some of them", good="[test]")
+    raise settings_lib.misfit(key, value, expected)

@@ -19,6 +19,8 @@ from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
 
+_TRAIN_ITEMS = {"motion": 1200, "stills": 2400}  # of moving_shapes, enough to learn it
+
 
 def cache_folder() -> pathlib.Path:
     """Returns where rendered and serialized data is kept: `LRCN_CACHE`, else the user's cache."""
@@ -44,9 +46,10 @@ def catalog_of(
     """
     match dataset:
         case settings_lib.MovingShapes():
+            kind = "motion" if dataset.kind == "auto" else dataset.kind
             return catalog_lib.moving_shapes(
-                kind="motion" if dataset.kind == "auto" else dataset.kind,
-                train=dataset.train,
+                kind=kind,
+                train=_TRAIN_ITEMS[kind] if dataset.train is None else dataset.train,
                 val=dataset.val,
                 test=dataset.test,
                 size=dataset.size,
@@ -274,7 +277,7 @@ def _fingerprint(
     digest.update(json.dumps(options).encode())
     for name, split in sorted(catalog.splits.items()):
         for item in split.items:
-            facts = [name, item.id, item.path, item.labels, item.captions]
+            facts = [name, item.id, item.path, item.kind, item.labels, item.captions]
             facts.append(sources.stamp(item, frame_format))
             digest.update(json.dumps(facts).encode())
     return digest.hexdigest()[:12]

@@ -1,0 +1,175 @@
+"""Checks of settings that depend on each other, and what is filled in where nothing was given."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from lrcn.errors import UsageError, UserError
+from lrcn.settings import data, networks, verbs
+
+_CLIPS, _CAPTIONS = 8, 32  # in a batch
+# Of moving_shapes to train on: a caption tells the outline, too, which takes more examples.
+_VIDEOS, _VIDEOS_TO_DESCRIBE = 1200, 2000
+_RATE, _RATE_WITH_CNN = 0.001, 0.002  # the latter of captions where the CNN is trained, too
+
+
+def resolved(settings: Any) -> Any:
+    """Returns settings with the values that depend on the workflow where none were given."""
+    if not isinstance(settings, verbs.TrainSettings):
+        return settings
+    of_captions = settings.describes_images or (settings.describes and not settings.decodes_frames)
+    batch_size = settings.batch_size or (_CAPTIONS if of_captions else _CLIPS)
+    callbacks = settings.callbacks
+    if callbacks.monitor is None:
+        callbacks = dataclasses.replace(callbacks, monitor=settings.monitors[0])
+    dataset = settings.dataset
+    if isinstance(dataset, data.MovingShapes):
+        kind, train = dataset.kind, dataset.train
+        if kind == "auto":
+            kind = "stills" if settings.describes_images else "motion"
+        if train is None and kind == "motion":
+            train = _VIDEOS_TO_DESCRIBE if settings.describes else _VIDEOS
+        dataset = dataclasses.replace(dataset, kind=kind, train=train)
+    optimizer, schedule = settings.optimizer, settings.schedule
+    if optimizer.learning_rate is None:
+        whole = settings.describes and settings.trains_backbone
+        rate = _RATE_WITH_CNN if whole else _RATE
+        optimizer = dataclasses.replace(optimizer, learning_rate=rate)
+    if schedule.name == "auto":
+        name = "cosine" if settings.describes else "constant"
+        schedule = dataclasses.replace(schedule, name=name)
+    return dataclasses.replace(
+        settings,
+        batch_size=batch_size,
+        callbacks=callbacks,
+        dataset=dataset,
+        optimizer=optimizer,
+        schedule=schedule,
+    )
+
+
+def misfit(key: str, value: Any, expected: str, *, good: object = None) -> UserError:
+    """Returns the error for a value that a key cannot have; `good` is one that it can have."""
+    remedy = f"Correct {key}" if good is None else f"Set {key}={good}"
+    return UserError(
+        "not a value of this key",
+        where=key,
+        received=value,
+        expected=expected,
+        remedy=f"{remedy}, or leave it out for its default",
+    )
+
+
+def check(settings: Any) -> None:
+    """Checks values that depend on each other.
+
+    Raises:
+        UserError: Two of them do not fit together.
+    """
+    shape = getattr(settings, "raw_image_shape", None)
+    if shape is not None and (len(shape) != 3 or shape[2] != 3 or min(shape) < 1):
+        expected = "[height, width, 3] | null"
+        raise misfit("raw_image_shape", list(shape), expected, good="[240,320,3]")
+    backbone = getattr(settings, "backbone", None)
+    if backbone is not None and len(backbone.image_size) != 2:
+        given = list(backbone.image_size)
+        raise misfit("backbone.image_size", given, "[height, width]", good="[224,224]")
+    if isinstance(settings, verbs.TrainSettings):
+        _check_train(settings)
+    if isinstance(settings, verbs.SerializeSettings) and settings.dataset.source == "records":
+        raise UserError(
+            "records are serialized already",
+            where="dataset",
+            received="records",
+            expected="a data set of videos or images, such as lists or folder",
+            remedy="Use them as they are: `lrcn train dataset=records dataset.train=FILE`",
+        )
+    dataset = getattr(settings, "dataset", None)
+    known = verbs.EvaluateSettings | verbs.RetrieveSettings
+    if isinstance(dataset, data.AsInRun) and not isinstance(settings, known):
+        raise UsageError(
+            "only evaluate knows the data set of a run",
+            where="dataset",
+            received="auto",
+            expected="a data set of its own, such as lists or records",
+            remedy="Name it: dataset=records dataset.train=FILE, or dataset=lists with its lists",
+        )
+
+
+def _check_train(settings: verbs.TrainSettings) -> None:
+    if settings.clipframe_mode.name == "none":
+        raise UserError(
+            "training needs clips",
+            where="clipframe_mode",
+            received="none",
+            expected="auto | rand_frames | rand_clips | iterative",
+            remedy="Leave clipframe_mode out for the default, auto",
+        )
+    for group, others in (
+        ("pooling", "avg | last | max"),
+        ("augment", "none | crop_mirror | ten_crop"),
+    ):
+        if None in dataclasses.asdict(getattr(settings, group)).values():
+            raise UsageError(
+                "only evaluate and predict take it from a run",
+                where=group,
+                received=f"{group}=auto",
+                expected=others,
+                remedy=f"Leave {group} out for the default of train",
+            )
+    _check_task(settings)
+    if settings.resume and settings.init:
+        raise UserError(
+            "a run is either continued or started from weights",
+            where="init",
+            received=f"resume={settings.resume} and init={settings.init}",
+            expected="resume to continue it, or init for its weights alone",
+            remedy="Give one of the two",
+        )
+    unknown = sorted(set(settings.evaluate) - {"train", "val", "test"})
+    if unknown:
+        raise misfit("evaluate", unknown, "[train, val, test] or some of them", good="[test]")
+
+
+def _check_task(settings: verbs.TrainSettings) -> None:
+    """Refuses what the workflow has no use for."""
+    name = settings.workflow.name
+    monitor = settings.callbacks.monitor
+    if monitor not in (None, *settings.monitors):
+        raise misfit("callbacks.monitor", monitor, " | ".join(settings.monitors))
+    if isinstance(settings.search, networks.SearchAsInRun):
+        raise UsageError(
+            "only evaluate and predict take it from a run",
+            where="search",
+            received="search=auto",
+            expected="greedy | beam | sample",
+            remedy="Leave search out for the default of train",
+        )
+    if settings.describes:
+        own = settings.vocabulary
+        if own.file is not None and own != networks.Vocabulary(file=own.file):
+            raise UserError(
+                "a vocabulary is either read or counted",
+                where="vocabulary.file",
+                received=f"{own.file} with other keys of vocabulary",
+                expected="the file alone, which holds its words and longest length",
+                remedy="Leave vocabulary.file out to count words, or the other keys to read it",
+            )
+        if settings.class_weights:
+            raise _no_use("class_weights", settings.class_weights, f"captions ({name})")
+        return
+    if settings.vocabulary != networks.Vocabulary():
+        raise _no_use("vocabulary", "keys of its own", f"classes ({name})")
+    if settings.search != networks.Beam():
+        raise _no_use("search", settings.search.name, f"classes ({name})")
+
+
+def _no_use(key: str, received: object, task: str) -> UserError:
+    return UserError(
+        "the workflow has no use for it",
+        where=key,
+        received=received,
+        expected=f"nothing: this workflow learns {task}",
+        remedy=f"Leave {key} out, or choose another workflow",
+    )

@@ -1,0 +1,212 @@
+"""Everything that each verb needs, and the keys of how a training goes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from lrcn.settings import data, networks
+from lrcn.settings.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, within
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """Keys of `optimizer`."""
+
+    name: Literal["sgd", "adam", "rmsprop"]
+    learning_rate: float | None = within(POSITIVE)
+    weight_decay: float = within(NOT_NEGATIVE)
+    lr_mult: float = within(POSITIVE)
+    clipnorm: float | None = within(POSITIVE)
+    momentum: float = within(SHARE, default=0.0)
+    bias_lr_mult: float = within(POSITIVE, default=1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """Keys of `schedule`, in optimizer steps."""
+
+    name: Literal["auto", "constant", "exponential", "staircase", "cosine"]
+    warmup_steps: int = within(NOT_NEGATIVE)
+    decay_steps: int | None = within(POSITIVE, default=None)
+    decay_rate: float | None = within(POSITIVE, default=None)
+    final_rate: float = within(SHARE, default=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Callbacks:
+    """Keys of `callbacks`."""
+
+    monitor: str | None
+    patience: int | None = within(POSITIVE)
+    min_delta: float = within(NOT_NEGATIVE)
+    tensorboard: bool
+
+
+# What can be measured after an epoch, by task; the first one is the default.
+RECOGNITION_MONITORS = ("video_accuracy", "video_top5", "clip_accuracy", "loss", "video_map")
+DESCRIPTION_MONITORS = (
+    "cider",
+    "bleu_1",
+    "bleu_2",
+    "bleu_3",
+    "bleu_4",
+    "rouge_l",
+    "exact",
+    "loss",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSettings:
+    """Everything `lrcn train` needs."""
+
+    workflow: networks.Workflow
+    clipframe_mode: data.ClipframeMode
+    pooling: networks.Pooling
+    dataset: data.Dataset
+    backbone: networks.AnyBackbone
+    augment: data.Augment
+    optimizer: Optimizer
+    schedule: Schedule
+    callbacks: Callbacks
+    name: str
+    epochs: int = within(POSITIVE)
+    batch_size: int | None = within(POSITIVE)
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    seed: int = within(SEED)
+    resume: str | None
+    init: str | None
+    class_weights: Literal["balanced"] | None
+    short_videos: Literal["error", "loop"]
+    raw_image_shape: tuple[int, ...] | None = within(POSITIVE)
+    num_threads: int = within(POSITIVE)
+    evaluate: tuple[str, ...]
+    traceback: bool
+    vocabulary: networks.Vocabulary = networks.Vocabulary()
+    search: networks.Search = networks.Beam()
+
+    @property
+    def describes(self) -> bool:
+        """Whether captions are written, not classes told."""
+        return isinstance(self.workflow, networks.DescriptionWorkflow)
+
+    @property
+    def trains_backbone(self) -> bool:
+        """Whether the CNN is trained, all of it or its last blocks."""
+        trainable = self.backbone.trainable
+        return self.backbone.weights is None if trainable is None else bool(trainable)
+
+    @property
+    def decodes_frames(self) -> bool:
+        """Whether frames are looked at in every epoch, not features of a frozen CNN."""
+        own = self.augment
+        changing = own.mirror or own.train == "random" or own.evaluate == "ten"
+        return bool(self.trains_backbone or changing)
+
+    @property
+    def describes_images(self) -> bool:
+        """Whether the captions are of images."""
+        return isinstance(self.workflow, networks.ImgdescStep | networks.ImgdescState)
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """What is measured after an epoch; the first one decides unless the settings name one."""
+        return DESCRIPTION_MONITORS if self.describes else RECOGNITION_MONITORS
+
+
+@dataclasses.dataclass(frozen=True)
+class SerializeSettings:
+    """Everything `lrcn serialize` needs."""
+
+    dataset: data.Dataset
+    clipframe_mode: data.ClipframeMode
+    output_folder: str | None
+    raw_image_shape: tuple[int, ...] | None = within(POSITIVE)
+    num_threads: int = within(POSITIVE)
+    num_items_per_thread: int = within(POSITIVE)
+    do_shuffle: bool
+    do_serialize: bool
+    short_videos: Literal["error", "loop", "skip"]
+    on_error: Literal["stop", "skip"]
+    shards: int = within(POSITIVE)
+    overwrite: bool
+    seed: int = within(SEED)
+    traceback: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckSettings:
+    """Everything `lrcn check` needs."""
+
+    dataset: data.Dataset
+    report: str | None
+    num_threads: int = within(POSITIVE)
+    seed: int = within(SEED)
+    traceback: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateSettings:
+    """Everything `lrcn evaluate` needs."""
+
+    dataset: data.Dataset
+    clipframe_mode: data.ClipframeMode
+    pooling: networks.Pooling
+    augment: data.Augment
+    run: str
+    split: Literal["train", "val", "test"] | None
+    batch_size: int | None = within(POSITIVE)
+    short_videos: Literal["error", "loop"] | None
+    seed: int | None = within(SEED)
+    num_threads: int = within(POSITIVE)
+    checkpoint: Literal["best", "last"]
+    traceback: bool
+    search: networks.Search = networks.SearchAsInRun()
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictSettings:
+    """Everything `lrcn predict` needs."""
+
+    clipframe_mode: data.ClipframeMode
+    pooling: networks.Pooling
+    augment: data.Augment
+    run: str
+    input: tuple[str, ...]
+    top_k: int = within(POSITIVE)
+    overlay: str | None
+    frame_format: str
+    batch_size: int | None = within(POSITIVE)
+    checkpoint: Literal["best", "last"]
+    seed: int | None = within(SEED)
+    traceback: bool
+    search: networks.Search = networks.SearchAsInRun()
+
+
+@dataclasses.dataclass(frozen=True)
+class RetrieveSettings:
+    """Everything `lrcn retrieve` needs."""
+
+    dataset: data.Dataset
+    clipframe_mode: data.ClipframeMode
+    augment: data.Augment
+    run: str
+    split: Literal["train", "val", "test"] | None
+    normalise: bool
+    batch_size: int | None = within(POSITIVE)
+    short_videos: Literal["error", "loop"] | None
+    seed: int | None = within(SEED)
+    num_threads: int = within(POSITIVE)
+    checkpoint: Literal["best", "last"]
+    traceback: bool
+
+
+VERBS: dict[str, type] = {
+    "serialize": SerializeSettings,
+    "check": CheckSettings,
+    "train": TrainSettings,
+    "evaluate": EvaluateSettings,
+    "predict": PredictSettings,
+    "retrieve": RetrieveSettings,
+}
