@@ -6,3 +6,4 @@ Importing this package registers every custom layer and optimizer, so that after
 
 from lrcn.models import layers as layers
 from lrcn.models import solvers as solvers
+from lrcn.models import wording as wording

@@ -1,8 +1,8 @@
 """The CNNs of the AlexNet family: the paper's hybrid, BVLC AlexNet and CaffeNet.
 
 Each function extends a contracted input [batch, height, width, 3] up to `fc6` or `fc7` and returns
-features [batch, 4096]. At 227x227 the shapes and parameters equal Caffe's (Donahue et al. 2015,
-section 4; Krizhevsky et al. 2012).
+features [batch, 4096], or to `fc8`, the logits [batch, 1000] of the ImageNet classes. At 227x227
+the shapes and parameters equal Caffe's (Donahue et al. 2015, section 4; Krizhevsky et al. 2012).
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def extend(
     Args:
         inputs: [batch, height, width, 3] float.
         convolutions: The architecture up to `fc6`.
-        layer: "fc6" or "fc7".
-        dropout: Share dropped between `fc6` and `fc7`; 0 leaves the layer out.
+        layer: "fc6", "fc7" or "fc8".
+        dropout: Share dropped before each layer after `fc6`; 0 leaves those layers out.
         initializer: Name of the kernels' initialiser; with a name, biases start at 0.1 as in Caffe.
     """
     values = inputs
@@ -71,11 +71,18 @@ def extend(
         values = _convolve(values, convolution, index, initializer)
     values = keras.layers.Flatten(name="flatten")(values)
     values = _dense("fc6", initializer)(values)
-    if layer == "fc7":
-        if dropout:
-            values = keras.layers.Dropout(dropout, name="drop6")(values)
+    if layer in ("fc7", "fc8"):
+        values = _dropped(values, dropout, "drop6")
         values = _dense("fc7", initializer)(values)
+    if layer == "fc8":
+        values = _dropped(values, dropout, "drop7")
+        kernel = initial.kernel(initializer)
+        values = keras.layers.Dense(1000, kernel_initializer=kernel, name="fc8")(values)
     return values
+
+
+def _dropped(values, rate: float, name: str):
+    return keras.layers.Dropout(rate, name=name)(values) if rate else values
 
 
 def _convolve(values, convolution: Convolution, index: int, initializer: str | None):

@@ -65,12 +65,12 @@ def build(
 
     Args:
         name: One of `NAMES`.
-        layer: The layer whose activation is the feature ("fc6", "fc7" where they exist); None is
-            the architecture's first choice, see `default_layer`.
+        layer: The layer whose activation is the feature ("fc6", "fc7", "fc8" where they exist);
+            None is the architecture's first choice, see `default_layer`.
         weights: None, "imagenet" or a weights file.
         trainable: False (inference mode throughout), True, or the number of last blocks to train.
         alpha: Width multiplier of `mobilenet`.
-        dropout: Share dropped between fc6 and fc7 while the CNN trains.
+        dropout: Share dropped after fc6 and fc7 while the CNN trains.
         image_size: Height and width in pixels instead of the architecture's own.
         initializer: Name of the kernels' initialiser in the AlexNet family, such as
             "gaussian_0.01" (section 4 of Donahue et al. 2015); None is Keras's.
@@ -97,9 +97,13 @@ def build(
 
 
 def default_layer(name: str, workflow: str) -> str:
-    """Returns the feature layer of a backbone: fc7 for single frames and fc6 for an LSTM."""
+    """Returns the feature layer of a backbone, as in the paper.
+
+    It is fc7 for single frames, fc6 for an LSTM over them, and fc8, the logits of the ImageNet
+    classes, for descriptions.
+    """
     names = _architecture(name).layers
-    wanted = "fc7" if workflow == "singleframe" else "fc6"
+    wanted = {"singleframe": "fc7", "lstm": "fc6"}.get(workflow, "fc8")
     return wanted if wanted in names else names[0]
 
 
@@ -280,13 +284,19 @@ def _vgg16(inputs, request: Request):
         )
         return net.output
     net = _application(inputs, request, keras.applications.VGG16)
-    fc6 = net.get_layer("fc1")
+    values = net.get_layer("fc1").output
     if request.layer == "fc6":
-        return fc6.output
-    values = fc6.output
+        return values
     if request.dropout:
         values = keras.layers.Dropout(request.dropout, name="drop6")(values)
-    return net.get_layer("fc2")(values)
+    values = net.get_layer("fc2")(values)
+    if request.layer == "fc7":
+        return values
+    if request.dropout:
+        values = keras.layers.Dropout(request.dropout, name="drop7")(values)
+    logits = net.get_layer("predictions")
+    logits.activation = keras.activations.linear
+    return logits(values)
 
 
 def _pooled(builder: Callable, **options) -> Callable:
@@ -302,7 +312,7 @@ def _mobilenet(inputs, request: Request):
     return _pooled(builder, alpha=request.alpha)(inputs, request)
 
 
-FULLY_CONNECTED = ("fc7", "fc6")
+FULLY_CONNECTED = ("fc7", "fc6", "fc8")
 ARCHITECTURES = {
     "small": Architecture(_small, (64, 64), ONE_TO_ONE, ("moments",), block=r"^([a-z]+\d*)"),
     "hybrid": Architecture(

@@ -16,7 +16,7 @@ import dataclasses
 import keras
 
 from lrcn.errors import UserError
-from lrcn.models import initial, networks
+from lrcn.models import initial, networks, wording
 from lrcn.models import layers as custom_layers
 
 CONDITIONINGS = ("step", "state", "first_input", "encoder", "stack")
@@ -46,33 +46,13 @@ class Design:
     pooling: str = "avg"
 
 
-@keras.saving.register_keras_serializable(package="lrcn")
-class Words(keras.layers.Embedding):
-    """Word vectors that know their words and the design they serve, so that a saved model does.
-
-    Args:
-        input_dim: Size of the vocabulary.
-        output_dim: Size of a vector.
-        tokens: The word of each id, or none.
-        design: The fields of the network's `Design`.
-    """
-
-    def __init__(self, input_dim: int, output_dim: int, *, tokens=(), design=None, **kwargs):
-        super().__init__(input_dim, output_dim, **kwargs)
-        self.tokens = tuple(tokens)
-        self.design = dict(design or {})
-
-    def get_config(self) -> dict:
-        """Returns the arguments that rebuild the layer."""
-        return {**super().get_config(), "tokens": list(self.tokens), "design": dict(self.design)}
-
-
 def build(
     backbone: keras.Model,
     design: Design,
     *,
     vocabulary_size: int,
     tokens: tuple[str, ...] = (),
+    max_length: int = 0,
     dropout_in: float = 0.0,
     dropout_out: float = 0.0,
     initializer: str | None = None,
@@ -85,6 +65,7 @@ def build(
         design: How words are conditioned on frames.
         vocabulary_size: Number of word ids.
         tokens: The word of each id, saved with the network.
+        max_length: The most words of a caption, saved with the network.
         dropout_in: Share of frame features and of word vectors that is dropped.
         dropout_out: Share of the last LSTM's outputs dropped before the classifier.
         initializer: Name of the initialiser of every kernel, such as the paper's "uniform_0.08",
@@ -97,12 +78,13 @@ def build(
     _check(design, vocabulary_size)
     options = {"dtype": "float32"}
     parts: dict[str, keras.layers.Layer] = {
-        "embedding": Words(
+        "embedding": wording.Words(
             vocabulary_size,
             design.embedding,
             tokens=tokens,
+            max_length=max_length,
             design=dataclasses.asdict(design),
-            embeddings_initializer=initial.kernel(initializer) if initializer else "uniform",
+            embeddings_initializer=_vectors(design, initializer),
             trainable=trainable_words,
             name="embedding",
             **options,
@@ -132,8 +114,10 @@ def build(
         parts["with_seen"] = custom_layers.AtEveryStep(name="with_seen", **options)
     if design.conditioning == "stack":
         parts["with_words"] = keras.layers.Concatenate(name="with_words", **options)
-        parts["nothing_seen"] = custom_layers.ZerosLike(design.embedding, name="nothing_seen")
-        parts["no_word"] = custom_layers.ZerosLike(design.embedding, name="no_word")
+        parts["nothing_seen"] = custom_layers.ZerosLike(
+            design.embedding, name="nothing_seen", **options
+        )
+        parts["no_word"] = custom_layers.ZerosLike(design.embedding, name="no_word", **options)
     for name, rate in (
         ("dropout_in", dropout_in),
         ("dropout_words", dropout_in),
@@ -152,12 +136,7 @@ def build(
 
 def design_of(model: keras.Model) -> Design:
     """Returns the design of a network or of its head."""
-    return Design(**_parts_of(model)["embedding"].design)
-
-
-def tokens_of(model: keras.Model) -> tuple[str, ...]:
-    """Returns the word of each id of a network."""
-    return _parts_of(model)["embedding"].tokens
+    return Design(**wording.parts_of(model)["embedding"].design)
 
 
 def encoder(model: keras.Model) -> keras.Model:
@@ -166,12 +145,14 @@ def encoder(model: keras.Model) -> keras.Model:
     Its outputs are a list: the frame vector [batch, features] if the words see it at every step,
     then state and cell state [batch, units] of every decoder layer.
     """
-    parts, design = _parts_of(model), design_of(model)
+    parts, design = wording.parts_of(model), design_of(model)
     width = networks.head(model).inputs[0].shape[-1]
     features = keras.Input((None, width), dtype="float32", name="features")
     static, states = _encode(parts, design, features)
     if states is None:
-        states = [[custom_layers.ZerosLike(design.units)(static)] * 2] * design.layers
+        states = [
+            [custom_layers.ZerosLike(design.units, dtype="float32")(static)] * 2
+        ] * design.layers
     return keras.Model(features, _flat(static, states), name="encoder")
 
 
@@ -182,19 +163,60 @@ def step(model: keras.Model) -> keras.Model:
     returned; its outputs are the logits [batch, vocabulary] of the next word and the same list
     with new states.
     """
-    parts, design = _parts_of(model), design_of(model)
-    word = keras.Input((1,), dtype="int32", name="word")
+    words, given, (static, states) = _begun(model, length=1)
+    logits, states = _decode(wording.parts_of(model), design_of(model), words, static, states)
+    outputs = [keras.layers.Flatten(dtype="float32")(logits), *_flat(static, states)]
+    return keras.Model([words, *given], outputs, name="step")
+
+
+def reader(model: keras.Model) -> keras.Model:
+    """Returns the decoder of whole captions.
+
+    Its inputs are a list: word ids [batch, length], then what `encoder` returns; its output is the
+    logits [batch, length, vocabulary] of the words that follow.
+    """
+    words, given, (static, states) = _begun(model, length=None)
+    logits, _ = _decode(wording.parts_of(model), design_of(model), words, static, states)
+    return keras.Model([words, *given], logits, name="reader")
+
+
+def with_owners(model: keras.Model) -> keras.Model:
+    """Returns a network for clips with several captions each, over the same layers.
+
+    Its inputs are `frames` [clips, ...], `words` [captions, length] and `owner` [captions] int32,
+    the clip of each caption; its output is the `logits` [captions, length, vocabulary]. The CNN
+    and what reads frames see each clip once, however many captions it has.
+    """
+    frames = keras.Input(model.input["frames"].shape[1:], dtype="uint8", name="frames")
+    words = keras.Input((None,), dtype="int32", name="words")
+    owner = keras.Input((), dtype="int32", name="owner")
+    given = encoder(model)(model.get_layer("backbone")(frames))
+    given = given if isinstance(given, list | tuple) else [given]
+    take = custom_layers.TakeRows(name="of_owner", dtype="float32")
+    logits = reader(model)([words, *(take([values, owner]) for values in given)])
+    inputs = {"frames": frames, "words": words, "owner": owner}
+    return keras.Model(inputs, {"logits": logits}, name=f"{model.name}_with_owners")
+
+
+def _begun(model: keras.Model, length: int | None) -> tuple:
+    """Returns inputs for words and for what `encoder` returns, and the latter as it is used."""
+    words = keras.Input((length,), dtype="int32", name="words")
     given = [keras.Input(shape[1:], dtype="float32") for shape in encoder(model).output_shape]
-    static = given[0] if design.conditioning == "step" else None
+    static = given[0] if design_of(model).conditioning == "step" else None
     rest = given[1:] if static is not None else given
-    states = [list(pair) for pair in zip(rest[::2], rest[1::2], strict=True)]
-    logits, states = _decode(parts, design, word, static, states)
-    outputs = [keras.layers.Flatten()(logits), *_flat(static, states)]
-    return keras.Model([word, *given], outputs, name="step")
+    return words, given, (static, [list(pair) for pair in zip(rest[::2], rest[1::2], strict=True)])
 
 
-def _parts_of(model: keras.Model) -> dict[str, keras.layers.Layer]:
-    return {layer.name: layer for layer in networks.head(model).layers}
+def _vectors(design: Design, initializer: str | None) -> keras.initializers.Initializer | str:
+    """Returns the initialiser of word vectors, by default as wide as what they stand beside.
+
+    Beside CNN features narrow ones are hardly seen at first. Where words stand alone, wide ones
+    drown what the state knows of the frames: trained from scratch, an encoder was never heard.
+    """
+    if initializer:
+        return initial.kernel(initializer)
+    wide = design.conditioning == "step" and not design.factored
+    return keras.initializers.RandomNormal(stddev=1) if wide else "uniform"
 
 
 def _flat(static, states) -> list:
@@ -221,7 +243,7 @@ def _encode(parts: dict, design: Design, features) -> tuple:
     if design.conditioning == "state":
         names = [(f"state{index + 1}", f"cell{index + 1}") for index in range(design.layers)]
         return None, [[parts[name](vector) for name in pair] for pair in names]
-    first = keras.layers.Reshape((1, design.embedding))(parts["seen"](vector))
+    first = keras.layers.Reshape((1, design.embedding), dtype="float32")(parts["seen"](vector))
     _, states = _chained(parts, design, first, None, None)
     return None, states
 

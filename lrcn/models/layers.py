@@ -285,6 +285,21 @@ class AtEveryStep(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="lrcn")
+class TakeRows(keras.layers.Layer):
+    """Takes rows of a tensor [rows, ...] by places [taken]."""
+
+    def call(self, inputs):
+        """Returns [taken, ...]."""
+        values, places = inputs
+        return ops.take(values, places, axis=0)
+
+    def compute_output_shape(self, input_shape):
+        """Returns [taken, ...]."""
+        values, places = input_shape
+        return (places[0], *values[1:])
+
+
+@keras.saving.register_keras_serializable(package="lrcn")
 class ZerosLike(keras.layers.Layer):
     """Returns zeros in the shape of its input, with another last axis.
 

@@ -6,6 +6,7 @@ import io
 import pathlib
 import re
 import zipfile
+from collections.abc import Collection
 
 import h5py
 import keras
@@ -73,7 +74,9 @@ def load_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
         variable.assign(array)
 
 
-def carry_over(source: keras.Model, target: keras.Model) -> tuple[list[str], list[str]]:
+def carry_over(
+    source: keras.Model, target: keras.Model, *, leave: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
     """Copies weights of equal path and shape from one model into another, in place.
 
     A layer is carried as a whole: a bias does not come without its kernel.
@@ -81,6 +84,7 @@ def carry_over(source: keras.Model, target: keras.Model) -> tuple[list[str], lis
     Args:
         source: A trained model.
         target: The model that takes the weights.
+        leave: Names of layers that are not carried.
 
     Returns:
         The paths of the target's weights that were matched, and of those that were not.
@@ -89,7 +93,9 @@ def carry_over(source: keras.Model, target: keras.Model) -> tuple[list[str], lis
     misfits = {
         _owner(weight.path)
         for weight in target.weights
-        if weight.path not in known or tuple(known[weight.path].shape) != tuple(weight.shape)
+        if not set(leave).isdisjoint(_owner(weight.path).split("/"))
+        or weight.path not in known
+        or tuple(known[weight.path].shape) != tuple(weight.shape)
     }
     matched, unmatched = [], []
     for weight in target.weights:

@@ -90,6 +90,8 @@ def test_pools_round_up_like_caffe(size):
         ("hybrid", "singleframe", "fc7"),
         ("hybrid", "lstm", "fc6"),
         ("vgg16", "lstm", "fc6"),
+        ("caffenet", "imgdesc_step", "fc8"),
+        ("mobilenet", "imgdesc_step", "pool"),
         ("mobilenet", "lstm", "pool"),
         ("small", "singleframe", "moments"),
     ],
@@ -168,6 +170,16 @@ def test_dropout_between_fc6_and_fc7_only_while_training():
 
     assert "drop6" not in shapes(frozen)
     assert trained.get_layer("drop6").rate == 0.5
+
+
+def test_fc8_gives_the_logits_of_1000_classes_after_a_dropout_of_its_own():
+    options = {"layer": "fc8", "image_size": (67, 67), "initializer": "zeros"}
+    trained = backbones.build("caffenet", trainable=True, dropout=0.5, **options)
+    assert [name for name in shapes(trained) if name.startswith(("fc", "drop"))] == [
+        *("fc6", "drop6", "fc7", "drop7", "fc8"),
+    ]
+    assert trained.output_shape == (None, 1000)
+    assert trained.get_layer("fc8").activation is keras.activations.linear
 
 
 def test_trainable_true_trains_everything():

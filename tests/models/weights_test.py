@@ -190,3 +190,26 @@ def test_carry_over_from_a_saved_model_of_other_classes(tmp_path):
         strict=True,
     ):
         np.testing.assert_array_equal(a, b)
+
+
+def test_layers_that_are_left_keep_their_own_weights():
+    networks_of = []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        backbone = backbones.build("small", image_size=(16, 16))
+        networks_of.append(activity.lstm(backbone, num_classes=3, units=4))
+    source, target = networks_of
+    before = networks.head(target).get_layer("lstm1").get_weights()
+
+    matched, unmatched = weights.carry_over(source, target, leave=("lstm1", "no such layer"))
+
+    assert [path.split("/")[0] for path in unmatched] == ["lstm1"] * 3
+    assert "classes/kernel" in matched and "conv1/kernel" in matched
+    for now, own in zip(
+        networks.head(target).get_layer("lstm1").get_weights(), before, strict=True
+    ):
+        np.testing.assert_array_equal(now, own)
+    np.testing.assert_array_equal(
+        networks.head(target).get_layer("classes").kernel,
+        networks.head(source).get_layer("classes").kernel,
+    )
