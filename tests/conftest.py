@@ -44,6 +44,7 @@ def write_records(tmp_path):
         kind="video",
         classes=3,
         frame=picture,
+        captions=None,
     ):
         labels = labels or [(item % classes,) for item in range(len(counts))]
         path = tmp_path / "records" / f"{name}.tfrecord"
@@ -56,6 +57,7 @@ def write_records(tmp_path):
                 frames=[jpeg(frame(item, index, *size)) for index in range(count)],
                 clips=None if clips is None else clips[item],
                 labels=labels[item],
+                captions=() if captions is None else captions[item],
             )
             for item, count in enumerate(counts)
         ]

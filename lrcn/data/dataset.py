@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -15,10 +16,17 @@ from lrcn.data import epochs as epochs_lib
 _AHEAD = 2  # batches decoded ahead of the consumer
 
 
+class Learnt(Protocol):
+    """What clips are to be learnt as, by the places that `epochs.Rows.target` holds."""
+
+    def of(self, target: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Returns what a batch [batch] of places, or a single one, is to be learnt as."""
+
+
 def training_clips(
     chosen: epochs_lib.Clips,
     *,
-    targets: Targets,
+    targets: Learnt,
     view: augment.View,
     batch_size: int,
     seed: int,
@@ -34,7 +42,7 @@ def training_clips(
 
     Args:
         chosen: The clips of the records.
-        targets: What the items of these records should be recognised as.
+        targets: What the clips of these records should be learnt as.
         view: Crop and mirror, drawn once per clip.
         batch_size: Clips in a batch.
         seed: Of order, clips, crops and mirrors.
@@ -43,8 +51,8 @@ def training_clips(
 
     Returns:
         The dataset and the number of batches in an epoch. Elements are (frames [batch, time,
-        height, width, 3] uint8, labels int32 [batch] or float32 [batch, classes], and, if the
-        targets have any, weights float32 [batch]).
+        height, width, 3] uint8, and what `targets.of` gives for each: labels int32 [batch] or
+        float32 [batch, classes] and, if there are any, weights float32 [batch]; or words).
 
     Raises:
         UserError: The records are damaged, or the view is of ten crops.
@@ -52,8 +60,8 @@ def training_clips(
     _refuse_ten(view)
     decode = _decoder(_Reader(chosen.records), view)
 
-    def element(item, frames, draw):
-        return (decode(item, frames, draw), *targets.of(item))
+    def element(item, frames, draw, target):
+        return (decode(item, frames, draw), *targets.of(target))
 
     def batches(rows: tf.data.Dataset) -> tf.data.Dataset:
         shown = rows.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -152,19 +160,20 @@ def threaded(dataset: tf.data.Dataset, threads: int | None = None) -> tf.data.Da
 def by_epoch(
     chosen: epochs_lib.Clips, seed: int, first_epoch: int, last_epoch: int
 ) -> tf.data.Dataset:
-    """Returns an element an epoch: (item [rows], frames [rows, time], draw [rows, 3])."""
+    """Returns an element an epoch, (item [rows], frames [rows, time], draw [rows, 3], target)."""
 
     def rows_of(epoch):
         rows = chosen.epoch(seed, int(epoch))
-        return rows.item, rows.frames, rows.draw
+        return rows.item, rows.frames, rows.draw, rows.target
 
     def element(epoch):
-        kinds = (tf.int64, tf.int64, tf.float64)
-        item, frames, draw = tf.numpy_function(rows_of, [epoch], kinds, stateful=False)
+        kinds = (tf.int64, tf.int64, tf.float64, tf.int64)
+        item, frames, draw, target = tf.numpy_function(rows_of, [epoch], kinds, stateful=False)
         return (
             tf.ensure_shape(item, [None]),
             tf.ensure_shape(frames, [None, chosen.num_frames]),
             tf.ensure_shape(draw, [None, 3]),
+            tf.ensure_shape(target, [None]),
         )
 
     return tf.data.Dataset.range(first_epoch, last_epoch).map(element)

@@ -7,6 +7,7 @@ order. Every draw depends on seed, epoch and item alone: never on threads or on 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,19 +25,22 @@ class Rows:
         clip: int64 [rows], number of the clip within its item.
         frames: int64 [rows, time], indices into the item's stored frames.
         draw: float64 [rows, 3], see `augment.draws`.
+        target: int64 [rows], place of what the clip is to be learnt as; see `Clips`.
     """
 
     item: np.ndarray
     clip: np.ndarray
     frames: np.ndarray
     draw: np.ndarray
+    target: np.ndarray
 
     def __len__(self) -> int:
         return len(self.item)
 
     def take(self, order: np.ndarray) -> Rows:
         """Returns the rows that `order` names, in its order."""
-        return Rows(self.item[order], self.clip[order], self.frames[order], self.draw[order])
+        columns = (self.item, self.clip, self.frames, self.draw, self.target)
+        return Rows(*(column[order] for column in columns))
 
 
 class Clips:
@@ -48,6 +52,8 @@ class Clips:
             clips. Images are one frame and ignore it.
         short_videos: What becomes of videos with fewer frames than a clip: "error", "loop" or
             "skip" (they show no clip).
+        targets: How many targets each item has, such as captions, each of which an epoch shows
+            with every clip of the item; by default the item itself is the only one.
 
     Raises:
         UserError: The records hold clips of another mode, none although none are to be chosen, or
@@ -60,8 +66,10 @@ class Clips:
         mode: clips_lib.ClipMode | None,
         *,
         short_videos: str = "error",
+        targets: Sequence[int] | None = None,
     ):
         metadata = record_set.metadata
+        self._targets = None if targets is None else np.asarray(targets, np.int64)
         self.records = record_set
         self.short_videos = short_videos
         self.mode = _resolved(record_set, mode)
@@ -71,8 +79,8 @@ class Clips:
         self.items = self._usable()
 
     def epoch(self, seed: int, epoch: int) -> Rows:
-        """Returns the clips of a training epoch, shuffled as a whole."""
-        rows = self._rows(np.array([seed, epoch]))
+        """Returns the clips of a training epoch with their targets, shuffled as a whole."""
+        rows = self._with_targets(self._rows(np.array([seed, epoch])))
         return rows.take(np.random.default_rng([seed, epoch]).permutation(len(rows)))
 
     def every(self, seed: int = 0) -> Rows:
@@ -87,6 +95,16 @@ class Clips:
         """Returns the frame indices of each item of `every`, `[clips, time]`, empty if skipped."""
         counts = np.bincount(rows.item, minlength=len(self.counts))
         return np.split(rows.frames, np.cumsum(counts)[:-1])
+
+    def _with_targets(self, rows: Rows) -> Rows:
+        """Returns every row once for each target of its item."""
+        if self._targets is None:
+            return rows
+        first = np.cumsum(self._targets) - self._targets
+        counts = self._targets[rows.item]
+        repeated = rows.take(np.repeat(np.arange(len(rows)), counts))
+        within = np.arange(len(repeated)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return dataclasses.replace(repeated, target=first[repeated.item] + within)
 
     def _usable(self) -> list[int]:
         least = 0 if self.mode is None or self.short_videos == "loop" else self.num_frames
@@ -122,11 +140,13 @@ class Clips:
             chosen.append(self._choose(item, rng))
             draws.append(augment.draws(rng, len(chosen[-1])))
         counts = [len(table) for table in chosen]
+        items = np.repeat(np.array(self.items, np.int64), counts)
         return Rows(
-            np.repeat(np.array(self.items, np.int64), counts),
+            items,
             np.concatenate([np.arange(count, dtype=np.int64) for count in counts]),
             np.concatenate(chosen),
             np.concatenate(draws),
+            items,
         )
 
     def _choose(self, item: int, rng: np.random.Generator) -> np.ndarray:
@@ -143,15 +163,17 @@ def training_mode(
     num_frames: int | None = None,
     offset_or_num: int | None = None,
     tail: str | None = None,
+    default: str = "rand_clips",
 ) -> clips_lib.ClipMode | None:
     """Returns the mode to train with, or None for the records' own clips.
 
     Args:
         record_set: The records.
-        name: The mode that was asked for, None for the records' own or `rand_clips`.
+        name: The mode that was asked for, None for the records' own or the default.
         num_frames: Its frames per clip, if asked for; else as stored or 16.
         offset_or_num: Its gap or number of clips, if asked for; else as stored or 1.
         tail: Its tail, if asked for.
+        default: The mode for records that hold every frame if none was asked for.
     """
     stored = record_set.metadata.clipframe_mode
     given = {
@@ -164,7 +186,7 @@ def training_mode(
         return clips_lib.ClipMode(name, **given)
     if stored is not None:
         return dataclasses.replace(stored, **given) if given else None
-    return clips_lib.ClipMode("rand_clips", **given)
+    return clips_lib.ClipMode(default, **given)
 
 
 def evaluation_mode(

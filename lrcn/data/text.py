@@ -91,9 +91,19 @@ def _encodes(text: str) -> bool:
     return True
 
 
+def joined(text: str) -> str:
+    """Returns tokens with spaces between them as they are written: `t - shirt` as `t-shirt`.
+
+    Hyphens and apostrophes join their neighbours, other marks the word before. The tokens stay the
+    same, but people's captions, which the result is compared with, have no such spaces.
+    """
+    text = re.sub(r"(?<=\w) (['’-]) (?=\w)", r"\1", text)
+    return re.sub(r" ([,;:.!?])(?= |$)", r"\1", text)
+
+
 def sentence(text: str, *, ended: bool = True) -> str:
     """Returns words as a sentence: a capital first, at the end `.`, or `...` if it was cut off."""
-    text = text.strip().removesuffix(".").rstrip()
+    text = joined(text.strip().removesuffix(".").rstrip())
     return text[:1].upper() + text[1:] + ("." if ended else "...")
 
 

@@ -310,3 +310,19 @@ class TestWordIndices:
         message = told(text.words_of, [0, index], self.OLD, where="data.train:3")
         assert message.startswith("data.train:3: word index out of range")
         assert f"Received: {index}. Expected: 0 to 5" in message
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        ("a man ' s dog , isn ' t it", "a man's dog, isn't it"),
+        ("counter - clockwise", "counter-clockwise"),
+        ("a t - shirt , blue - green - red", "a t-shirt, blue-green-red"),
+        ("a dog", "a dog"),
+        ("' quoted '", "' quoted '"),
+        ("wait !", "wait!"),
+    ],
+)
+def test_words_are_joined_as_people_write_them_and_keep_their_tokens(tokens, expected):
+    assert text.joined(tokens) == expected
+    assert text.tokenise(expected) == text.tokenise(tokens)
