@@ -15,10 +15,11 @@ import dataclasses
 import importlib.util
 import math
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from lrcn.data import text
 from lrcn.errors import UserError
 from lrcn.scoring.ptb import ptb_tokenise
 
@@ -28,6 +29,7 @@ Tokens = tuple[str, ...]
 LONGEST = 4  # tokens in an n-gram
 BETA = 1.2  # weight of recall in ROUGE-L
 SIGMA = 6.0  # width of CIDEr-D's penalty of length differences, in tokens
+COLLAPSED = 0.5  # share of items with one caption from which on the network says nothing
 # Keep the quotients of BLEU defined where nothing matches or nothing could; the first is so much
 # smaller that no match still gives about nothing.
 _TINY, _SMALL = 1e-15, 1e-9
@@ -163,7 +165,7 @@ def known(captions: Iterable[str]) -> frozenset[Tokens]:
     Args:
         captions: As they were written.
     """
-    return frozenset(tuple(ptb_tokenise(text)) for text in captions)
+    return frozenset(tuple(ptb_tokenise(one)) for one in captions)
 
 
 def summary(
@@ -189,8 +191,7 @@ def summary(
         UserError: There is no item, an item has no reference, or the numbers differ.
     """
     _check(candidates, references)
-    made = [tuple(ptb_tokenise(text)) for text in candidates]
-    wanted = [[tuple(ptb_tokenise(text)) for text in own] for own in references]
+    made, wanted = tokenised(candidates, references)
     numbers = collections.Counter(made)
     values = {f"bleu_{n}": score for n, score in enumerate(bleu(made, wanted), start=1)}
     values |= {
@@ -206,10 +207,37 @@ def summary(
         training = training if isinstance(training, frozenset) else known(training)
         values["copied"] = _share(one and one in training for one in made)
     if vocabulary is not None:
-        # A model writes its words with spaces between them; tokens would be other words (do n't).
-        used = {word for text in candidates for word in text.split()}
+        # By the words that a model writes: tokens of the scores would be others (do n't).
+        used = {word for caption in candidates for word in text.tokenise(caption)}
         values["vocabulary_used"] = _share(word in used for word in set(vocabulary))
     return values
+
+
+def tokenised(
+    candidates: Sequence[str], references: Sequence[Sequence[str]]
+) -> tuple[list[Tokens], list[list[Tokens]]]:
+    """Returns captions as they were written as the tokens that are scored."""
+    return [tuple(ptb_tokenise(one)) for one in candidates], [
+        [tuple(ptb_tokenise(one)) for one in own] for own in references
+    ]
+
+
+def remarks(values: Mapping[str, float]) -> list[str]:
+    """Returns what a reader of the metrics has to know, a sentence each.
+
+    Args:
+        values: What `summary` returned.
+    """
+    found, items = [], int(values["items"])
+    if items == 1:
+        found.append("one item: CIDEr is 0 by definition, since every word is in every document")
+    elif values["most_frequent_share"] > COLLAPSED:
+        share = round(values["most_frequent_share"] * items)
+        found.append(
+            f"one caption serves {share} of {items} items: the network hardly looks at them; "
+            "train longer, with a larger optimizer.learning_rate, or on more captions"
+        )
+    return found
 
 
 def _ngrams(tokens: Tokens) -> list[dict[Tokens, int]]:

@@ -34,15 +34,17 @@ class Captions(NamedTuple):
     ended: keras.KerasTensor
 
 
-def greedy(step: Step, given: Sequence, *, max_length: int) -> Captions:
+def greedy(step: Step, given: Sequence, *, max_length: int, silent: Sequence[int] = ()) -> Captions:
     """Takes the likeliest word at each step.
 
     Args:
         step: The decoder.
         given: What it begins with, [rows, ...] each.
         max_length: Most words of a caption; one that has not ended by then is cut.
+        silent: Words that are not said, such as the unknown one; the others keep their
+            probability.
     """
-    return _told(step, given, max_length, lambda logits, _: ops.argmax(logits, axis=-1))
+    return _told(step, given, max_length, silent, lambda logits, _: ops.argmax(logits, axis=-1))
 
 
 def sample(
@@ -53,6 +55,7 @@ def sample(
     temperature: float,
     max_length: int,
     seed: keras.random.SeedGenerator,
+    silent: Sequence[int] = (),
 ) -> Captions:
     """Draws captions and keeps the likeliest of each row (Donahue et al. 2015, section 5).
 
@@ -64,12 +67,14 @@ def sample(
             captions are compared by their log-probability without it.
         max_length: Most words of a caption; one that has not ended by then is cut.
         seed: Of the draws.
+        silent: Words that are not said, see `greedy`.
     """
 
     def draw(logits, _):
         return keras.random.categorical(temperature * logits, 1, seed=seed)[:, 0]
 
-    found = _told(step, [ops.repeat(v, samples, axis=0) for v in given], max_length, draw)
+    repeated = [ops.repeat(values, samples, axis=0) for values in given]
+    found = _told(step, repeated, max_length, silent, draw)
     scores = ops.reshape(found.log_probability, (-1, samples))
     best = ops.argmax(scores, axis=1)
     rows = ops.arange(ops.shape(scores)[0]) * samples + ops.cast(best, "int32")
@@ -83,6 +88,7 @@ def beam(
     width: int,
     max_length: int,
     length_penalty: float = 0.0,
+    silent: Sequence[int] = (),
 ) -> Captions:
     """Keeps the `width` likeliest beginnings at each step; ended captions compete with open ones.
 
@@ -93,6 +99,7 @@ def beam(
         max_length: Most words of a caption; one that has not ended by then is cut.
         length_penalty: The caption with the highest log-probability divided by
             `length ** length_penalty` wins in the end; 0 compares sums, as the paper does.
+        silent: Words that are not said, see `greedy`.
     """
     rows = ops.shape(given[0])[0]
     steps = max_length
@@ -112,7 +119,7 @@ def beam(
     def extend(time, words, scores, ended, last, *states):
         logits, *states = step([last, *states])
         size = ops.shape(logits)[-1]
-        gains = ops.reshape(_log_probabilities(logits), (rows, width, size))
+        gains = ops.reshape(_log_probabilities(logits, silent), (rows, width, size))
         resting = ops.where(ops.arange(size) == PADDING, 0.0, _NEVER)
         gains = ops.where(ended[..., None], resting, gains)
         total = ops.reshape(scores[..., None] + gains, (rows, width * size))
@@ -138,7 +145,9 @@ def beam(
     )
 
 
-def _told(step: Step, given: Sequence, max_length: int, choose: Callable) -> Captions:
+def _told(
+    step: Step, given: Sequence, max_length: int, silent: Sequence[int], choose: Callable
+) -> Captions:
     """Says one word after another as `choose(logits, time)` tells."""
     rows = ops.shape(given[0])[0]
     steps = max_length
@@ -156,7 +165,7 @@ def _told(step: Step, given: Sequence, max_length: int, choose: Callable) -> Cap
 
     def extend(time, words, scores, ended, last, *states):
         logits, *states = step([last, *states])
-        gains = _log_probabilities(logits)
+        gains = _log_probabilities(logits, silent)
         word = ops.cast(choose(gains, time), "int32")
         gain = ops.take_along_axis(gains, word[:, None], axis=1)[:, 0]
         scores = scores + ops.where(ended, 0.0, gain)
@@ -169,11 +178,13 @@ def _told(step: Step, given: Sequence, max_length: int, choose: Callable) -> Cap
     return Captions(words, scores, ended)
 
 
-def _log_probabilities(logits):
+def _log_probabilities(logits, silent: Sequence[int]):
     """Returns log-probabilities of the next word; padding and begin are never said."""
     values = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
     ids = ops.arange(ops.shape(values)[-1])
-    allowed = ops.logical_and(ids != PADDING, ids != BEGIN)
+    allowed = ids >= 0
+    for number in (PADDING, BEGIN, *silent):
+        allowed = ops.logical_and(allowed, ids != number)
     return ops.where(allowed, values, _NEVER)
 
 

@@ -221,7 +221,7 @@ def test_summary():
         "mean_length": 2.75,
         "items": 4,
         "copied": 0.5,
-        "vocabulary_used": 0.75,  # all but "two" (the caption says "Two") and "bird"
+        "vocabulary_used": 0.75,  # all but "bird" and "don't", which is three words
     }
 
 
@@ -236,6 +236,30 @@ def test_summary_takes_training_captions_made_ready():
     ready = captions.known(["A dog."])
 
     assert captions.summary(["a dog", "a cat"], [["x"]] * 2, training=ready)["copied"] == 0.5
+
+
+def test_tokens_are_what_is_scored():
+    made, wanted = captions.tokenised(["A dog, asleep."], [["It's a dog.", "Dogs"]])
+    assert made == [("a", "dog", "asleep")]
+    assert wanted == [[("it", "'s", "a", "dog"), ("dogs",)]]
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (["a cat"], ["one item: CIDEr is 0 by definition"]),
+        (["a cat", "a cat", "a dog", "a dog"], []),  # half of them is not more than half
+        (["a cat", "A cat.", "a cat", "a dog"], ["one caption serves 3 of 4 items"]),
+        (["", "", "a dog"], ["one caption serves 2 of 3 items"]),
+    ],
+)
+def test_remarks_tell_what_makes_the_metrics_worth_little(made, expected):
+    values = captions.summary(made, [["a cat on a mat", "a dog"]] * len(made))
+    found = captions.remarks(values)
+    assert len(found) == len(expected)
+    for remark, start in zip(found, expected, strict=True):
+        assert remark.startswith(start)
+        assert "\n" not in remark
 
 
 def test_many_items_take_seconds():

@@ -144,3 +144,23 @@ def test_padding_and_begin_are_never_said():
         search.beam(*decoder(table), width=3, max_length=LENGTH),
     ):
         assert not np.isin(np.asarray(found.words)[:, 0], [PADDING, BEGIN]).any()
+
+
+def test_silent_words_are_not_said_and_the_others_keep_their_probability(table):
+    loud = table.copy()
+    loud[..., 3] = 50.0
+    seed = keras.random.SeedGenerator(1)
+    for search_by, options in (
+        (search.greedy, {}),
+        (search.beam, {"width": 3}),
+        (search.sample, {"samples": 5, "temperature": 1.0, "seed": seed}),
+    ):
+        found = search_by(*decoder(loud), max_length=LENGTH, silent=(3,), **options)
+        words = np.asarray(found.words)
+        assert not (words == 3).any()
+        for row in range(ROWS):
+            known = {said: gain for gain, said in every_caption(loud[row])}
+            said = tuple(word for word in words[row].tolist() if word != PADDING)
+            # Probabilities are near 0, since the silent word keeps nearly all of it.
+            assert float(found.log_probability[row]) == pytest.approx(known[said], rel=1e-5)
+            assert known[said] < -40
