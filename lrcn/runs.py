@@ -97,6 +97,11 @@ class RunDirectory:
         return self.path / "labels.txt"
 
     @property
+    def vocabulary_file(self) -> pathlib.Path:
+        """The words of captions, in the order of the model's outputs."""
+        return self.path / "vocabulary.json"
+
+    @property
     def metrics_file(self) -> pathlib.Path:
         """The metrics of `best.keras` on the validation split."""
         return self.path / "metrics.json"

@@ -1,61 +1,18 @@
-"""From the settings of a training to a compiled network and the targets it is trained on."""
+"""What every network of a training has: a CNN, first weights, an optimizer and a schedule."""
 
 from __future__ import annotations
 
 import logging
 import pathlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import keras
-import tensorflow as tf
 
 from lrcn import settings as settings_lib
-from lrcn.data import augment
-from lrcn.models import activity, backbones, networks, weights
-from lrcn.scoring import losses
+from lrcn.models import backbones, networks, weights, wording
 from lrcn.training import optimizers, schedules
 
 log = logging.getLogger(__name__)
-
-
-def build_network(
-    settings: settings_lib.TrainSettings,
-    *,
-    num_classes: int,
-    multi_label: bool,
-    labels: Sequence[str] = (),
-) -> keras.Model:
-    """Returns a new network from frames [batch, time, height, width, 3] uint8 to its outputs."""
-    workflow = settings.workflow
-    common = {
-        "num_classes": num_classes,
-        "multi_label": multi_label,
-        "labels": labels,
-        "pooling": settings.pooling.frames,
-        "initializer": workflow.initializer,
-    }
-    backbone = build_backbone(settings.backbone, workflow.name)
-    if workflow.name == "singleframe":
-        return activity.singleframe(backbone, dropout=workflow.dropout_out, **common)
-    return activity.lstm(
-        backbone,
-        units=workflow.units,
-        layers=workflow.layers,
-        dropout_in=dropout_in(workflow, backbone),
-        dropout_out=workflow.dropout_out,
-        **common,
-    )
-
-
-def dropout_in(workflow: settings_lib.LstmWorkflow, backbone: keras.Model) -> float:
-    """Returns the dropout before the LSTM: as given, else strong on a frozen CNN.
-
-    Frozen features are many and fit small data by heart (the paper drops .9 of 4,096; .8 of 768 did
-    better on held-out groups); a CNN that is still to learn needs most of what it sees.
-    """
-    if workflow.dropout_in is not None:
-        return workflow.dropout_in
-    return 0.2 if backbone.trainable_weights else 0.8
 
 
 def build_backbone(settings: settings_lib.Backbone, workflow: str) -> keras.Model:
@@ -81,33 +38,40 @@ def start_from(network: keras.Model, init: str) -> set[str]:
     """
     path = pathlib.Path(init)
     file = path / "checkpoints" / "best.keras" if path.is_dir() else path
-    matched, unmatched = weights.carry_over(weights.open_model(file, key="init"), network)
+    source = weights.open_model(file, key="init")
     log.info("init: from %s", file)
+    describes = [wording.is_one(model) for model in (source, network)]
+    # Of equal shapes, too, the same number may stand for another word, or for a class.
+    leave = wording.OF_WORDS if any(describes) else ()
+    matched, unmatched = weights.carry_over(source, network, leave=leave)
+    if all(describes):
+        known, new, carried = wording.carry_words(source, network)
+        matched += carried
+        unmatched = [path for path in unmatched if path not in carried]
+        log.info("init: words of both: %d; new: %s", len(known), ", ".join(new) or "none")
     log.info("init: matched: %s", ", ".join(matched) or "none")
     log.info("init: unmatched, new: %s", ", ".join(unmatched) or "none")
     return set(matched)
 
 
-def compile_network(
+def optimizer_of(
     network: keras.Model,
     settings: settings_lib.TrainSettings,
     *,
     steps_per_epoch: int,
-    multi_label: bool,
     copied: Collection[str] = (),
-) -> None:
-    """Gives a network its optimizer, loss and training metric.
+) -> keras.optimizers.Optimizer:
+    """Returns a new optimizer for a network.
 
     Args:
         network: The complete network.
-        settings: Optimizer, schedule, loss and epochs are taken from them.
+        settings: Optimizer, schedule and epochs are taken from them.
         steps_per_epoch: Batches in an epoch.
-        multi_label: Whether labels are multi-hot.
         copied: Paths of weights that do not start anew; `lr_mult` is for the others of the head.
     """
     optimizer = settings.optimizer
     head = networks.head(network).trainable_variables
-    built = optimizers.build(
+    return optimizers.build(
         optimizer.name,
         variables=network.trainable_variables,
         learning_rate=_rate(settings, steps_per_epoch),
@@ -119,7 +83,6 @@ def compile_network(
         bias_lr_mult=optimizer.bias_lr_mult,
         loss_scaling=settings.precision == "mixed_float16",
     )
-    compile_with(network, built, loss=settings.workflow.loss, multi_label=multi_label)
 
 
 def set_schedule(
@@ -151,49 +114,4 @@ def _rate(
         decay_rate=schedule.decay_rate or 1.0,
         final_rate=schedule.final_rate,
         warmup_steps=schedule.warmup_steps,
-    )
-
-
-def compile_with(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, *, loss: str, multi_label: bool
-) -> None:
-    """Compiles a network or its head with an optimizer, which keeps its state.
-
-    Args:
-        model: Returns `logits` and `probabilities`.
-        optimizer: One that is new or that already knows the model's trainable variables.
-        loss: "every_step" or "pooled".
-        multi_label: Whether labels are multi-hot.
-    """
-    output, function = losses.build(loss, multi_label=multi_label)
-    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    model.compile(
-        optimizer=optimizer,
-        loss={output: function},
-        metrics=None if multi_label else {"probabilities": [accuracy]},
-        jit_compile=False,  # brings nothing on CPU and compiles anew for each shape
-    )
-
-
-def with_targets(clips: tf.data.Dataset, num_frames: int) -> tf.data.Dataset:
-    """Returns (inputs, labels[, weights]) with labels and weights for each output of a network.
-
-    Args:
-        clips: Elements (inputs, labels [batch, ...][, weights [batch]]).
-        num_frames: Frames of a clip; the output `logits` has a label for each.
-    """
-
-    def outputs(values):
-        return {"logits": losses.every_step(values, num_frames), "probabilities": values}
-
-    return clips.map(lambda inputs, *targets: (inputs, *map(outputs, targets)))
-
-
-def views(
-    settings: settings_lib.Augment, size: tuple[int, int]
-) -> tuple[augment.View, augment.View]:
-    """Returns the view of training and that of evaluation."""
-    return (
-        augment.View(size, settings.train, settings.mirror),
-        augment.View(size, settings.evaluate),
     )

@@ -1,4 +1,4 @@
-"""What happens at the end of an epoch: validation by video, logs, checkpoints, stopping."""
+"""What happens at the end of an epoch: validation, logs, checkpoints, stopping."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import logging
 import math
 import shutil
 import time
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from lrcn import errors, files, runs
-from lrcn.scoring import metrics
+from lrcn.data import text
+from lrcn.scoring import captions, describer, metrics
 from lrcn.training import checkpoints
 
 log = logging.getLogger(__name__)
@@ -110,6 +112,64 @@ class VideoValidation(keras.callbacks.Callback):
         return self._forward(inputs)
 
 
+class CaptionValidation(keras.callbacks.Callback):
+    """Describes the validation items and scores the captions against all that people wrote.
+
+    Args:
+        network: The description network, or its head, that describes.
+        batches: Dataset of dicts of `item` [batch], `clip` [batch] and the network's input; of
+            several clips of an item the likeliest caption counts.
+        pairs: Dataset of (inputs, targets, mask) of every validation caption, for the loss.
+        vocabulary: The words of the model.
+        references: The captions of each validation item.
+        training: The captions of the training split, as `scoring.captions.known` has them.
+        find: The search, see `scoring.describer.searcher`.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        batches: tf.data.Dataset,
+        *,
+        pairs: tf.data.Dataset,
+        vocabulary: text.Vocabulary,
+        references: Sequence[Sequence[str]],
+        training: frozenset,
+        find: Callable,
+    ):
+        super().__init__()
+        self._batches, self._pairs = batches, pairs
+        self._vocabulary, self._references, self._training = vocabulary, references, training
+        self._describer = describer.Describer(network, find)
+        self._summed = None
+
+    def on_epoch_end(self, epoch, logs):
+        """Adds `val_cider`, `val_bleu_4`, `val_exact`, `val_loss` and others to the logs."""
+        logs.update({f"val_{name}": value for name, value in self.measure().items()})
+
+    def measure(self) -> dict[str, float]:
+        """Returns the metrics of the validation items under the model as it is."""
+        written = describer.write(self._describer, self._batches, self._vocabulary).of_items()
+        values = captions.summary(
+            written.captions,
+            self._references,
+            training=self._training,
+            vocabulary=self._vocabulary.tokens[len(text.SPECIAL) :],
+        )
+        return {**values, "loss": self._loss()}
+
+    def _loss(self) -> float:
+        if self._summed is None:
+            self._summed = tf.function(self._sums, input_signature=self._pairs.element_spec)
+        sums = np.sum([[part.numpy() for part in self._summed(*p)] for p in self._pairs], axis=0)
+        return float(sums[0] / sums[1])
+
+    def _sums(self, inputs, targets, mask):
+        logits = self.model(inputs, training=False)["logits"]
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets["logits"], logits)
+        return tf.reduce_sum(losses * mask["logits"]), tf.reduce_sum(mask["logits"])
+
+
 class Checkpoints(keras.callbacks.Callback):
     """Keeps the history, the best and the last checkpoint, and stops when nothing gets better.
 
@@ -191,12 +251,12 @@ def is_stopped(state: checkpoints.State, patience: int | None) -> bool:
 
 def write_history(run: runs.RunDirectory, state: checkpoints.State) -> None:
     """Writes `history.csv` and `state.json` anew, so that a kill never leaves a row twice."""
-    text = io.StringIO()
+    table = io.StringIO()
     names = list(dict.fromkeys(name for row in state.history for name in row))
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer = csv.DictWriter(table, names, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(state.history)
-    files.write_text(run.history_file, text.getvalue())
+    files.write_text(run.history_file, table.getvalue())
     summary = {"epoch": state.epoch, "best_epoch": state.best_epoch, "best": state.best}
     files.write_json(run.state_file, {**summary, "wait": state.wait})
 
@@ -263,6 +323,7 @@ class EpochLines(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs):
         """Logs loss, validation, speed and waiting."""
         names = ("loss", "accuracy", "val_loss", "val_video_accuracy", "val_video_map")
+        names += ("val_cider", "val_exact")
         values = [f"{name} {logs[name]:.4g}" for name in names if name in logs]
         speed = f"{logs['clips_per_second']:.4g} clips/s, waiting for data {logs['data_wait']:.1%}"
         log.info("epoch %d/%d: %s, %s", epoch + 1, self._epochs, ", ".join(values), speed)

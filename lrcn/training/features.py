@@ -123,7 +123,7 @@ def training_clips(
     features: Features,
     chosen: epochs_lib.Clips,
     *,
-    targets: dataset.Targets,
+    targets: dataset.Learnt,
     batch_size: int,
     seed: int,
     first_epoch: int,
@@ -135,15 +135,15 @@ def training_clips(
 
     Returns:
         The dataset and the number of batches in an epoch. Elements are (features [batch, time,
-        features] float32, labels, and weights if the targets have any).
+        features] float32, and what `targets.of` gives).
     """
 
-    def batches(item, frames, draw):
-        rows = tf.data.Dataset.from_tensor_slices((item, frames))
+    def batches(item, frames, draw, target):
+        rows = tf.data.Dataset.from_tensor_slices((item, frames, target))
         return rows.batch(batch_size)
 
-    def element(item, frames):
-        return (_gathered(features, item, frames), *targets.of(item))
+    def element(item, frames, target):
+        return (_gathered(features, item, frames), *targets.of(target))
 
     steps = -(-len(chosen.epoch(seed, first_epoch)) // batch_size)
     clips = dataset.by_epoch(chosen, seed, first_epoch, epochs).flat_map(batches)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Callable, Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from lrcn import errors, runs
@@ -14,32 +14,31 @@ from lrcn import settings as settings_lib
 from lrcn.data import augment, dataset, epochs, records
 from lrcn.data import clips as clips_lib
 from lrcn.models import backbones, networks
-from lrcn.training import assembly, features
+from lrcn.training import features
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The records of a training and what their labels are.
+    """The records of a training.
 
     Attributes:
         train: Records to train on.
         val: Records to validate on after each epoch, or None.
-        num_classes: Number of classes over all splits.
-        multi_label: Whether some item has several labels.
-        label_names: A name a class.
     """
 
     train: records.RecordSet
     val: records.RecordSet | None
-    num_classes: int
-    multi_label: bool
-    label_names: tuple[str, ...]
+
+    @property
+    def splits(self) -> dict[str, records.RecordSet]:
+        """The records by split."""
+        given = {"train": self.train, "val": self.val}
+        return {split: found for split, found in given.items() if found is not None}
 
     @property
     def digests(self) -> dict[str, str]:
         """A digest of the records by split: other records give others."""
-        given = {"train": self.train, "val": self.val}
-        return {split: found.digest for split, found in given.items() if found is not None}
+        return {split: found.digest for split, found in self.splits.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,10 +50,10 @@ class Feed:
         key: The model's input: "frames" or "features".
         training: Batches of all epochs to come, one epoch after another.
         steps: Batches in an epoch.
-        clips: Clips in an epoch.
+        clips: Clips in an epoch, each as often as it has targets.
         num_frames: Frames of a clip.
         validation: Every clip of the validation items, or None.
-        labels: Labels of the validation items, or None.
+        validation_pairs: Batches of an epoch of the validation items as training has them, or None.
     """
 
     model: keras.Model
@@ -64,7 +63,22 @@ class Feed:
     clips: int
     num_frames: int
     validation: tf.data.Dataset | None
-    labels: np.ndarray | None
+    validation_pairs: tf.data.Dataset | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Lesson:
+    """What the clips of a split are to be learnt as.
+
+    Attributes:
+        learnt: By target.
+        finish: From batches of (clips, *learnt) to what `fit` takes.
+        counts: Targets of each item, None if the item is its own only one.
+    """
+
+    learnt: dataset.Learnt
+    finish: Callable[..., tuple]
+    counts: Sequence[int] | None = None
 
 
 def open_data(paths: dict[str, pathlib.Path]) -> Data:
@@ -74,7 +88,7 @@ def open_data(paths: dict[str, pathlib.Path]) -> Data:
         paths: Records by split; "train" is needed.
 
     Raises:
-        UserError: There is no split to train on, or the splits have other classes.
+        UserError: There is no split to train on.
     """
     if "train" not in paths:
         raise errors.UserError(
@@ -84,86 +98,89 @@ def open_data(paths: dict[str, pathlib.Path]) -> Data:
             expected="records of a split train",
             remedy="Set dataset.train=FILE, or give a list whose name ends in train",
         )
-    opened = {split: records.open_records(path) for split, path in paths.items()}
-    known = [record_set.metadata for record_set in opened.values()]
-    for split, record_set in opened.items():
-        if record_set.metadata.label_names != opened["train"].metadata.label_names:
-            raise errors.UserError(
-                f"the splits train and {split} have other label names",
-                where=record_set.path,
-                received=", ".join(record_set.metadata.label_names) or "none",
-                expected=", ".join(opened["train"].metadata.label_names) or "none",
-                remedy="Serialize both with the same dataset.labels",
-            )
-    count = max(metadata.num_classes for metadata in known)
-    names = known[0].label_names or tuple(str(label) for label in range(count))
-    multi_label = any(metadata.multi_label for metadata in known)
-    return Data(opened["train"], opened.get("val"), count, multi_label, names)
+    val = records.open_records(paths["val"]) if "val" in paths else None
+    return Data(records.open_records(paths["train"]), val)
 
 
 def make_feed(
-    network: keras.Model, settings: settings_lib.TrainSettings, data: Data, *, first_epoch: int
+    network: keras.Model,
+    settings: settings_lib.TrainSettings,
+    data: Data,
+    *,
+    lesson: Lesson,
+    val_lesson: Lesson | None,
+    first_epoch: int,
+    model: keras.Model | None = None,
 ) -> Feed:
-    """Returns what is trained on what: the head on features if they can stand for frames."""
-    contract = backbones.contract_of(network)
-    size = (contract["height"], contract["width"])
-    views = assembly.views(settings.augment, size)
-    mode = training_mode(settings.clipframe_mode, data.train)
-    chosen = epochs.Clips(data.train, mode, short_videos=settings.short_videos)
-    val, labels = None, None
+    """Returns what is trained on what: the head on features if they can stand for frames.
+
+    Args:
+        network: The complete network.
+        settings: The settings of the training.
+        data: The records.
+        lesson: What the training clips are to be learnt as.
+        val_lesson: The same of validation clips, where a loss on pairs is measured; or None.
+        first_epoch: The first epoch to show, counted from 0.
+        model: What is trained in the place of network or head; it has their variables.
+    """
+    source = _source(network, settings)
+    mode = training_mode(settings, data.train)
+    chosen = epochs.Clips(
+        data.train, mode, short_videos=settings.short_videos, targets=lesson.counts
+    )
+    training, steps = source.training(
+        chosen, lesson.learnt, source.views[0], first_epoch, settings.epochs
+    )
+    validation = pairs = None
     if data.val is not None:
         trained = chosen.mode or data.train.metadata.clipframe_mode
-        val_mode = epochs.evaluation_mode(data.val, trained)
-        val = epochs.Clips(data.val, val_mode, short_videos=settings.short_videos)
-        labels = dataset.Targets(data.val, data.num_classes, data.multi_label).labels
-    make = (
-        _feature_sets
-        if features.serves(networks.backbone(network), views[0])
-        and features.serves(networks.backbone(network), views[1])
-        else _frame_sets
-    )
-    targets = dataset.Targets(
-        data.train, data.num_classes, data.multi_label, class_weights(settings, data)
-    )
-    model, training, steps, validation = make(
-        network,
-        settings,
-        data,
-        chosen=chosen,
-        val=val,
-        targets=targets,
-        views=views,
-        first_epoch=first_epoch,
-    )
+        val = epochs.Clips(
+            data.val,
+            epochs.evaluation_mode(data.val, trained),
+            short_videos=settings.short_videos,
+            targets=val_lesson.counts if val_lesson else None,
+        )
+        validation = source.evaluation(val)
+        if val_lesson is not None:
+            view = source.views[1]
+            if view.crop == "ten":  # the loss is of one view, the middle one
+                view = dataclasses.replace(view, crop="centre")
+            pairs, _ = source.training(val, val_lesson.learnt, view, 0, 1)
+            pairs = pairs.map(val_lesson.finish)
     return Feed(
-        model=model,
-        key="frames" if model is network else "features",
-        training=assembly.with_targets(training, chosen.num_frames),
+        model=model or source.model,
+        key=source.key,
+        training=training.map(lesson.finish),
         steps=steps,
         clips=len(chosen.epoch(settings.seed, first_epoch)),
         num_frames=chosen.num_frames,
         validation=validation,
-        labels=labels,
+        validation_pairs=pairs,
     )
 
 
 def training_mode(
-    given: settings_lib.ClipframeMode, train: records.RecordSet
+    settings: settings_lib.TrainSettings, train: records.RecordSet
 ) -> clips_lib.ClipMode | None:
-    """Returns the mode to train with, or None for the records' own clips."""
+    """Returns the mode to train with, or None for the records' own clips.
+
+    Captions are of whole videos, so unless a mode is asked for their frames come from all of it.
+    """
+    given = settings.clipframe_mode
     return epochs.training_mode(
         train,
         None if given.name == "auto" else given.name,
         num_frames=given.num_frames_per_clip,
         offset_or_num=given.clip_offset_or_num,
         tail=given.tail,
+        default="rand_frames" if settings.describes else "rand_clips",
     )
 
 
 def shown(settings: settings_lib.TrainSettings, data: Data) -> runs.Shown:
     """Returns what a new item must go through to look as those of the training do."""
     stored = data.train.metadata
-    mode = training_mode(settings.clipframe_mode, data.train) or stored.clipframe_mode
+    mode = training_mode(settings, data.train) or stored.clipframe_mode
     return runs.Shown(
         mode=dataclasses.asdict(mode) if mode and stored.type != "image" else None,
         frame_shape=stored.frame_shape,
@@ -173,69 +190,107 @@ def shown(settings: settings_lib.TrainSettings, data: Data) -> runs.Shown:
     )
 
 
-def _feature_sets(
-    network: keras.Model,
-    settings: settings_lib.TrainSettings,
-    data: Data,
-    *,
-    chosen: epochs.Clips,
-    val: epochs.Clips | None,
-    targets: dataset.Targets,
-    views: tuple[augment.View, augment.View],
-    first_epoch: int,
-) -> tuple[keras.Model, tf.data.Dataset, int, tf.data.Dataset | None]:
-    """Returns the head and its sets of clips of features."""
-    backbone = networks.backbone(network)
-    training, steps = features.training_clips(
-        features.extract(data.train, backbone, view=views[0]),
-        chosen,
-        targets=targets,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        first_epoch=first_epoch,
-        epochs=settings.epochs,
-    )
-    validation = None
-    if val is not None:
-        stored = features.extract(data.val, backbone, view=views[1])
-        validation = features.evaluation_clips(stored, val, seed=settings.seed)
-    return networks.head(network), training, steps, validation
+@dataclasses.dataclass(frozen=True)
+class _Frames:
+    """Clips of frames, for the complete network."""
 
+    network: keras.Model
+    settings: settings_lib.TrainSettings
+    views: tuple[augment.View, augment.View]
+    key = "frames"
 
-def _frame_sets(
-    network: keras.Model,
-    settings: settings_lib.TrainSettings,
-    data: Data,
-    *,
-    chosen: epochs.Clips,
-    val: epochs.Clips | None,
-    targets: dataset.Targets,
-    views: tuple[augment.View, augment.View],
-    first_epoch: int,
-) -> tuple[keras.Model, tf.data.Dataset, int, tf.data.Dataset | None]:
-    """Returns the network and its sets of clips of frames."""
-    training, steps = dataset.training_clips(
-        chosen,
-        targets=targets,
-        view=views[0],
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        first_epoch=first_epoch,
-        epochs=settings.epochs,
-    )
-    validation = None
-    if val is not None:
-        validation = dataset.evaluation_clips(
-            val, view=views[1], batch_size=settings.batch_size, seed=settings.seed
+    @property
+    def model(self) -> keras.Model:
+        return self.network
+
+    def training(
+        self,
+        chosen: epochs.Clips,
+        learnt: dataset.Learnt,
+        view: augment.View,
+        first_epoch: int,
+        last_epoch: int,
+    ) -> tuple[tf.data.Dataset, int]:
+        clips, steps = dataset.training_clips(
+            chosen,
+            targets=learnt,
+            view=view,
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
+            first_epoch=first_epoch,
+            epochs=last_epoch,
         )
-    threads = settings.num_threads
-    if validation is not None:
-        validation = dataset.threaded(validation, threads)
-    return network, dataset.threaded(training, threads), steps, validation
+        return dataset.threaded(clips, self.settings.num_threads), steps
+
+    def evaluation(self, chosen: epochs.Clips) -> tf.data.Dataset:
+        clips = dataset.evaluation_clips(
+            chosen,
+            view=self.views[1],
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
+        )
+        return dataset.threaded(clips, self.settings.num_threads)
 
 
-def class_weights(settings: settings_lib.TrainSettings, data: Data) -> list[float] | None:
-    """Returns the weight of each class, or None if all weigh the same."""
-    if settings.class_weights is None:
-        return None
-    return dataset.balanced_weights(data.train, data.num_classes)
+@dataclasses.dataclass(frozen=True)
+class _Features:
+    """Clips of a frozen CNN's features, for the head."""
+
+    network: keras.Model
+    settings: settings_lib.TrainSettings
+    views: tuple[augment.View, augment.View]
+    key = "features"
+
+    @property
+    def model(self) -> keras.Model:
+        return networks.head(self.network)
+
+    def training(
+        self,
+        chosen: epochs.Clips,
+        learnt: dataset.Learnt,
+        view: augment.View,
+        first_epoch: int,
+        last_epoch: int,
+    ) -> tuple[tf.data.Dataset, int]:
+        return features.training_clips(
+            self._stored(chosen, view),
+            chosen,
+            targets=learnt,
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
+            first_epoch=first_epoch,
+            epochs=last_epoch,
+        )
+
+    def evaluation(self, chosen: epochs.Clips) -> tf.data.Dataset:
+        stored = self._stored(chosen, self.views[1])
+        # Searches hold many beginnings of each caption.
+        size = {"batch_size": self.settings.batch_size} if self.settings.describes else {}
+        return features.evaluation_clips(stored, chosen, seed=self.settings.seed, **size)
+
+    def _stored(self, chosen: epochs.Clips, view: augment.View) -> features.Features:
+        return features.extract(chosen.records, networks.backbone(self.network), view=view)
+
+
+def decodes_frames(network: keras.Model, settings: settings_lib.TrainSettings) -> bool:
+    """Tells whether a training looks at frames, not at features that were stored."""
+    return isinstance(_source(network, settings), _Frames)
+
+
+def _source(network: keras.Model, settings: settings_lib.TrainSettings) -> _Frames | _Features:
+    contract = backbones.contract_of(network)
+    size = (contract["height"], contract["width"])
+    views = _views(settings.augment, size)
+    frozen = all(features.serves(networks.backbone(network), view) for view in views)
+    return (_Features if frozen else _Frames)(network, settings, views)
+
+
+def _views(
+    settings: settings_lib.Augment, size: tuple[int, int]
+) -> tuple[augment.View, augment.View]:
+    """Returns the view of training and that of evaluation."""
+    return (
+        augment.View(size, settings.train, settings.mirror),
+        augment.View(size, settings.evaluate),
+    )

@@ -10,9 +10,7 @@ import tensorflow as tf
 from lrcn import datasets, errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import dataset, records
-from lrcn.models import activity
-from lrcn.scoring import metrics
-from lrcn.training import assembly, callbacks, checkpoints, feeds
+from lrcn.training import assembly, callbacks, checkpoints, feeds, tasks
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +19,8 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
     """Trains a network, or goes on where a run was interrupted.
 
     In this order: the run's own `last.keras`, the run `resume`, the weights `init`, from scratch.
-    The run is left with checkpoints, `history.csv`, `labels.txt` and `metrics.json`; marks,
-    curves and the evaluation of further splits are the caller's.
+    The run is left with checkpoints, `history.csv`, `labels.txt` or `vocabulary.json`, and
+    `metrics.json`; marks, curves and the evaluation of further splits are the caller's.
 
     Args:
         settings: The settings of the training.
@@ -41,33 +39,18 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
         num_threads=settings.num_threads,
         seed=settings.seed,
     )
-    data = feeds.open_data(paths)
-    if data.val is None:
-        log.info("train: no validation videos, so the last epoch counts as the best")
-    _check_monitor(settings.callbacks.monitor, data)
-    network, state = restore(settings, data, run)
+    task = tasks.of(settings, paths)
+    if task.data.val is None:
+        log.info("train: no validation split, so the last epoch counts as the best")
+    network, state = restore(settings, task, run)
     # Only now: what stands there belongs to the checkpoints until they are known to fit the data.
-    run.write_labels(data.label_names)
-    run.write_shown(feeds.shown(settings, data))
+    task.write(run)
+    run.write_shown(feeds.shown(settings, task.data))
     with records.translating_errors(*paths.values()):
-        state = fit(settings, data, run, network, state)
-    measured = {**state.best_metrics, "epoch": state.best_epoch}
-    if data.val is not None:
-        measured["videos"] = data.val.metadata.items
+        state = fit(settings, task, run, network, state)
+    measured = task.measured({**state.best_metrics, "epoch": state.best_epoch})
     run.write_metrics(measured)
     return measured
-
-
-def _check_monitor(monitor: str, data: feeds.Data) -> None:
-    measured = metrics.names(multi_label=data.multi_label)
-    if data.val is not None and monitor not in measured:
-        raise errors.UserError(
-            "is not measured on these videos",
-            where="callbacks.monitor",
-            received=monitor,
-            expected=" | ".join(measured),
-            remedy="video_map is for videos with several labels; choose one of those listed",
-        )
 
 
 def prepare(settings: settings_lib.TrainSettings) -> None:
@@ -93,7 +76,7 @@ def _run_operations_in_turn() -> None:
 
 def fit(
     settings: settings_lib.TrainSettings,
-    data: feeds.Data,
+    task: tasks.Task,
     run: runs.RunDirectory,
     network: keras.Model | None,
     state: checkpoints.State,
@@ -102,7 +85,7 @@ def fit(
 
     Args:
         settings: The settings of the training.
-        data: What is trained on.
+        task: What is learnt.
         run: The run directory.
         network: The network to go on with, as `restore` found it, or None.
         state: How far it is.
@@ -122,35 +105,26 @@ def fit(
         return state
     new, copied = network is None, set()
     if new:
-        network = assembly.build_network(
-            settings,
-            num_classes=data.num_classes,
-            multi_label=data.multi_label,
-            labels=data.label_names,
-        )
+        network = task.build()
         copied = assembly.start_from(network, settings.init) if settings.init else copied
-    feed = feeds.make_feed(network, settings, data, first_epoch=state.epoch)
-    common = {"loss": settings.workflow.loss, "multi_label": data.multi_label}
+    feed = task.feed(network, first_epoch=state.epoch)
     if new:
-        assembly.compile_network(
-            network,
-            settings,
-            steps_per_epoch=feed.steps,
-            multi_label=data.multi_label,
-            copied=copied,
+        optimizer = assembly.optimizer_of(
+            network, settings, steps_per_epoch=feed.steps, copied=copied
         )
+        task.compile(network, optimizer)
     else:
         assembly.set_schedule(network.optimizer, settings, steps_per_epoch=feed.steps)
     if feed.model is not network:
         # The same optimizer object, so that saving the network saves its state.
-        assembly.compile_with(feed.model, network.optimizer, **common)
+        task.compile(feed.model, network.optimizer)
     waited = tf.Variable(0.0, dtype=tf.float64)
     feed.model.fit(
         dataset.waiting(feed.training, waited),
         initial_epoch=state.epoch,
         epochs=settings.epochs,
         steps_per_epoch=feed.steps,
-        callbacks=make_callbacks(network, settings, feed, run, state, waited),
+        callbacks=make_callbacks(network, settings, task, feed, run, state, waited),
         shuffle=False,
         verbose=0,
     )
@@ -158,31 +132,23 @@ def fit(
 
 
 def restore(
-    settings: settings_lib.TrainSettings, data: feeds.Data, run: runs.RunDirectory
+    settings: settings_lib.TrainSettings, task: tasks.Task, run: runs.RunDirectory
 ) -> tuple[keras.Model | None, checkpoints.State]:
     """Returns the network and state to go on from, or None and a new state.
 
     The checkpoints of the run `resume` are copied into a run that has none of its own.
 
     Raises:
-        UserError: The run to resume has no checkpoint, or its network knows other classes.
+        UserError: The run to resume has no checkpoint, or its network learnt something else.
     """
     checkpoints.remove_unfinished(run.last.parent)
     if not run.last.exists():
         if settings.resume is None:
-            return None, checkpoints.State(records=data.digests)
+            return None, checkpoints.State(records=task.data.digests)
         runs.RunDirectory(settings.resume).copy_checkpoints(run)
     network, state = checkpoints.load(run.last)
-    labels = activity.labels(network)
-    if labels != data.label_names:
-        raise errors.UserError(
-            "the run was trained on other classes than the records have",
-            where=run.last,
-            received=f"records of {', '.join(data.label_names)} in {data.train.path}",
-            expected=", ".join(labels),
-            remedy="Start a new run, with init= to begin with these weights",
-        )
-    _check_records(state, data, run)
+    task.check(network, run)
+    _check_records(state, task.data, run)
     log.info("train: going on after epoch %d of %s", state.epoch, run.path)
     return network, state
 
@@ -205,6 +171,7 @@ def _check_records(state: checkpoints.State, data: feeds.Data, run: runs.RunDire
 def make_callbacks(
     network: keras.Model,
     settings: settings_lib.TrainSettings,
+    task: tasks.Task,
     feed: feeds.Feed,
     run: runs.RunDirectory,
     state: checkpoints.State,
@@ -218,14 +185,7 @@ def make_callbacks(
         callbacks.LearningRateLog(),
     ]
     if feed.validation is not None:
-        made.append(
-            callbacks.VideoValidation(
-                feed.validation,
-                key=feed.key,
-                labels=feed.labels,
-                pooling=settings.pooling.clips,
-            )
-        )
+        made.append(task.validation(network, feed))
     made.append(callbacks.EpochLines(settings.epochs))
     if own.tensorboard:
         made.append(callbacks.TensorBoard(run))

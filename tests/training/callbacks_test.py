@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 
 from lrcn import errors, runs
-from lrcn.models import weights
+from lrcn.data import references, text
+from lrcn.models import description, networks, weights
+from lrcn.scoring import captions, describer
 from lrcn.training import callbacks, checkpoints
 
 
@@ -141,3 +143,100 @@ def test_no_finite_loss_names_epoch_and_batch(loss):
     callback.on_train_batch_end(6, {"loss": 1.0})
     with pytest.raises(errors.UserError, match=f"epoch 5, batch 7.*loss {loss}.*clipnorm"):
         callback.on_train_batch_end(6, {"loss": loss})
+
+
+TOKENS = (*text.SPECIAL, "a", "dog", "cat", "runs")
+CAPTIONS = (("a dog runs", "a dog"), ("a cat",), ("a bird runs a",))
+
+
+def describing():
+    keras.utils.set_random_seed(5)
+    frames = keras.Input((4, 4, 3), dtype="uint8")
+    values = keras.layers.Dense(3)(keras.layers.Flatten()(keras.layers.Rescaling(1)(frames)))
+    network = description.build(
+        keras.Model(frames, values, name="tiny"),
+        description.Design("step", 1, 4, 4),
+        vocabulary_size=len(TOKENS),
+        tokens=TOKENS,
+        max_length=4,
+        dropout_in=0.5,
+        initializer="uniform_1.5",
+    )
+    return networks.head(network)
+
+
+def caption_validation(head, features, item, clip):
+    vocabulary = text.Vocabulary(TOKENS, 4)
+    given = {"features": features, "item": item, "clip": clip}
+    words = references.Words(CAPTIONS, vocabulary)
+    owner = np.array([0, 0, 1, 2])
+    learnt = words.of(tf.range(4))
+
+    def finish(seen, *pair):
+        inputs, targets, mask = pair
+        return {"features": seen, "words": inputs}, {"logits": targets}, {"logits": mask}
+
+    pairs = tf.data.Dataset.from_tensor_slices((features[owner], *learnt)).batch(3).map(finish)
+    validation = callbacks.CaptionValidation(
+        head,
+        tf.data.Dataset.from_tensor_slices(given).batch(3),
+        pairs=pairs,
+        vocabulary=vocabulary,
+        references=CAPTIONS,
+        training=captions.known(["A dog."]),
+        find=describer.searcher("greedy", max_length=4),
+    )
+    validation.set_model(head)
+    return validation, vocabulary
+
+
+def test_validation_scores_the_likeliest_caption_of_each_item():
+    head = describing()
+    features = np.random.default_rng(0).normal(0, 3, (5, 2, 3)).astype(np.float32)
+    item, clip = np.array([0, 0, 1, 2, 2]), np.array([0, 1, 0, 0, 1])
+    validation, vocabulary = caption_validation(head, features, item, clip)
+    logs = {"loss": 3.0}
+    validation.on_epoch_end(0, logs)
+    model = describer.Describer(head, describer.searcher("greedy", max_length=4))
+    found = model.predict_on_batch(features)
+    made = []
+    for number in range(3):
+        best = max(np.flatnonzero(item == number), key=lambda row: found["log_probability"][row])
+        ids = found["words"][best]  # cut where its words are full, if it has not ended
+        made.append(vocabulary.decode(ids if found["ended"][best] else ids[:4]))
+    expected = captions.summary(made, CAPTIONS, training=["a dog"], vocabulary=TOKENS[4:])
+    assert {name: logs[f"val_{name}"] for name in expected} == expected
+    assert set(logs) == {"loss", "val_loss", *(f"val_{name}" for name in expected)}
+
+
+def test_the_loss_of_validation_is_the_mean_over_all_words_without_dropout():
+    head = describing()
+    features = np.random.default_rng(1).normal(0, 3, (3, 2, 3)).astype(np.float32)
+    places = np.arange(3)
+    validation, vocabulary = caption_validation(head, features, places, np.zeros(3, np.int64))
+    losses = []
+    for number, own in enumerate(CAPTIONS):
+        for caption in own:
+            words = vocabulary.encode(caption)
+            given = {
+                "features": features[number : number + 1],
+                "words": np.array([[text.BEGIN, *words]], np.int32),
+            }
+            values = keras.ops.log_softmax(head(given, training=False)["logits"])[0].numpy()
+            losses += [-values[step, word] for step, word in enumerate([*words, text.END])]
+    assert len(losses) == 4 + 3 + 3 + 5
+    assert validation.measure()["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert validation.measure()["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_validation_sees_what_the_network_has_learnt_since():
+    head = describing()
+    features = np.ones((3, 2, 3), np.float32)
+    validation, vocabulary = caption_validation(head, features, np.arange(3), np.zeros(3, np.int64))
+    before = validation.measure()
+    bias = head.get_layer("classes").bias
+    bias.assign(np.where(np.arange(len(TOKENS)) == text.END, 50.0, bias.numpy()))
+    after = validation.measure()
+    assert (after["mean_length"], after["vocabulary_used"]) == (0, 0)
+    assert before["mean_length"] > 0
+    assert after["loss"] > before["loss"]

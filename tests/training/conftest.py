@@ -33,6 +33,72 @@ BASE = settings_lib.TrainSettings(
     traceback=False,
 )
 
+STEP = settings_lib.ImgdescStep(
+    name="imgdesc_step",
+    units=6,
+    layers=1,
+    embedding=5,
+    dropout_in=0.1,
+    dropout_out=0.2,
+    factored=False,
+)
+STATE = settings_lib.ImgdescState(
+    name="imgdesc_state",
+    units=6,
+    layers=1,
+    embedding=5,
+    dropout_in=0.1,
+    dropout_out=0.2,
+    conditioning="state",
+)
+VIDEOS = {
+    "pooling": settings_lib.VideodescPooling(
+        name="videodesc_pooling",
+        units=6,
+        layers=2,
+        embedding=5,
+        dropout_in=0.0,
+        dropout_out=0.0,
+        conditioning="step",
+        factored=True,
+    ),
+    "encdec": settings_lib.VideodescEncdec(
+        name="videodesc_encdec",
+        units=6,
+        layers=1,
+        embedding=5,
+        dropout_in=0.1,
+        dropout_out=0.2,
+        conditioning="encoder",
+    ),
+}
+CAPTIONS = dataclasses.replace(
+    BASE,
+    workflow=STEP,
+    backbone=dataclasses.replace(BASE.backbone, trainable=False),
+    callbacks=settings_lib.Callbacks("cider", None, 0.0, False),
+    batch_size=3,
+    vocabulary=settings_lib.Vocabulary(min_count=1, max_length=6),
+)
+TRAIN_CAPTIONS = (
+    ("A dog runs.", "the dog is running in a field"),
+    ("a cat sleeps",),
+    ("a cat sits on a dog", "a cat", "the cat sits"),
+    ("the field is green",),
+    ("two dogs",),
+)
+VAL_CAPTIONS = (("a dog runs", "a zebra runs"), ("the cat",), ("a dog", "a cat", "two zebras run"))
+
+
+def _changed(settings, changes):
+    """Returns settings with changes by dotted key, whose dot is written `__`."""
+    for key, value in changes.items():
+        group, _, name = key.partition("__")
+        if name:
+            value = dataclasses.replace(getattr(settings, group), **{name: value})
+        settings = dataclasses.replace(settings, **{group: value})
+    return settings
+
 
 @pytest.fixture
 def make_settings(write_records):
@@ -42,12 +108,38 @@ def make_settings(write_records):
     dataset = settings_lib.Records("records", str(train.path), str(val.path), None)
 
     def make(**changes):
-        settings = dataclasses.replace(BASE, dataset=dataset)
-        for key, value in changes.items():
-            group, _, name = key.partition("__")
-            if name:
-                value = dataclasses.replace(getattr(settings, group), **{name: value})
-            settings = dataclasses.replace(settings, **{group: value})
-        return settings
+        return _changed(dataclasses.replace(BASE, dataset=dataset), changes)
+
+    return make
+
+
+@pytest.fixture
+def caption_settings(write_records):
+    """Returns settings of a tiny training that learns captions, with changes by dotted key.
+
+    The workflow is given by name; "step" and "state" have records of images, others of videos.
+    """
+    written = {}
+
+    def write(kind, captions, name):
+        counts = (
+            [1] * len(captions) if kind == "image" else [6 + i % 3 for i in range(len(captions))]
+        )
+        if (kind, name) not in written:
+            record_set = write_records(counts, name=f"{kind}.{name}", kind=kind, captions=captions)
+            written[kind, name] = str(record_set.path)
+        return written[kind, name]
+
+    def make(workflow="step", *, captions=TRAIN_CAPTIONS, **changes):
+        own = {"step": STEP, "state": STATE, **VIDEOS}[workflow]
+        kind = "video" if workflow in VIDEOS else "image"
+        dataset = settings_lib.Records(
+            "records",
+            write(kind, captions, "train"),
+            write(kind, VAL_CAPTIONS, "val"),
+            None,
+        )
+        base = dataclasses.replace(CAPTIONS, dataset=dataset, workflow=own)
+        return _changed(base, changes)
 
     return make

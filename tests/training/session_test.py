@@ -5,13 +5,12 @@ import json
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from lrcn import errors, runs
 from lrcn import settings as settings_lib
-from lrcn.data import dataset, records
-from lrcn.models import activity, backbones, networks
-from lrcn.training import assembly, checkpoints, feeds, session
+from lrcn.data import records
+from lrcn.models import activity, networks
+from lrcn.training import assembly, checkpoints, feeds, session, tasks
 
 
 @pytest.fixture
@@ -98,7 +97,7 @@ def test_init_copies_weights_only(make_settings, tmp_path, caplog):
     first, second = runs.RunDirectory(tmp_path / "a"), runs.RunDirectory(tmp_path / "b")
     session.train(make_settings(epochs=1), first)
     settings = make_settings(init=str(first.path), workflow__units=7)
-    network = assembly.build_network(settings, num_classes=3, multi_label=False)
+    network = tasks.of(settings, {"train": settings.dataset.train}).build()
     copied = assembly.start_from(network, settings.init)
     source = keras.models.load_model(first.best)
     np.testing.assert_array_equal(
@@ -237,28 +236,22 @@ def test_several_labels_per_video(write_records, make_settings, run):
     assert 0 <= session.train(settings, run)["video_map"] <= 1
 
 
-@pytest.mark.parametrize("loss", ["every_step", "pooled"])
-def test_balanced_weights_reach_the_loss(make_settings, loss):
-    settings = frozen(make_settings, class_weights="balanced", workflow__loss=loss)
-    session.prepare(settings)
-    path = settings.dataset.train
-    data = feeds.open_data({"train": path})
-    network = assembly.build_network(settings, num_classes=3, multi_label=False)
-    feed = feeds.make_feed(network, settings, data, first_epoch=0)
-    inputs, labels, weights = next(iter(feed.training))
-    expected = np.array(dataset.balanced_weights(records.open_records(path), 3), np.float32)
-    np.testing.assert_allclose(weights["probabilities"], expected[labels["probabilities"]])
-    assert weights["logits"].shape == labels["logits"].shape == (2, 4)
-    assembly.compile_network(network, settings, steps_per_epoch=3, multi_label=False)
-    assembly.compile_with(feed.model, network.optimizer, loss=loss, multi_label=False)
-    zero = {key: tf.zeros_like(value) for key, value in weights.items()}
-    assert feed.model.test_on_batch(inputs, labels, zero, return_dict=True)["loss"] == 0
-
-
-def test_dropout_before_the_lstm_is_strong_on_a_frozen_cnn_unless_given(make_settings):
-    rates = []
-    for trainable, given in ((False, None), (True, None), (False, 0.3)):
-        settings = make_settings(workflow__dropout_in=given)
-        backbone = backbones.build("small", image_size=(16, 16), trainable=trainable)
-        rates.append(assembly.dropout_in(settings.workflow, backbone))
-    assert rates == [0.8, 0.2, 0.3]
+@pytest.mark.parametrize(
+    ("workflow", "changes"),
+    [
+        ("step", {}),  # on features
+        ("pooling", {"backbone__trainable": True, "augment__mirror": True}),  # on frames
+        ("encdec", {"search": settings_lib.Sample("sample", 3, 1.0, None)}),
+    ],
+    ids=["features", "frames", "drawn captions"],
+)
+def test_captions_that_go_on_equal_those_that_never_stopped(
+    caption_settings, tmp_path, workflow, changes
+):
+    settings = caption_settings(workflow, epochs=4, **changes)
+    straight, halved = runs.RunDirectory(tmp_path / "a"), runs.RunDirectory(tmp_path / "b")
+    metrics = session.train(settings, straight)
+    session.train(dataclasses.replace(settings, epochs=2), halved)
+    session.train(settings, halved)
+    assert_same(straight, halved)
+    assert halved.read_metrics() == metrics
