@@ -11,7 +11,6 @@ import dataclasses
 import difflib
 import functools
 import hashlib
-import json
 import logging
 import os
 import pathlib
@@ -23,7 +22,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator
 
 from lrcn import help as help_lib
-from lrcn import quoting
+from lrcn import quoting, resuming
 from lrcn.errors import UsageError, UserError
 
 log = logging.getLogger("lrcn")
@@ -94,8 +93,11 @@ def _run(verb: str, overrides: list[str]) -> int:
 
     overrides = _with_joined_flags(overrides)
     if verb == "train":
-        overrides = _continue_run(overrides)
-    constant = {_key(override) for override in overrides if not _sweeps(override)}
+        overrides = resuming.continued(overrides)
+    swept = {resuming.key_of(override) for override in overrides if _sweeps(override)}
+    # Hydra first holds keys against the default member, whatever members a sweep is over.
+    overrides = [f"++{o}" if o.partition(".")[0] in swept else o for o in overrides]
+    constant = {resuming.key_of(override) for override in overrides if not _sweeps(override)}
     config.register_resolvers(
         job_folder=functools.partial(job_folder, constant=constant), hydra_folder=hydra_folder
     )
@@ -247,7 +249,7 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
 
         key = match[1]
         member, known = help_lib.known_keys(verb, key, overrides)
-        given = [text for text in overrides if _key(text) == key]
+        given = [text for text in overrides if resuming.key_of(text) == key]
         received = (given or [key])[-1]
         elsewhere = help_lib.members_with(key, received.partition("=")[2])
         return config.unknown_key(key, member, known, received=received, elsewhere=elsewhere)
@@ -305,58 +307,6 @@ def _with_joined_flags(arguments: list[str]) -> list[str]:
     return joined
 
 
-def _continue_run(overrides: list[str]) -> list[str]:
-    """Adds to `resume=RUN` what RUN was started with, and its folder.
-
-    New overrides win over old ones of the same key, so that `resume=RUN epochs=40` is enough.
-    """
-    from lrcn import config
-
-    given = {key: value for key, _, value in (o.partition("=") for o in overrides)}
-    run = given.get("resume", "null").strip("'\"")
-    config_file = pathlib.Path(run) / "config.json"
-    if run == "null" or not config_file.exists():
-        return overrides
-    stored = json.loads(config_file.read_text(encoding="utf-8"))
-    _refuse_other_members(stored, given)
-    kept = []
-    for override in stored.get("overrides", []):
-        key = _key(override)
-        if key in given or key == "resume":
-            continue
-        # Paths were relative to where the run was started; its settings hold them absolute.
-        known = config.stored_path(stored, key)
-        kept.append(override if known is None else f"{key}={_as_override(known)}")
-    added = [] if "hydra.run.dir" in given else [f"hydra.run.dir={json.dumps(run)}"]
-    if stored.get("config_dir") and not any(o.startswith("--config-dir") for o in overrides):
-        added = [f"--config-dir={stored['config_dir']}", *added]
-    # Flags first: what stands on both sides of one is not read as a whole.
-    flags = [o for o in added + overrides if o.startswith("-")]
-    return [*flags, *kept, *(o for o in added + overrides if not o.startswith("-"))]
-
-
-def _as_override(paths: str | list | dict) -> str:
-    """Returns one path or several as an override has them; Hydra takes no quotes around keys."""
-    if isinstance(paths, dict):
-        return "{" + ", ".join(f"{key}: {_as_override(path)}" for key, path in paths.items()) + "}"
-    return json.dumps(paths, ensure_ascii=False)
-
-
-def _refuse_other_members(stored: dict, given: dict[str, str]) -> None:
-    """Refuses another member of a group than a run has, whose keys would not fit the new one."""
-    for group, settings in stored.items():
-        name = settings.get("name", settings.get("source")) if isinstance(settings, dict) else None
-        asked = given.get(group)
-        if name is not None and asked is not None and asked not in (name, "auto"):
-            raise UserError(
-                "the run was started with another member of this group",
-                where=group,
-                received=asked,
-                expected=name,
-                remedy="Start a new run, with init= to begin with these weights",
-            )
-
-
 def job_folder(override_dirname: str, constant: Collection[str] = ()) -> str:
     """Returns a folder name for a job of a sweep: what is swept, stable, flat and short enough.
 
@@ -367,16 +317,12 @@ def job_folder(override_dirname: str, constant: Collection[str] = ()) -> str:
     if not override_dirname:
         return "defaults"
     parts = re.split(r",(?=[\w./+~@-]+=)", override_dirname)
-    named = [part for part in parts if "/" not in part and _key(part) not in constant]
+    named = [part for part in parts if "/" not in part and resuming.key_of(part) not in constant]
     name = re.sub(r"[^\w.,=+-]+", "_", ",".join(named)) or "constant"
     if name == override_dirname and len(name) <= _LONGEST_FOLDER:
         return name
     digest = hashlib.sha256(override_dirname.encode()).hexdigest()[:8]
     return f"{name[:_LONGEST_FOLDER]}-{digest}"
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
 
 
 def _sweeps(override: str) -> bool:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from lrcn import datasets, files, runs
+import keras
+
+from lrcn import datasets, files
 from lrcn import settings as settings_lib
-from lrcn.data import augment, epochs, records
+from lrcn.data import augment, dataset, epochs, records, references
 from lrcn.errors import UserError
+from lrcn.inference import describe, outputs, retrieve, trained
 from lrcn.inference import evaluate as evaluate_lib
-from lrcn.inference import outputs, trained
-from lrcn.models import networks
+from lrcn.models import networks, wording
+from lrcn.scoring import describer
 from lrcn.training import features
+
+log = logging.getLogger(__name__)
 
 
 def of_run(settings: settings_lib.EvaluateSettings) -> tuple[str, dict, pathlib.Path]:
@@ -30,58 +39,222 @@ def of_run(settings: settings_lib.EvaluateSettings) -> tuple[str, dict, pathlib.
         UserError: Run, records or overrides do not fit together.
     """
     run = trained.load(settings.run, checkpoint=settings.checkpoint)
-    split, path = _records(run.settings, settings)
-    record_set = records.open_records(path)
-    view = run.view(settings.augment)
-    mode = run.mode(record_set, settings.clipframe_mode)
-    frames, clips = run.pooling(settings.pooling)
-    common = {
-        "mode": mode,
-        "short_videos": settings.short_videos or run.settings.short_videos,
-        "seed": settings.seed,
-    }
-    folder = runs.RunDirectory(run.run.path).evaluation(split)
-    metrics = evaluate_lib.evaluate(
-        run.model,
-        path,
-        view=view,
-        pooling_frames=frames,
-        pooling_clips=clips,
-        batch_size=settings.batch_size or run.settings.batch_size,
-        label_names=run.labels,
+    split, paths, shown = _prepared(run, settings)
+    folder = run.run.evaluation(split)
+    measure = _recognition if run.vocabulary is None else _description
+    metrics, protocol = measure(run, settings, shown, paths, folder)
+    _write_protocol(folder, settings, shown, protocol)
+    return split, metrics, folder
+
+
+def retrieval_of_run(
+    settings: settings_lib.RetrieveSettings,
+) -> tuple[str, dict, pathlib.Path]:
+    """Measures how well a run finds captions by items and items by captions.
+
+    Args:
+        settings: The settings of the retrieval.
+
+    Returns:
+        The split, its metrics and the folder of the results, `evaluation/<split>/retrieval/`.
+
+    Raises:
+        UserError: Run, records or overrides do not fit together.
+    """
+    run = trained.load(settings.run, checkpoint=settings.checkpoint)
+    if run.vocabulary is None:
+        raise UserError(
+            "the run tells classes and knows no captions",
+            where="run",
+            received=settings.run,
+            expected="a run of a workflow that describes, such as imgdesc_step",
+            remedy="Give such a run; `lrcn evaluate` measures this one",
+        )
+    split, _, shown = _prepared(run, settings)
+    folder = run.run.evaluation(split) / "retrieval"
+    network, batches = shown.to(run.model)
+    metrics = retrieve.retrieve(
+        network,
+        batches,
+        shown.chosen.records,
+        run.vocabulary,
+        normalise=settings.normalise,
         folder=folder,
-        scores=_from_features(run, record_set, view, frames, **common),
-        **common,
     )
+    _write_protocol(folder, settings, shown, {"normalise": settings.normalise})
+    return split, metrics, folder
+
+
+def _prepared(
+    run: trained.Trained, settings: settings_lib.EvaluateSettings | settings_lib.RetrieveSettings
+) -> tuple[str, dict[str, pathlib.Path], _Shown]:
+    """Returns the split, the records by split, and what is shown to the network."""
+    paths = _paths(run.settings, settings)
+    split = settings.split or ("test" if "test" in paths else "val")
+    record_set = _opened(paths, split)
+    shown = _Shown(
+        chosen=epochs.Clips(
+            record_set,
+            run.mode(record_set, settings.clipframe_mode),
+            short_videos=settings.short_videos or run.settings.short_videos,
+        ),
+        view=run.view(settings.augment),
+        batch_size=settings.batch_size or run.settings.batch_size,
+        seed=run.settings.seed if settings.seed is None else settings.seed,
+    )
+    return split, paths, shown
+
+
+def _write_protocol(
+    folder: pathlib.Path,
+    settings: settings_lib.EvaluateSettings | settings_lib.RetrieveSettings,
+    shown: _Shown,
+    protocol: dict[str, Any],
+) -> None:
+    """Writes what was measured how."""
+    record_set = shown.chosen.records
     files.write_json(
         folder / "protocol.json",
         {
             "records": str(record_set.path),
             "digest": record_set.digest,
             "checkpoint": settings.checkpoint,
-            "clips": epochs.describe(mode) if mode else "those of the records",
-            "pooling": {"frames": frames, "clips": clips},
-            "view": {"size": list(view.size), "crop": view.crop},
-            **{key: common[key] for key in ("short_videos", "seed")},
+            "clips": _clips(shown.chosen),
+            "view": {"size": list(shown.view.size), "crop": shown.view.crop},
+            "short_videos": shown.chosen.short_videos,
+            "seed": shown.seed,
+            **protocol,
         },
     )
-    return split, metrics, folder
 
 
-def _records(
-    trained_settings: settings_lib.TrainSettings, settings: settings_lib.EvaluateSettings
-) -> tuple[str, pathlib.Path]:
-    """Returns the split and its records."""
-    dataset = settings.dataset
-    if isinstance(dataset, settings_lib.AsInRun):
-        dataset = trained_settings.dataset
-    paths = datasets.records_of(
-        dataset,
+@dataclasses.dataclass(frozen=True)
+class _Shown:
+    """What is shown to a network: clips of records in order.
+
+    Attributes:
+        chosen: The clips.
+        view: What part of a frame is seen.
+        batch_size: Clips in a batch.
+        seed: Of random modes.
+    """
+
+    chosen: epochs.Clips
+    view: augment.View
+    batch_size: int
+    seed: int
+
+    def to(self, network: keras.Model) -> tuple[keras.Model, Iterable[Mapping[str, Any]]]:
+        """Returns the network and batches of frames, or its head and those of stored features."""
+        backbone = networks.backbone(network)
+        record_set = self.chosen.records
+        if not features.serves(backbone, self.view):
+            batches = dataset.evaluation_clips(
+                self.chosen, view=self.view, batch_size=self.batch_size, seed=self.seed
+            )
+            return network, batches
+        with records.translating_errors(record_set.path):
+            stored = features.extract(record_set, backbone, view=self.view)
+        options = {"batch_size": self.batch_size} if wording.is_one(network) else {}
+        batches = features.evaluation_clips(stored, self.chosen, seed=self.seed, **options)
+        return networks.head(network), batches
+
+
+def _clips(chosen: epochs.Clips) -> str:
+    if chosen.records.metadata.type == "image":
+        return "images"
+    return epochs.describe(chosen.mode) if chosen.mode else "those of the records"
+
+
+def _recognition(
+    run: trained.Trained,
+    settings: settings_lib.EvaluateSettings,
+    shown: _Shown,
+    paths: dict[str, pathlib.Path],
+    folder: pathlib.Path,
+) -> tuple[dict, dict]:
+    """Returns the metrics of a network that tells classes, and what belongs to its protocol."""
+    trained.refuse_search(settings.search)
+    frames, clips = run.pooling(settings.pooling)
+    network, batches = shown.to(run.model)
+    is_head = network is not run.model
+    metrics = evaluate_lib.evaluate(
+        run.model,
+        shown.chosen.records.path,
+        mode=shown.chosen.mode,
+        view=shown.view,
+        pooling_frames=frames,
+        pooling_clips=clips,
+        batch_size=shown.batch_size,
+        short_videos=shown.chosen.short_videos,
+        label_names=run.labels,
+        folder=folder,
+        seed=shown.seed,
+        scores=_scores(network, batches, frames) if is_head else None,
+    )
+    return metrics, {"pooling": {"frames": frames, "clips": clips}}
+
+
+def _scores(
+    head: keras.Model, batches: Iterable[Mapping[str, Any]], pooling_frames: str
+) -> outputs.Scores:
+    """Returns the scores of all clips from stored features."""
+    return outputs.score(
+        head,
+        batches,
+        pooling_frames=pooling_frames,
+        multi_label=outputs.is_multi_label(head),
+        describe="evaluate",
+    )
+
+
+def _description(
+    run: trained.Trained,
+    settings: settings_lib.EvaluateSettings,
+    shown: _Shown,
+    paths: dict[str, pathlib.Path],
+    folder: pathlib.Path,
+) -> tuple[dict, dict]:
+    """Returns the metrics of a network that describes, and what belongs to its protocol."""
+    trained.refuse_pooling(settings.pooling)
+    network, batches = shown.to(run.model)
+    find = run.find(settings.search, seed=shown.seed)
+    in_run = isinstance(settings.dataset, settings_lib.AsInRun)
+    if not in_run:
+        log.info("evaluate: the share of copied captions is told on the run's own data set alone")
+    metrics = describe.evaluate(
+        describer.Describer(network, find),
+        batches,
+        shown.chosen.records,
+        run.vocabulary,
+        training=_training_captions(paths) if in_run else None,
+        folder=folder,
+    )
+    return metrics, {"search": run.search_options(settings.search)}
+
+
+def _training_captions(paths: dict[str, pathlib.Path]) -> list[str]:
+    own = references.of_records(records.open_records(paths["train"]))
+    return [caption for captions in own for caption in captions]
+
+
+def _paths(
+    trained_settings: settings_lib.TrainSettings,
+    settings: settings_lib.EvaluateSettings | settings_lib.RetrieveSettings,
+) -> dict[str, pathlib.Path]:
+    """Returns the records of the data set by split."""
+    given = settings.dataset
+    if isinstance(given, settings_lib.AsInRun):
+        given = trained_settings.dataset
+    return datasets.records_of(
+        given,
         image_shape=trained_settings.raw_image_shape,
         num_threads=settings.num_threads,
         seed=trained_settings.seed,
     )
-    split = settings.split or ("test" if "test" in paths else "val")
+
+
+def _opened(paths: dict[str, pathlib.Path], split: str) -> records.RecordSet:
     if split not in paths:
         raise UserError(
             "the data set has no such split",
@@ -90,30 +263,4 @@ def _records(
             expected=" | ".join(paths) or f"dataset.{split}=FILE",
             remedy=f"Give its records: dataset=records dataset.{split}=FILE.",
         )
-    return split, paths[split]
-
-
-def _from_features(
-    run: trained.Trained,
-    record_set: records.RecordSet,
-    view: augment.View,
-    pooling_frames: str,
-    *,
-    mode,
-    short_videos: str,
-    seed: int,
-) -> outputs.Scores | None:
-    """Returns the scores of all clips from stored features, or None if frames are needed."""
-    backbone = networks.backbone(run.model)
-    if not features.serves(backbone, view):
-        return None
-    chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
-    with records.translating_errors(record_set.path):
-        stored = features.extract(record_set, backbone, view=view)
-    return outputs.score(
-        networks.head(run.model),
-        features.evaluation_clips(stored, chosen, seed=seed),
-        pooling_frames=pooling_frames,
-        multi_label=outputs.is_multi_label(run.model),
-        describe="evaluate",
-    )
+    return records.open_records(paths[split])

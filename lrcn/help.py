@@ -10,7 +10,8 @@ VERBS = {
     "check": "verifies lists, media, records and the split; deletes nothing",
     "train": "fits a model; validates at video level every epoch; resumable",
     "evaluate": "a run on a split: metrics, per class, confusion, predictions, pictures",
-    "predict": "labels for files, folders or globs; optionally an annotated video",
+    "predict": "labels or captions for files, folders or globs; optionally an annotated video",
+    "retrieve": "finds each image's captions among all, and the image of each caption",
 }
 EXAMPLES = {
     "serialize": (
@@ -27,16 +28,22 @@ EXAMPLES = {
         "lrcn train dataset=records dataset.train=data.train.tfrecord "
         "dataset.val=data.val.tfrecord backbone=mobilenet backbone.weights=imagenet",
         "lrcn train -m workflow=singleframe,lstm pooling=avg,last",
+        "lrcn train workflow=imgdesc_step dataset=flickr dataset.images=IMAGES "
+        "dataset.captions=Flickr8k.token.txt dataset.train=train.txt dataset.val=dev.txt "
+        "backbone=mobilenet backbone.weights=imagenet",
         "lrcn train resume=outputs/train/2026-01-01_12-00-00 epochs=40",
     ),
     "evaluate": (
         "lrcn evaluate run=outputs/train/2026-01-01_12-00-00",
         "lrcn evaluate run=RUN split=val pooling=last augment=ten_crop",
+        "lrcn evaluate run=RUN search=sample search.samples=100",
     ),
     "predict": (
         "lrcn predict run=RUN input=video.mp4 overlay=labelled.mp4",
         "lrcn predict run=RUN 'input=clips/*.avi' top_k=3",
+        "lrcn predict run=RUN input=photo.jpg search=beam search.width=5",
     ),
+    "retrieve": ("lrcn retrieve run=RUN", "lrcn retrieve run=RUN split=val normalise=false"),
 }
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>\w+): *(?P<value>[^#]*?) *(?:# *(?P<comment>.*))?$")
 _DEFAULT = re.compile(r"^ *- (?P<group>\w+): (?P<member>\w+) *$")

@@ -1,4 +1,4 @@
-"""The five verbs: typed settings in, results on stdout, an exit code out.
+"""The six verbs: typed settings in, results on stdout, an exit code out.
 
 TensorFlow is imported inside, when work starts: a finished job of a sweep is answered without it.
 """
@@ -38,7 +38,7 @@ def run(verb: str, settings: Any, *, folder: pathlib.Path, origin: runs.Origin) 
     """Carries out one verb.
 
     Args:
-        verb: "serialize", "check", "train", "evaluate" or "predict".
+        verb: "serialize", "check", "train", "evaluate", "predict" or "retrieve".
         settings: The typed settings of that verb.
         folder: Hydra's output folder: the run directory of `train`.
         origin: The command line, stored with a run so that it can be resumed by its folder.
@@ -48,7 +48,13 @@ def run(verb: str, settings: Any, *, folder: pathlib.Path, origin: runs.Origin) 
     """
     if verb == "train":
         return train(settings, folder=folder, origin=origin)
-    verbs = {"serialize": serialize, "check": check, "evaluate": evaluate, "predict": predict}
+    verbs = {
+        "serialize": serialize,
+        "check": check,
+        "evaluate": evaluate,
+        "predict": predict,
+        "retrieve": retrieve,
+    }
     return verbs[verb](settings)
 
 
@@ -140,9 +146,10 @@ def train(
     run_directory.mark_done()
     show_metrics(metrics, title=str(folder))
     given = shlex.quote(f"run={folder}")
-    validated = "videos" in metrics
+    validated = "videos" in metrics or "items" in metrics
+    shown = "IMAGE" if settings.describes_images else "VIDEO"
     _log_next(
-        folder, f"lrcn evaluate {given}" if validated else f"lrcn predict {given} input=VIDEO"
+        folder, f"lrcn evaluate {given}" if validated else f"lrcn predict {given} input={shown}"
     )
     return 0
 
@@ -173,7 +180,18 @@ def evaluate(settings: settings_lib.EvaluateSettings) -> int:
     split, metrics, folder = evaluation.of_run(settings)
     show_metrics(metrics, title=f"{settings.run} on {split}")
     given = shlex.quote(f"run={settings.run}")
-    _log_next(folder, f"lrcn predict {given} input=VIDEO overlay=OUT.mp4")
+    _log_next(folder, f"lrcn predict {given} input=FILE overlay=OUT.mp4")
+    return 0
+
+
+def retrieve(settings: settings_lib.RetrieveSettings) -> int:
+    """Ranks captions by images and images by captions, and prints how high what belongs stands."""
+    start_tensorflow()
+    from lrcn import evaluation
+
+    split, metrics, folder = evaluation.retrieval_of_run(settings)
+    show_metrics(metrics, title=f"{settings.run} on {split}: retrieval")
+    _log_next(folder, "")
     return 0
 
 
@@ -189,11 +207,12 @@ def _evaluate_run(folder: pathlib.Path, split: str) -> None:
             "clipframe_mode": {"name": "auto"},
             "pooling": {"frames": None, "clips": None},
             "augment": {"name": "auto"},
+            "search": {"name": "auto"},
             "run": str(folder),
             "split": split,
             "batch_size": None,
             "short_videos": None,
-            "seed": 0,
+            "seed": None,
             "num_threads": 2,
             "checkpoint": "best",
             "traceback": False,
@@ -208,14 +227,15 @@ def predict(settings: settings_lib.PredictSettings) -> int:
     from lrcn.inference import trained
 
     run_directory = trained.load(settings.run, checkpoint=settings.checkpoint)
-    options = {"batch_size": settings.batch_size} if settings.batch_size else {}
+    given = {"batch_size": settings.batch_size, "seed": settings.seed}
+    options = {key: value for key, value in given.items() if value is not None}
     predictor = run_directory.predictor(
         clipframe_mode=settings.clipframe_mode,
         pooling=settings.pooling,
         view=run_directory.view(settings.augment),
+        search=settings.search,
         top_k=settings.top_k,
         frame_format=settings.frame_format,
-        seed=settings.seed,
         **options,
     )
     for line in predictor.predict(settings.input, overlay_path=settings.overlay):
@@ -256,6 +276,8 @@ def start_tensorflow() -> None:
     They come from C++ before any setting of a log level is read. If the import fails they are
     shown after all.
     """
+    # Whoever calls a model with clips of another length is told how it is compiled, at length.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as said:
@@ -341,14 +363,8 @@ def _refuse_changes(stored: dict, plain: dict, run_directory: runs.RunDirectory)
             raise UserError(
                 f"the run in {run_directory.path} was started with another value",
                 where=key,
-                received=_value(plain, key),
-                expected=_value(stored, key),
+                received=config.value_of(plain, key),
+                expected=config.value_of(stored, key),
                 remedy="Give another hydra.run.dir, or repeat the run's own settings"
                 + ("; epochs may only grow" if key == "epochs" else ""),
             )
-
-
-def _value(plain: dict, key: str) -> Any:
-    for part in key.split("."):
-        plain = plain.get(part, {}) if isinstance(plain, dict) else {}
-    return plain

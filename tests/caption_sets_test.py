@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from lrcn import cli, config, datasets, settings
+from lrcn import cli, config, datasets, resuming, settings
 from lrcn.data import records
 from lrcn.errors import UserError
 
@@ -87,7 +87,7 @@ def test_paths_by_split_are_stored_absolute_and_given_again():
     assert config.stored_path(stored, "dataset.annotations.val") == f"{here}/v.json"
     assert config.stored_path(stored, "dataset.frame_step") is None
     known = config.stored_path(stored, "dataset.annotations")
-    quoted = cli._as_override(known)
+    quoted = resuming._as_override(known)
     assert quoted == f"{{train: {json.dumps(known['train'])}, val: {json.dumps(known['val'])}}}"
 
 

@@ -1,9 +1,6 @@
-import json
-
 import pytest
 
 from lrcn import cli, quoting
-from lrcn.errors import UserError
 
 
 def run(capsys, *arguments):
@@ -121,23 +118,6 @@ def test_hydra_keeps_off_a_finished_run(tmp_path):
     assert cli.hydra_folder(str(tmp_path)) is None
 
 
-def test_resume_repeats_the_overrides_of_the_run(tmp_path):
-    stored = {
-        "overrides": ["epochs=3", "workflow=singleframe", "dataset.train=here.tfrecord"],
-        "dataset": {"source": "records", "train": "/data/here.tfrecord"},
-    }
-    (tmp_path / "config.json").write_text(json.dumps(stored))
-    repeated = cli._continue_run([f"resume={tmp_path}", "epochs=5"])
-    assert repeated == [
-        "workflow=singleframe",
-        'dataset.train="/data/here.tfrecord"',
-        f'hydra.run.dir="{tmp_path}"',
-        f"resume={tmp_path}",
-        "epochs=5",
-    ]
-    assert cli._continue_run(["epochs=5"]) == ["epochs=5"]
-
-
 def read_by_hydra(text):
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -226,14 +206,3 @@ def test_a_folder_that_cannot_be_made_is_a_user_error(capsys, tmp_path):
     assert (code, out) == (1, "")
     assert err.startswith("error: hydra.run.dir: the folder of the results cannot be written to.")
     assert "Traceback" not in err
-
-
-def test_another_member_of_a_group_is_another_run(tmp_path):
-    stored = {
-        "overrides": ["workflow=lstm", "workflow.units=8"],
-        "workflow": {"name": "lstm", "units": 8},
-        "dataset": {"source": "moving_shapes"},
-    }
-    (tmp_path / "config.json").write_text(json.dumps(stored))
-    with pytest.raises(UserError, match="workflow: .*Received: singleframe. Expected: lstm"):
-        cli._continue_run([f"resume={tmp_path}", "workflow=singleframe"])

@@ -19,7 +19,7 @@ ROOMS = [
     {"training", "inference"},
     {"evaluation"},
     {"verbs"},
-    {"help", "quoting"},
+    {"help", "quoting", "resuming"},
     {"cli"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}

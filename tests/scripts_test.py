@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import hydra
+import numpy as np
 import pytest
 
 from lrcn import cli, config, help, runs, settings
@@ -20,15 +21,24 @@ def script(name, *arguments, **keywords):
     return subprocess.run(command, capture_output=True, text=True, **keywords)
 
 
+def loaded(name, monkeypatch):
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
 def benchmark(monkeypatch):
     """The benchmarks as a module: they are measured elsewhere, here only their parts are tried."""
-    spec = importlib.util.spec_from_file_location("benchmark", SCRIPTS / "benchmark.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "benchmark", module)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    spec.loader.exec_module(module)
-    return module
+    return loaded("benchmark", monkeypatch)
+
+
+@pytest.fixture
+def benchmark_captions(benchmark, monkeypatch):
+    return loaded("benchmark_captions", monkeypatch)
 
 
 def test_every_verb_has_a_script():
@@ -148,3 +158,66 @@ def test_benchmark_of_the_training_asks_for_what_there_is(benchmark, monkeypatch
         asked = config.typed(verb, hydra.compose(verb, overrides[:-1]))
     assert (asked.backbone.name, asked.backbone.image_size) == ("caffenet", (227, 227))
     assert (asked.workflow.name, asked.augment.train) == ("lstm", "random")
+
+
+def test_benchmark_of_captions_prints_a_table_and_json(
+    benchmark_captions, monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setattr(benchmark_captions, "_FASTER", 0.0)
+    monkeypatch.setattr(benchmark_captions, "_BEAM", 0.0)
+    file = tmp_path / "speed.json"
+    assert benchmark_captions.main(["--tiny", "--rounds", "1", "--json", str(file)]) == 0
+    table, _, report = capsys.readouterr().out.rstrip("\n").rpartition("\n")
+    measures = json.loads(report)
+    assert [measure["name"] for measure in measures] == [
+        "step: greedy, of model.predict a word",
+        "step: beam of 5, of greedy",
+        "encoder: greedy, of model.predict a word",
+        "encoder: beam of 5, of greedy",
+    ]
+    assert all(measure["value"] > 0 and measure["reached"] for measure in measures)
+    assert all(measure["name"] in table for measure in measures)
+    assert json.loads(file.read_text()) == measures
+
+
+@pytest.mark.parametrize(
+    ("rates", "reached"),
+    [
+        ({"greedy": 200, "growing": 10, "padded": 8, "beam": 40}, [True, True]),
+        ({"greedy": 200, "growing": 8, "padded": 11, "beam": 30}, [False, False]),
+    ],
+)
+def test_benchmark_of_captions_tells_missed_targets(
+    benchmark_captions, monkeypatch, capsys, rates, reached
+):
+    def alternating(work, rounds):
+        return {name: rates.get(name, 1) for name in work}
+
+    monkeypatch.setattr(benchmark_captions, "alternating", alternating)
+    monkeypatch.setattr(benchmark_captions, "first_seconds", lambda *_: {"greedy": 9, "beam": 9})
+    code = benchmark_captions.main(["step", "--tiny"])
+    table, _, report = capsys.readouterr().out.rstrip("\n").rpartition("\n")
+    assert [measure["reached"] for measure in json.loads(report)] == reached
+    assert (code, "MISSED" in table) == (int(not all(reached)), not all(reached))
+
+
+def test_benchmark_of_captions_refuses_other_captions(benchmark_captions, monkeypatch):
+    def wrong(head, features, length):
+        return np.zeros((len(features), length), np.int32)
+
+    monkeypatch.setattr(benchmark_captions, "padded", wrong)
+    with pytest.raises(RuntimeError, match="padded and greedy captions agree in 0%"):
+        benchmark_captions.main(["step", "--tiny"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["stpe"], "unknown design stpe"), (["--rounds", "0"], "--rounds is 1 or more")],
+)
+def test_benchmark_of_captions_refuses_what_it_does_not_know(
+    benchmark_captions, capsys, arguments, message
+):
+    with pytest.raises(SystemExit) as stopped:
+        benchmark_captions.main(arguments)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err

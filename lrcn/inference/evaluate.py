@@ -169,19 +169,13 @@ def _lines(
     metadata = record_set.metadata
     lines = []
     for item, (id, path, own, values) in enumerate(
-        zip(metadata.ids, _paths(record_set), metadata.labels, videos, strict=True)
+        zip(metadata.ids, outputs.paths(record_set), metadata.labels, videos, strict=True)
     ):
         line = outputs.line(id=id, path=path, probabilities=values, names=names, top_k=_TOP)
         line["windows"] = [] if metadata.type == "image" else windows[item]
         line["truth"] = [names[label] for label in own]
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     return "".join(lines)
-
-
-def _paths(record_set: records.RecordSet) -> list[str]:
-    paths = record_set.serialized().map(lambda text: records.parse_example(text)["path"])
-    with records.translating_errors(record_set.path):
-        return [path.decode() for path in paths.as_numpy_iterator()]
 
 
 def _per_class(videos: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> list[list[Any]]:

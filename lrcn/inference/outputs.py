@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lrcn.data import progress
+from lrcn.data import progress, records
 from lrcn.models import networks
 from lrcn.scoring import metrics
 
@@ -60,7 +60,7 @@ def score(
         describe: What a progress bar says, for batches that have a length; None for no bar.
     """
     parts, items, clips = [], [], []
-    for batch in _tracked(batches, describe):
+    for batch in tracked(batches, describe):
         batch = dict(batch)
         items.append(np.asarray(batch.pop("item")))
         clips.append(np.asarray(batch.pop("clip")))
@@ -77,7 +77,20 @@ def score(
     return _averaged_over_crops(np.concatenate(parts), np.concatenate(items), np.concatenate(clips))
 
 
-def _tracked(batches: Iterable, describe: str | None) -> Iterator:
+def paths(record_set: records.RecordSet) -> list[str]:
+    """Returns where each item of records came from."""
+    found = record_set.serialized().map(lambda text: records.parse_example(text)["path"])
+    with records.translating_errors(record_set.path):
+        return [path.decode() for path in found.as_numpy_iterator()]
+
+
+def tracked(batches: Iterable, describe: str | None) -> Iterator:
+    """Yields batches beside a progress bar.
+
+    Args:
+        batches: They have a length, unless there is no bar.
+        describe: What the bar says; None for no bar.
+    """
     if describe is None:
         yield from batches
         return

@@ -1,8 +1,9 @@
-"""A copy of a video with the predicted label and its probability drawn on every frame."""
+"""A copy of a video with the predicted label or caption drawn on every frame."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fractions
 import functools
 import os
@@ -16,10 +17,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from lrcn import errors, files
+from lrcn.inference import wrapping
 
 _TEXT_SHARE = 0.065
 _LEAST_TEXT_SHARE = 0.045
 _LEAST_SIDE = 180
+_CAPTION_LINES = 3
+# Parts a label from its probability; captions have single blanks only.
+_GAP = "  "
 _OPTIONS = {"movflags": "faststart"}
 _MARK = "annotated by lrcn"
 _BOX = (12, 16, 24, 190)
@@ -82,7 +87,7 @@ def writing(
 
 
 class Writer:
-    """Draws the label of the moment on frames and encodes them as H.264; see `writing`."""
+    """Draws the text of the moment on frames and encodes them as H.264; see `writing`."""
 
     def __init__(self, container: Any, prediction: Mapping[str, Any], rate: fractions.Fraction):
         self._container = container
@@ -138,8 +143,11 @@ def lines_at(prediction: Mapping[str, Any], seconds: float) -> list[str]:
     """Returns the text for a moment: that of the window whose middle is nearest.
 
     Args:
-        prediction: A line of `predict`.
+        prediction: A line of `predict`, with labels or with captions.
         seconds: Time from the start of the video.
+
+    Returns:
+        A label, two blanks and its probability; or a caption as a sentence.
     """
     windows = prediction.get("windows") or [prediction]
     if len(windows) == 1:
@@ -148,33 +156,81 @@ def lines_at(prediction: Mapping[str, Any], seconds: float) -> list[str]:
 
 
 def _text(shown: Mapping[str, Any]) -> list[str]:
-    return [f"{shown['label']}  {shown['probability']:.0%}"]
+    if "caption" in shown:
+        return [wrapping.caption(shown["caption"])]
+    return [f"{shown['label']}{_GAP}{shown['probability']:.0%}"]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Block:
+    """Text as it is drawn: its lines, and in pixels its size, line spacing and margin."""
+
+    text: str
+    size: int
+    spacing: int
+    margin: int
 
 
 def draw(frame: Image.Image, lines: Sequence[str]) -> Image.Image:
     """Returns `frame` with `lines` in white on a dark box in its upper left corner.
 
-    The text is as high as a fixed share of the frame, lower where a line would not fit, and a label
-    that does not fit even then is cut, never its probability. Frames too small for legible text are
-    enlarged by a whole factor.
+    The text is as high as a fixed share of the frame, lower where a line would not fit. A label
+    that does not fit even then is cut, never its probability. A caption is wrapped, and cut if it
+    would need more than three lines. Frames too small for legible text are enlarged by a whole
+    factor.
+
+    Args:
+        frame: Of any size.
+        lines: As `lines_at` returns them.
     """
-    if not lines:
+    if not any(lines):
         return frame
     picture = _enlarged(frame.convert("RGB"))
+    has_labels = any(_GAP in line for line in lines)
+    block = (_label_block if has_labels else _caption_block)(tuple(lines), *picture.size)
     pen = ImageDraw.Draw(picture, "RGBA")
-    margin = picture.height // 60
-    room = picture.width - 4 * margin
-    size, least = (int(picture.height * share) for share in (_TEXT_SHARE, _LEAST_TEXT_SHARE))
-    while size > least and max(_width(line, size) for line in lines) > room:
-        size -= 1
-    text = "\n".join(_fitting(line, size, room) for line in lines)
+    margin = block.margin
     place = (2 * margin, 2 * margin)
-    left, top, right, bottom = pen.multiline_textbbox(place, text, font=_font(size))
+    style = {"font": _font(block.size), "spacing": block.spacing}
+    left, top, right, bottom = pen.multiline_textbbox(place, block.text, **style)
     pen.rounded_rectangle(
         (left - margin, top - margin, right + margin, bottom + margin), margin, fill=_BOX
     )
-    pen.multiline_text(place, text, font=_font(size), fill="white")
+    pen.multiline_text(place, block.text, fill="white", **style)
     return picture
+
+
+def _label_block(lines: tuple[str, ...], width: int, height: int) -> _Block:
+    margin = height // 60
+    room = width - 4 * margin
+    size, least = _sizes(height)
+    while size > least and max(_width(line, size) for line in lines) > room:
+        size -= 1
+    text = "\n".join(_fitting(line, size, room) for line in lines)
+    return _Block(text, size, 4, margin)
+
+
+@functools.lru_cache(maxsize=16)  # the next frame mostly has the same text
+def _caption_block(lines: tuple[str, ...], width: int, height: int) -> _Block:
+    # A sentence of the height of a label would not fit between the sides of an upright frame.
+    side = min(width, height)
+    margin = side // 60
+    size, least = _sizes(side)
+    wrapped = _wrapped(lines, size, width - 4 * margin)
+    while size > least and wrapped[-1].endswith(wrapping.ELLIPSIS):
+        size -= 1
+        wrapped = _wrapped(lines, size, width - 4 * margin)
+    return _Block("\n".join(wrapped), size, max(size // 3, 4), margin)
+
+
+def _wrapped(lines: Sequence[str], size: int, room: float) -> list[str]:
+    measure = functools.partial(_width, size=size)
+    return wrapping.wrap(" ".join(lines), width=measure, room=room, most=_CAPTION_LINES)
+
+
+def _sizes(side: int) -> tuple[int, int]:
+    """Returns the usual and the least height of text, in pixels."""
+    return int(side * _TEXT_SHARE), int(side * _LEAST_TEXT_SHARE)
 
 
 def _enlarged(picture: Image.Image) -> Image.Image:
@@ -188,10 +244,10 @@ def _enlarged(picture: Image.Image) -> Image.Image:
 def _fitting(line: str, size: int, room: float) -> str:
     if _width(line, size) <= room:
         return line
-    label, probability = line.rsplit("  ", 1)
-    while label and _width(f"{label}…  {probability}", size) > room:
+    label, probability = line.rsplit(_GAP, 1)
+    while label and _width(f"{label}…{_GAP}{probability}", size) > room:
         label = label[:-1]
-    return f"{label}…  {probability}"
+    return f"{label}…{_GAP}{probability}"
 
 
 def _width(text: str, size: int) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import os
 import pathlib
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from matplotlib import axes as axes_lib
@@ -16,6 +17,9 @@ from matplotlib import figure as figure_lib
 from matplotlib import ticker
 
 from lrcn import errors, files
+
+DPI = 130
+"""Pixels an inch of every picture."""
 
 _BLUE = "#2f6fb0"
 _ORANGE = "#d9731a"
@@ -51,7 +55,7 @@ def confusion(path: str | os.PathLike, matrix: np.ndarray, names: Sequence[str] 
     axes.set_title(_accuracy_title(matrix))
     bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, aspect=max(25, count))
     bar.set_label("share of the true class")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _accuracy_title(matrix: np.ndarray) -> str:
@@ -133,7 +137,7 @@ def curves(
     *,
     monitor: str | None = None,
 ) -> None:
-    """Draws loss, validation accuracy and learning rate by epoch, the best epoch marked.
+    """Draws loss, validation scores and learning rate by epoch, the best epoch marked.
 
     Args:
         path: The PNG to write.
@@ -145,7 +149,8 @@ def curves(
         (title, columns)
         for title, columns in (
             ("loss", [key for key in _columns(history, ("loss",)) if key in ("loss", "val_loss")]),
-            ("accuracy", _columns(history, ("accuracy", "top5", "map", "cider"))),
+            ("accuracy", _columns(history, ("accuracy", "top5", "map"))),
+            ("CIDEr", _columns(history, ("cider",))),
             ("learning rate", _columns(history, ("learning_rate", "lr"))),
         )
         if columns
@@ -165,7 +170,7 @@ def curves(
         axes.legend(loc="best", fontsize=8, framealpha=0.9)
     grid[-1].set_xlabel("epoch")
     grid[-1].xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
-    _save(figure, path)
+    save(figure, path)
 
 
 def _columns(history: Sequence[Mapping[str, float]], endings: Sequence[str]) -> list[str]:
@@ -282,7 +287,7 @@ def summary(
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw_setting(axes: axes_lib.Axes, place: int, scores: Sequence[float], *, first: bool) -> None:
@@ -314,8 +319,18 @@ def _figure(width: float, height: float) -> figure_lib.Figure:
     return figure_lib.Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
-def _save(figure: figure_lib.Figure, path: str | os.PathLike) -> None:
-    with files.atomic_path(path) as temporary, warnings.catch_warnings():
-        # A class name in a script that the font lacks is drawn as boxes; it must not stop a run.
+def save(figure: figure_lib.Figure, path: str | os.PathLike) -> None:
+    """Writes a figure as a PNG, `DPI` pixels an inch, as a whole or not at all."""
+    with files.atomic_path(path) as temporary, any_script():
+        figure.savefig(temporary, dpi=DPI, format="png")
+
+
+@contextlib.contextmanager
+def any_script() -> Iterator[None]:
+    """Lets text be measured and drawn whatever its script.
+
+    What the font lacks becomes boxes: the name of a class or a caption must not stop a run.
+    """
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(temporary, dpi=130, format="png")
+        yield

@@ -14,14 +14,12 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from lrcn import errors
 from lrcn.data import augment, containers, dataset, epochs, frames, images, lists, memory, video
 from lrcn.data import clips as clips_lib
-from lrcn.inference import outputs, overlay, windows
-from lrcn.scoring import metrics
+from lrcn.inference import answers, overlay, windows
 
 log = logging.getLogger(__name__)
 
@@ -34,35 +32,27 @@ class Predictor:
     """A model with all that is needed to show it an item as in its training.
 
     Attributes:
-        model: Maps clips [batch, time, height, width, 3] uint8 to `logits` and `probabilities`.
-        labels: Names of its classes; numbers are shown if there are none.
+        answer: How the model is asked, and what a line tells of its answer.
         mode: How windows are cut from videos and folders of frames.
-        view: What part of a frame is seen; ten crops are averaged.
+        view: What part of a frame is seen; ten crops are averaged, or their captions compete.
         reading: Stored size of frames, step, rate and the suffix of frames in folders.
-        pooling_frames: "avg", "last" or "max" over the frames of a window.
-        pooling_clips: The same over the windows of a video.
         batch_size: Windows in a batch.
         short_videos: "loop" or "error".
-        top_k: How many classes `top` holds.
         seed: Of random modes.
     """
 
-    model: keras.Model
-    labels: Sequence[str]
+    answer: answers.Answer
     mode: clips_lib.ClipMode
     view: augment.View
     reading: video.Reading = dataclasses.field(default_factory=video.Reading)
-    pooling_frames: str = "avg"
-    pooling_clips: str = "avg"
     batch_size: int = 8
     short_videos: str = "loop"
-    top_k: int = 5
     seed: int = 0
 
     def predict(
         self, inputs: str | os.PathLike | Sequence[str], *, overlay_path: str | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Yields a line for each input: `id, path, label, probability, top, windows`.
+        """Yields a line for each input, as the answer has it.
 
         An input that cannot be read is logged and does not keep the others from being predicted.
 
@@ -106,17 +96,7 @@ class Predictor:
         Raises:
             errors.UserError: If the item is missing, cut short or does not decode.
         """
-        multi_label = outputs.is_multi_label(self.model)
-        scored = windows.scored(item, self._plan(), self._score)
-        probabilities = metrics.pool(
-            scored.values, self.pooling_clips, axis=0, renormalise=not multi_label
-        )
-        names = outputs.class_names(self.labels, outputs.num_classes(self.model))
-        line = outputs.line(
-            id=item.id, path=item.path, probabilities=probabilities, names=names, top_k=self.top_k
-        )
-        line["windows"] = [] if item.kind == "image" else _in_time(scored, names)
-        return line
+        return self.answer.line(item, windows.scored(item, self._plan(), self._score))
 
     def _plan(self) -> windows.Plan:
         # Whole batches, so that a long video meets the same batches as in an evaluation.
@@ -124,25 +104,10 @@ class Predictor:
         return windows.Plan(self.mode, self.reading, at_once, self.short_videos, self.seed)
 
     def _score(self, frames: Sequence[bytes], table: np.ndarray) -> np.ndarray:
-        """Returns the probabilities of windows [windows, classes]."""
+        """Returns what is said of windows, [windows, ...]."""
         held = epochs.Clips(memory.hold("input", frames, table), None)
         batches = dataset.evaluation_clips(held, view=self.view, batch_size=self.batch_size)
-        scores = outputs.score(
-            self.model,
-            batches,
-            pooling_frames=self.pooling_frames,
-            multi_label=outputs.is_multi_label(self.model),
-        )
-        return scores.probabilities
-
-
-def _in_time(scored: windows.Scored, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns each window once, although an aligned tail may repeat the last one."""
-    lines = {}
-    for values, start, end in zip(scored.values, scored.start, scored.end, strict=True):
-        times = round(float(start), 3), round(float(end), 3)
-        lines[times] = {"start": times[0], "end": times[1], **outputs.named(values, names)}
-    return list(lines.values())
+        return self.answer.score(batches)
 
 
 def find(

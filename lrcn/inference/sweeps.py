@@ -18,7 +18,8 @@ from lrcn.inference import plots
 
 METRICS = ("video_accuracy", "video_map", "cider")
 _REPEATS = ("seed",)
-_SHOWN = ("video_accuracy", "video_top5", "clip_accuracy", "video_map", "loss")
+_SHOWN = ("video_accuracy", "video_top5", "clip_accuracy", "video_map")
+_SHOWN += ("cider", "bleu_4", "rouge_l", "exact", "loss")
 
 
 @dataclasses.dataclass(frozen=True)

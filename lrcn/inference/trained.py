@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
 from lrcn import config, runs
 from lrcn import settings as settings_lib
-from lrcn.data import augment, epochs, records, video
+from lrcn.data import augment, epochs, records, text, video
 from lrcn.data import clips as clips_lib
 from lrcn.errors import UserError
+from lrcn.inference import answers
 from lrcn.inference import predict as predict_lib
-from lrcn.models import activity, backbones, weights
+from lrcn.models import activity, backbones, weights, wording
+from lrcn.scoring import describer
 
 CHECKPOINTS = ("best", "last")
 
@@ -28,8 +30,10 @@ class Trained:
     Attributes:
         run: The run directory.
         model: Maps clips [batch, time, height, width, 3] uint8 to `logits` [batch, time, classes]
-            and `probabilities` [batch, classes].
-        labels: Names of the classes in the order of the outputs.
+            and `probabilities` [batch, classes]; or a dict of `frames` and `words` to the `logits`
+            [batch, length, vocabulary] of the words that follow.
+        labels: Names of the classes in the order of the outputs; none if the model describes.
+        vocabulary: The words of a model that describes, else None.
         contract: The input contract: height, width, channel_order, scale, mean, std.
         settings: The settings of the training.
         shown: How items were shown to the network.
@@ -38,6 +42,7 @@ class Trained:
     run: runs.RunDirectory
     model: keras.Model
     labels: tuple[str, ...]
+    vocabulary: text.Vocabulary | None
     contract: dict[str, Any]
     settings: settings_lib.TrainSettings
     shown: runs.Shown
@@ -63,6 +68,8 @@ class Trained:
         clipframe_mode: settings_lib.ClipframeMode | None = None,
         pooling: settings_lib.Pooling | None = None,
         view: augment.View | None = None,
+        search: settings_lib.Search | None = None,
+        top_k: int = 5,
         **options: Any,
     ) -> predict_lib.Predictor:
         """Returns the predictor of this run; what is not given is as in the run.
@@ -71,9 +78,10 @@ class Trained:
             clipframe_mode: How windows are cut.
             pooling: Of frames and of windows.
             view: What part of a frame is seen.
+            search: How captions are found.
+            top_k: Labels in `top`.
             **options: Further fields of the predictor, such as `batch_size`.
         """
-        frames, clips = self.pooling(pooling)
         reading = video.Reading(
             tuple(self.shown.frame_shape) if self.shown.frame_shape else None,
             options.pop("frame_format", "jpg"),
@@ -81,17 +89,40 @@ class Trained:
             self.shown.fps,
             self.shown.quality,
         )
-        options = {"batch_size": self.settings.batch_size, **options}
+        options = {"batch_size": self.settings.batch_size, "seed": self.settings.seed, **options}
         return predict_lib.Predictor(
-            model=self.model,
-            labels=self.labels,
+            answer=self._answer(pooling, search, top_k, options["seed"]),
             mode=self.mode(None, clipframe_mode),
             view=view or self.view(None),
             reading=reading,
-            pooling_frames=frames,
-            pooling_clips=clips,
             **options,
         )
+
+    def _answer(
+        self,
+        pooling: settings_lib.Pooling | None,
+        search: settings_lib.Search | None,
+        top_k: int,
+        seed: int,
+    ) -> answers.Answer:
+        if self.vocabulary is not None:
+            refuse_pooling(pooling)
+            return answers.Captions(
+                describer.Describer(self.model, self.find(search, seed=seed)), self.vocabulary
+            )
+        refuse_search(search)
+        frames, clips = self.pooling(pooling)
+        return answers.Labels(self.model, self.labels, frames, clips, top_k)
+
+    def find(self, given: settings_lib.Search | None, *, seed: int) -> Callable:
+        """Returns how captions are found; None and `auto` mean as in the run."""
+        return describer.searcher(**self.search_options(given), seed=seed)
+
+    def search_options(self, given: settings_lib.Search | None) -> dict[str, Any]:
+        """Returns the keys of a search as plain values; None and `auto` mean as in the run."""
+        if given is None or isinstance(given, settings_lib.SearchAsInRun):
+            given = self.settings.search
+        return settings_lib.search_options(given, self.vocabulary.max_length)
 
     def pooling(self, given: settings_lib.Pooling | None) -> tuple[str, str]:
         """Returns the pooling of frames and of clips; None and its fields mean as in the run."""
@@ -128,7 +159,8 @@ class Trained:
         mode = epochs.evaluation_mode(record_set, trained)
         if asked and mode is None:
             mode = record_set.metadata.clipframe_mode
-        if "num_frames_per_clip" in asked and "clip_offset_or_num" not in asked:
+        alone = "num_frames_per_clip" in asked and "clip_offset_or_num" not in asked
+        if alone and mode.name == "iterative":
             return clips_lib.evaluation_mode(asked["num_frames_per_clip"])
         return dataclasses.replace(mode, **asked) if asked else mode
 
@@ -158,11 +190,37 @@ def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
         key: value for key, value in directory.read_config().items() if key not in runs.NOT_SETTINGS
     }
     model = weights.open_model(file)
+    describes = wording.is_one(model)
     return Trained(
         run=directory,
         model=model,
-        labels=activity.labels(model),
+        labels=() if describes else activity.labels(model),
+        vocabulary=wording.vocabulary_of(model) if describes else None,
         contract=backbones.contract_of(model),
         settings=config.from_plain("train", plain),
         shown=directory.read_shown(),
     )
+
+
+def refuse_search(search: settings_lib.Search | None) -> None:
+    """Raises a `UserError` if a way to find captions is given to a run that tells classes."""
+    if search is not None and not isinstance(search, settings_lib.SearchAsInRun):
+        raise UserError(
+            "the run tells classes, so no caption is searched for",
+            where="search",
+            received=search.name,
+            expected="search=auto",
+            remedy="Leave search out, or give a run of a workflow that describes",
+        )
+
+
+def refuse_pooling(pooling: settings_lib.Pooling | None) -> None:
+    """Raises a `UserError` if pooling is given to a run that describes, which has its own."""
+    if pooling is not None and (pooling.frames or pooling.clips):
+        raise UserError(
+            "the run describes, and how it pools frames is part of its network",
+            where="pooling",
+            received=f"frames={pooling.frames}, clips={pooling.clips}",
+            expected="pooling=auto",
+            remedy="Leave pooling out; of several clips the likeliest caption is taken",
+        )

@@ -22,7 +22,7 @@ class Scored:
     """Windows in time order with what was made of each.
 
     Attributes:
-        values: [windows, classes].
+        values: What was said of each, [windows, ...].
         start: [windows], seconds from the first frame to the begin of the window.
         end: [windows], seconds to the end of its last frame.
     """
@@ -67,8 +67,7 @@ def scored(item: lists.Item, plan: Plan, score: Score) -> Scored:
     Args:
         item: An image, a folder of frames or a video.
         plan: How windows are cut.
-        score: From JPEG frames and a table [windows, time] of indices into them to [windows,
-            classes].
+        score: From JPEG frames and a table [windows, time] of indices into them to [windows, ...].
 
     Raises:
         errors.UserError: If the item is missing, cut short or does not decode.

@@ -113,3 +113,87 @@ def test_a_failure_leaves_no_file(tmp_path):
     with pytest.raises(errors.UserError, match="cut short"):
         _write(tmp_path / "o.mp4", broken(), _PREDICTION, fps=25)
     assert not list(tmp_path.iterdir())
+
+
+_CAPTIONED = {
+    "id": "v",
+    "path": "v.mp4",
+    "caption": "a man walks",
+    "log_probability": -3.5,
+    "windows": [
+        {"start": 0.0, "end": 1.0, "caption": "a man runs .", "log_probability": -2.5},
+        {"start": 1.0, "end": 2.0, "caption": "a man sits", "log_probability": -1.5},
+    ],
+}
+_LONG = "a man in a red shirt walks with a large dog over a green meadow near the sea " * 4
+
+
+def test_captions_are_shown_as_sentences_in_their_time():
+    shown = [overlay.lines_at(_CAPTIONED, seconds) for seconds in (0.0, 0.9, 1.1, 9.0)]
+    assert shown == [["A man runs."], ["A man runs."], ["A man sits."], ["A man sits."]]
+    alone = {"caption": "two  blanks in a caption", "log_probability": -3.0}
+    assert overlay.lines_at(alone, 1.0) == ["Two blanks in a caption."]
+    assert overlay.lines_at({"caption": "", "log_probability": 0.0}, 0.0) == ["(no words)"]
+
+
+def _changed(size, caption):
+    """Returns the drawn frame and the rows and columns of what was drawn on its grey."""
+    lines = overlay.lines_at({"caption": caption, "log_probability": -3.0}, 0.0)
+    drawn = np.asarray(overlay.draw(Image.fromarray(_grey(*size, 1)[0]), lines)).astype(int)
+    is_drawn = (drawn != 128).any(axis=2)
+    return drawn, np.flatnonzero(is_drawn.any(axis=1)), np.flatnonzero(is_drawn.any(axis=0))
+
+
+@pytest.mark.parametrize(
+    "size", [(240, 320), (180, 180), (37, 51), (960, 540), (1920, 1080), (720, 1280), (300, 1920)]
+)
+@pytest.mark.parametrize(
+    "caption", [_LONG, "w" * 999, "日本の猫 " * 40, "gjpqy ÄÖÜ " * 30, "a dog"]
+)
+def test_captions_stay_within_frames_of_any_shape(size, caption):
+    drawn, rows, columns = _changed(size, caption)
+    height, width = drawn.shape[:2]
+    assert rows[0] >= 1
+    assert columns[0] >= 1
+    assert columns[-1] < width - 1
+    assert rows[-1] < 0.35 * height
+    # The letters stand in the box: it is wider than they are on every side.
+    letters = (drawn > 200).all(axis=2)
+    assert letters[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].sum() == letters.sum() > 20
+    assert not letters[rows[0]].any()
+    assert not letters[:, columns[-1]].any()
+
+
+def test_a_caption_has_one_to_three_lines_and_then_an_ellipsis():
+    def lines(caption, width=640, height=480):
+        return overlay._caption_block((caption,), width, height).text.split("\n")
+
+    assert lines("A dog runs.") == ["A dog runs."]
+    words = "A man in a red shirt walks with a large dog over a green meadow near the sea."
+    assert 2 <= len(lines(words)) <= 3
+    assert " ".join(lines(words)) == words
+    assert len(lines(_LONG)) == 3
+    assert lines(_LONG)[-1].endswith("…")
+    assert len(lines(words, 1920, 300)) == 1
+
+
+def test_a_caption_is_lower_where_it_would_not_fit():
+    usual = overlay._caption_block(("A dog runs.",), 320, 240)
+    lower = overlay._caption_block((_LONG,), 320, 240)
+    assert (usual.size, lower.size) == (15, 10)
+    assert overlay._caption_block(("A dog runs.",), 240, 320).size == 15
+
+
+def test_captions_are_drawn_on_a_video(tmp_path):
+    _write(tmp_path / "o.mp4", _grey(240, 320, 3), _CAPTIONED, fps=25)
+    frames, _, _ = _read(tmp_path / "o.mp4")
+    assert len(frames) == 3
+    assert frames[0][8:30, 8:120].min() < 70
+    assert np.abs(frames[0][120:].astype(int) - 128).max() < 12
+
+
+def test_labels_are_drawn_as_large_as_before_captions():
+    assert overlay._label_block(("walk  46%",), 320, 240) == overlay._Block("walk  46%", 15, 4, 4)
+    upright = overlay._label_block(("a label of some length  46%",), 320, 640)
+    assert (upright.size, upright.margin) == (28, 10)
+    assert upright.text.endswith("…  46%")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lrcn import errors
 from lrcn.data import augment, clips, lists, video
-from lrcn.inference import evaluate, predict, windows
+from lrcn.inference import answers, evaluate, predict, windows
 
 from . import conftest
 
@@ -17,8 +17,11 @@ NAMES = ("red", "green", "blue")
 
 
 def _predictor(model, world, **changes):
-    settings = {"labels": NAMES, "mode": world.mode, "view": world.view, "reading": world.reading}
-    return predict.Predictor(model, **settings | changes)
+    own = {field.name for field in dataclasses.fields(answers.Labels)}
+    told = {"labels": NAMES} | {key: value for key, value in changes.items() if key in own}
+    shown = {"mode": world.mode, "view": world.view, "reading": world.reading}
+    shown |= {key: value for key, value in changes.items() if key not in own}
+    return predict.Predictor(answers.Labels(model, **told), **shown)
 
 
 def _path(world, name):

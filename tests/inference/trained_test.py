@@ -1,6 +1,6 @@
 import pytest
 
-from lrcn import errors
+from lrcn import errors, settings
 from lrcn.inference import trained
 
 
@@ -20,3 +20,11 @@ def test_a_lost_last_checkpoint_does_not_send_to_resume_which_needs_it(tmp_path)
         trained.load(tmp_path, checkpoint="last")
     assert str(caught.value).startswith(f"{best.with_name('last.keras')}: the run has no such")
     assert str(caught.value).endswith("Use checkpoint=best, which is there.")
+
+
+def test_runs_that_tell_classes_are_given_no_search():
+    trained.refuse_search(None)
+    trained.refuse_search(settings.SearchAsInRun())
+    for search in (settings.Greedy(), settings.Beam("beam", 3, 0.0, None)):
+        with pytest.raises(errors.UserError, match=rf"search: .*Received: {search.name}\."):
+            trained.refuse_search(search)

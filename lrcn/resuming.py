@@ -1,0 +1,76 @@
+"""`lrcn train resume=RUN`: the command line that goes on with a run."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+from lrcn.errors import UserError
+
+_CHANGING = ("epochs", "callbacks.patience")  # what a run may be continued with
+
+
+def continued(overrides: list[str]) -> list[str]:
+    """Adds to `resume=RUN` what RUN was started with, and its folder.
+
+    New overrides win over old ones of the same key, so that `resume=RUN epochs=40` is enough; what
+    may change in a run is as it was when it last went on.
+
+    Args:
+        overrides: The command line of `train`.
+    """
+    from lrcn import config
+
+    given = {key: value for key, _, value in (o.partition("=") for o in overrides)}
+    run = given.get("resume", "null").strip("'\"")
+    config_file = pathlib.Path(run) / "config.json"
+    if run == "null" or not config_file.exists():
+        return overrides
+    stored = json.loads(config_file.read_text(encoding="utf-8"))
+    _refuse_other_members(stored, given)
+    kept = []
+    for override in stored.get("overrides", []):
+        key = key_of(override)
+        if key in given or key in ("resume", *_CHANGING):
+            continue
+        # Paths were relative to where the run was started; its settings hold them absolute.
+        known = config.stored_path(stored, key)
+        kept.append(override if known is None else f"{key}={_as_override(known)}")
+    kept += [
+        f"{key}={_as_override(config.value_of(stored, key))}"
+        for key in _CHANGING
+        if key not in given
+    ]
+    added = [] if "hydra.run.dir" in given else [f"hydra.run.dir={json.dumps(run)}"]
+    if stored.get("config_dir") and not any(o.startswith("--config-dir") for o in overrides):
+        added = [f"--config-dir={stored['config_dir']}", *added]
+    # Flags first: what stands on both sides of one is not read as a whole.
+    flags = [o for o in added + overrides if o.startswith("-")]
+    return [*flags, *kept, *(o for o in added + overrides if not o.startswith("-"))]
+
+
+def _as_override(paths: str | list | dict) -> str:
+    """Returns one path or several as an override has them; Hydra takes no quotes around keys."""
+    if isinstance(paths, dict):
+        return "{" + ", ".join(f"{key}: {_as_override(path)}" for key, path in paths.items()) + "}"
+    return json.dumps(paths, ensure_ascii=False)
+
+
+def _refuse_other_members(stored: dict, given: dict[str, str]) -> None:
+    """Refuses another member of a group than a run has, whose keys would not fit the new one."""
+    for group, settings in stored.items():
+        name = settings.get("name", settings.get("source")) if isinstance(settings, dict) else None
+        asked = given.get(group)
+        if name is not None and asked is not None and asked not in (name, "auto"):
+            raise UserError(
+                "the run was started with another member of this group",
+                where=group,
+                received=asked,
+                expected=name,
+                remedy="Start a new run, with init= to begin with these weights",
+            )
+
+
+def key_of(override: str) -> str:
+    """Returns the key of an override, without Hydra's signs before it."""
+    return override.partition("=")[0].lstrip("+~")

@@ -1,0 +1,52 @@
+import json
+
+import pytest
+
+from lrcn import resuming
+from lrcn.errors import UserError
+
+
+def test_resume_repeats_the_overrides_of_the_run(tmp_path):
+    stored = {
+        "overrides": ["epochs=3", "workflow=singleframe", "dataset.train=here.tfrecord"],
+        "epochs": 4,
+        "callbacks": {"patience": None},
+        "dataset": {"source": "records", "train": "/data/here.tfrecord"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    repeated = resuming.continued([f"resume={tmp_path}", "epochs=5"])
+    assert repeated == [
+        "workflow=singleframe",
+        'dataset.train="/data/here.tfrecord"',
+        "callbacks.patience=null",
+        f'hydra.run.dir="{tmp_path}"',
+        f"resume={tmp_path}",
+        "epochs=5",
+    ]
+    assert resuming.continued(["epochs=5"]) == ["epochs=5"]
+
+
+def test_a_run_that_was_lengthened_goes_on_as_long_as_it_was_asked_last(tmp_path):
+    stored = {
+        "overrides": ["epochs=3", "callbacks.patience=2"],
+        "epochs": 40,
+        "callbacks": {"patience": 7},
+        "dataset": {"source": "moving_shapes"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    assert resuming.continued([f"resume={tmp_path}"]) == [
+        *("epochs=40", "callbacks.patience=7"),
+        f'hydra.run.dir="{tmp_path}"',
+        f"resume={tmp_path}",
+    ]
+
+
+def test_another_member_of_a_group_is_another_run(tmp_path):
+    stored = {
+        "overrides": ["workflow=lstm", "workflow.units=8"],
+        "workflow": {"name": "lstm", "units": 8},
+        "dataset": {"source": "moving_shapes"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(UserError, match="workflow: .*Received: singleframe. Expected: lstm"):
+        resuming.continued([f"resume={tmp_path}", "workflow=singleframe"])
