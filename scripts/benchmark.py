@@ -81,11 +81,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in given.names or BENCHMARKS:
         sys.stderr.write(f"{name} ...\n")
         measures += BENCHMARKS[name]()
+    return tell(measures, given.json)
+
+
+def tell(measures: Sequence[Measure], file: pathlib.Path | None) -> int:
+    """Prints measures as a table and as JSON, and returns 0, or 1 if a target was missed."""
     report = [{**dataclasses.asdict(measure), "reached": measure.reached} for measure in measures]
     print_table(measures)
     print(json.dumps(report))
-    if given.json:
-        given.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if file:
+        file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 0 if all(measure.reached for measure in measures) else 1
 
 
@@ -101,7 +106,7 @@ def print_table(measures: Sequence[Measure]) -> None:
         report.add_row(
             measure.name,
             f"{measure.value:.3f} {measure.unit}",
-            f"{sign} {measure.target}",
+            f"{sign} {measure.target:g}",
             "reached" if measure.reached else "MISSED",
             ", ".join(f"{key} {value:g}" for key, value in measure.details.items()),
         )

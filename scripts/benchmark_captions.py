@@ -1,0 +1,301 @@
+"""Measures how fast captions are found against what one would write without the searches.
+
+    python scripts/benchmark_captions.py                 both designs, some minutes on 2 cores
+    python scripts/benchmark_captions.py step            one of them
+    python scripts/benchmark_captions.py --tiny          that it runs, not how fast
+
+The network has the size of a real one, but random weights and an end token that it never says, so
+that every caption has its full length. Features are random numbers in place of a CNN's. Without the
+searches one calls `model.predict` on the caption so far, for one word at a time; the caption grows,
+or is padded to its full length, and the faster of the two is compared, at the same batch. A table
+goes to stdout, then the same as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import benchmark
+import numpy as np
+
+_FASTER = 20.0  # times the captions per second of `model.predict` that greedy is to find
+_BEAM = 1 / 6  # of greedy's captions per second that a beam of `_WIDTH` is to find
+_WIDTH, _TEMPERATURE = 5, 1.5
+_REPEATS = 20  # of greedy beside one `model.predict` a word
+_SAME = 0.95  # of the captions must be found by all ways; products of other shapes round otherwise
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How large everything is.
+
+    Attributes:
+        images: Rows of the batch.
+        length: Words of a caption.
+        features: Of a frame; 1,000 are the fc8 of Donahue et al. 2015.
+        frames: That the encoder reads; the other design sees one.
+        units: Of the one LSTM layer, and of the encoder's.
+        embedding: Of a word.
+        vocabulary: Words.
+        samples: Captions that are drawn for an image.
+        sampled: Images that captions are drawn for, as each takes `samples` rows.
+        single: Images that are described one at a time.
+    """
+
+    images: int = 128
+    length: int = 20
+    features: int = 1000
+    frames: int = 16
+    units: int = 512
+    embedding: int = 256
+    vocabulary: int = 2000
+    samples: int = 100
+    sampled: int = 16
+    single: int = 2
+
+
+TINY = Sizes(
+    images=3,
+    length=3,
+    features=5,
+    frames=2,
+    units=4,
+    embedding=4,
+    vocabulary=9,
+    samples=2,
+    sampled=2,
+    single=1,
+)
+DESIGNS = ("step", "encoder")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures the named designs and prints what was measured.
+
+    Returns:
+        0, or 1 if a target was missed.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("designs", nargs="*", metavar="DESIGN", help=" | ".join(DESIGNS))
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions; medians count")
+    parser.add_argument("--tiny", action="store_true", help="with tiny sizes, to try the script")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the JSON here too")
+    given = parser.parse_args(arguments)
+    if unknown := [name for name in given.designs if name not in DESIGNS]:
+        parser.error(f"unknown design {', '.join(unknown)}; there are {', '.join(DESIGNS)}")
+    if given.rounds < 1:
+        parser.error(f"--rounds is 1 or more, not {given.rounds}")
+    measures: list[benchmark.Measure] = []
+    for name in given.designs or DESIGNS:
+        sys.stderr.write(f"{name} ...\n")
+        measures += measure(name, TINY if given.tiny else Sizes(), given.rounds)
+    return benchmark.tell(measures, given.json)
+
+
+def measure(conditioning: str, sizes: Sizes, rounds: int) -> list[benchmark.Measure]:
+    """Compares greedy with `model.predict`, and a beam with greedy.
+
+    Raises:
+        RuntimeError: If greedy and `model.predict` find different captions.
+    """
+    model = network(conditioning, sizes)
+    frames = 1 if conditioning == "step" else sizes.frames
+    shape = (sizes.images, frames, sizes.features)
+    features = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    ways = searches(model, sizes)
+    first = first_seconds(ways, features)
+    # What is compared runs for about as long: beside other programs what is short gets more.
+    near = alternating(
+        {"greedy": (_WIDTH, ways["greedy"], features), "beam": (1, ways["beam"], features)},
+        3 * rounds,
+    )
+    far = alternating(
+        {
+            "greedy": (_REPEATS, ways["greedy"], features),
+            "growing": (1, ways["growing"], features),
+            "padded": (1, ways["padded"], features),
+            "greedy of one": (_REPEATS, ways["greedy"], features[:1]),
+            "growing of one": (1, ways["growing"], features[: sizes.single], 1),
+            "sample": (1, ways["sample"], features[: sizes.sampled]),
+        },
+        rounds,
+    )
+    compiling = {name: first[name] - sizes.images / near[name] for name in near}
+    load = round(os.getloadavg()[0], 1)
+    return [
+        benchmark.Measure(
+            f"{conditioning}: greedy, of model.predict a word",
+            far["greedy"] / max(far["growing"], far["padded"]),
+            "times",
+            _FASTER,
+            True,
+            {
+                **{f"{name}/s": round(rate, 2) for name, rate in far.items() if name != "sample"},
+                "greedy of growing of one": round(far["greedy"] / far["growing of one"], 1),
+                "of one alike": round(far["greedy of one"] / far["growing of one"], 1),
+                "compiling s": round(compiling["greedy"], 2),
+                "load": load,
+            },
+        ),
+        benchmark.Measure(
+            f"{conditioning}: beam of {_WIDTH}, of greedy",
+            near["beam"] / near["greedy"],
+            "share",
+            _BEAM,
+            True,
+            {
+                **{f"{name}/s": round(rate, 2) for name, rate in near.items()},
+                f"sample of {sizes.samples}/s": round(far["sample"], 2),
+                "compiling s": round(compiling["beam"], 2),
+                "load": load,
+            },
+        ),
+    ]
+
+
+def first_seconds(ways: Mapping[str, Callable], features: np.ndarray) -> dict[str, float]:
+    """Returns the seconds of the first call of each way, which compiles it.
+
+    Raises:
+        RuntimeError: If greedy and `model.predict` find different captions.
+    """
+    words, seconds = {}, {}
+    for name in ("greedy", "beam", "growing", "padded"):
+        began = time.perf_counter()
+        words[name] = ways[name](features)
+        seconds[name] = time.perf_counter() - began
+    for name in ("growing", "padded"):
+        same = float((words[name] == words["greedy"]).all(axis=1).mean())
+        if same < _SAME:
+            raise RuntimeError(f"{name} and greedy captions agree in {same:.0%} of the images only")
+    return seconds
+
+
+def network(conditioning: str, sizes: Sizes):
+    """Returns a network whose captions never end; its CNN, which is never called, is none."""
+    import keras
+
+    from lrcn.data.text import END
+    from lrcn.models import description, networks
+
+    keras.utils.set_random_seed(0)
+    frame = keras.Input((1, 1, 3), dtype="uint8")
+    flat = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(frame))
+    backbone = keras.Model(frame, keras.layers.Dense(sizes.features)(flat))
+    design = description.Design(conditioning, 1, sizes.units, sizes.embedding)
+    model = description.build(backbone, design, vocabulary_size=sizes.vocabulary)
+    bias = np.zeros(sizes.vocabulary, np.float32)
+    bias[END] = -1e4
+    networks.head(model).get_layer("classes").bias.assign(bias)
+    return model
+
+
+def searches(model, sizes: Sizes) -> dict[str, Callable]:
+    """Returns all ways from features [rows, frames, features] to words [rows, length]."""
+    import keras
+
+    from lrcn.models import networks
+    from lrcn.scoring import search
+
+    length = {"max_length": sizes.length}
+    draws = {
+        "samples": sizes.samples,
+        "temperature": _TEMPERATURE,
+        "seed": keras.random.SeedGenerator(0),
+    }
+    head = networks.head(model)
+    return {
+        "greedy": compiled(model, search.greedy, length),
+        "beam": compiled(model, search.beam, {**length, "width": _WIDTH}),
+        "sample": compiled(model, search.sample, {**length, **draws}),
+        "growing": lambda features, batch=None: growing(head, features, batch, sizes.length),
+        "padded": lambda features: padded(head, features, sizes.length),
+    }
+
+
+def compiled(model, find: Callable, options: Mapping) -> Callable:
+    """Returns a search as one compiled function, for batches of any size."""
+    import tensorflow as tf
+
+    from lrcn.models import description
+
+    encoder, step = description.encoder(model), description.step(model)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *encoder.input_shape[1:]), tf.float32)])
+    def search(features):
+        return find(step, encoder(features), **options).words
+
+    return lambda features: search(features).numpy()
+
+
+def growing(head, features: np.ndarray, batch: int | None, length: int) -> np.ndarray:
+    """Returns words [rows, length] of `model.predict` on captions that grow by a word.
+
+    Args:
+        head: The network after its CNN.
+        features: [rows, frames, features].
+        batch: Rows that are described at a time; None is all.
+        length: Words of a caption.
+    """
+    from lrcn.data.text import BEGIN
+
+    found = []
+    for start in range(0, len(features), batch or len(features)):
+        part = features[start : start + (batch or len(features))]
+        words = np.full((len(part), 1), BEGIN, np.int32)
+        for _ in range(length):
+            words = np.append(words, likeliest(head, part, words)[:, -1:], axis=1)
+        found.append(words[:, 1:])
+    return np.concatenate(found)
+
+
+def padded(head, features: np.ndarray, length: int) -> np.ndarray:
+    """Returns words [rows, length] of `model.predict` on captions of one length for all words."""
+    from lrcn.data.text import BEGIN, PADDING
+
+    words = np.full((len(features), length + 1), PADDING, np.int32)
+    words[:, 0] = BEGIN
+    for place in range(length):
+        words[:, place + 1] = likeliest(head, features, words[:, :-1])[:, place]
+    return words[:, 1:]
+
+
+def likeliest(head, features: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Returns the likeliest word after each, int32 [rows, length], never padding nor begin."""
+    from lrcn.data.text import BEGIN, PADDING
+
+    given = {"features": features, "words": words}
+    logits = head.predict(given, batch_size=len(features), verbose=0)["logits"]
+    logits[..., [PADDING, BEGIN]] = -np.inf
+    return logits.argmax(axis=-1).astype(np.int32)
+
+
+def alternating(work: Mapping[str, tuple], rounds: int) -> dict[str, float]:
+    """Returns the captions per second of each work, in turns so that all meet the same load.
+
+    Args:
+        work: How often a function is called in a row, the function, and its arguments, the
+            features first.
+        rounds: How often each is done, after a first time that does not count.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(rounds + 1):
+        for name, (times, function, *arguments) in work.items():
+            began = time.perf_counter()
+            for _ in range(times):
+                function(*arguments)
+            seconds[name].append((time.perf_counter() - began) / times)
+    return {name: len(work[name][2]) / statistics.median(own[1:]) for name, own in seconds.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
