@@ -8,7 +8,7 @@ import re
 VERBS = {
     "serialize": "a data set -> TFRecords, metadata and a report of what was skipped",
     "check": "verifies lists, media, records and the split; deletes nothing",
-    "train": "fits a model; validates at video level every epoch; resumable",
+    "train": "fits a model; validates whole videos, or captions, every epoch; resumable",
     "evaluate": "a run on a split: metrics, per class, confusion, predictions, pictures",
     "predict": "labels or captions for files, folders or globs; optionally an annotated video",
     "retrieve": "finds each image's captions among all, and the image of each caption",

@@ -94,11 +94,11 @@ def _encodes(text: str) -> bool:
 def joined(text: str) -> str:
     """Returns tokens with spaces between them as they are written: `t - shirt` as `t-shirt`.
 
-    Hyphens and apostrophes join their neighbours, other marks the word before. The tokens stay the
-    same, but people's captions, which the result is compared with, have no such spaces.
+    Hyphens and apostrophes join the words about them, other marks the word before. The tokens stay
+    the same, but people's captions, which the result is compared with, have no such spaces.
     """
     text = re.sub(r"(?<=\w) (['’-]) (?=\w)", r"\1", text)
-    return re.sub(r" ([,;:.!?])(?= |$)", r"\1", text)
+    return re.sub(r"(?<=\w) ([,;:.!?])(?= |$)", r"\1", text)
 
 
 def sentence(text: str, *, ended: bool = True) -> str:
@@ -206,13 +206,6 @@ class Vocabulary:
             if number not in (BEGIN, PADDING):
                 words.append(_token(number, self.tokens, "vocabulary"))
         return " ".join(words)
-
-    def to_sentence(self, caption: str | Iterable[int]) -> str:
-        """Returns a caption as `sentence` has it; ids without an end were cut off."""
-        if isinstance(caption, str):
-            return sentence(caption)
-        ids = [int(number) for number in caption]
-        return sentence(self.decode(ids), ended=END in ids)
 
 
 def differences(stored: Vocabulary, new: Vocabulary) -> str:

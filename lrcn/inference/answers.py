@@ -14,8 +14,6 @@ from lrcn.inference import outputs, windows
 from lrcn.scoring import describer as describer_lib
 from lrcn.scoring import metrics
 
-_DIGITS = 6
-
 
 class Answer(Protocol):
     """How a network is asked."""
@@ -103,7 +101,7 @@ class Captions:
 
 def caption_of(caption: str, log_probability: float) -> dict[str, Any]:
     """Returns a caption with its log-probability as lines have them."""
-    return {"caption": caption, "log_probability": round(float(log_probability), _DIGITS)}
+    return {"caption": caption, "log_probability": round(float(log_probability), outputs.DIGITS)}
 
 
 def _likelihood(said: Mapping[str, Any]) -> float:

@@ -19,8 +19,6 @@ from lrcn.scoring import describer as describer_lib
 
 log = logging.getLogger(__name__)
 
-_STRIP = 5  # frames of a video on the sheet
-
 
 def evaluate(
     describer: describer_lib.Describer,
@@ -131,12 +129,14 @@ def _sentence(written: describer_lib.Written, item: int) -> str:
 
 
 def pictures(record_set: records.RecordSet, items: Sequence[int]) -> dict[int, list[np.ndarray]]:
-    """Returns a few frames of items, spread over their time."""
+    """Returns as many frames of items as a sheet shows, [height, width, 3] uint8 each."""
     wanted, found = set(items), {}
     for item, example in enumerate(record_set.serialized()):
         if item in wanted:
             jpegs = records.parse_example(example)["frames"].numpy()
-            places = np.unique(np.linspace(0, len(jpegs) - 1, _STRIP).round().astype(int))
+            places = np.unique(
+                np.linspace(0, len(jpegs) - 1, sheets.STRIP_FRAMES).round().astype(int)
+            )
             found[item] = [images.decode(jpegs[place]) for place in places]
             if len(found) == len(wanted):
                 break

@@ -13,7 +13,7 @@ from lrcn.data import progress, records
 from lrcn.models import networks
 from lrcn.scoring import metrics
 
-_DIGITS = 6
+DIGITS = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,4 +143,4 @@ def named(
 ) -> dict[str, Any]:
     """Returns name and probability of a class, by default of the most probable one."""
     index = int(np.argmax(probabilities)) if index is None else int(index)
-    return {"label": names[index], "probability": round(float(probabilities[index]), _DIGITS)}
+    return {"label": names[index], "probability": round(float(probabilities[index]), DIGITS)}

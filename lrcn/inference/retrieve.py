@@ -113,8 +113,7 @@ def _given(
         items.append(np.asarray(values.pop("item")))
         values.pop("clip")
         (shown,) = values.values()
-        found = encoder.predict_on_batch(shown)
-        parts.append(found if isinstance(found, list | tuple) else [found])
+        parts.append(encoder.predict_on_batch(shown))
     return [np.concatenate(column) for column in zip(*parts, strict=True)], np.concatenate(items)
 
 
@@ -174,7 +173,7 @@ def _draw(
         shown.append(
             sheets.Shown(
                 frames=pictures[item],
-                caption=text.sentence(captions[first]),
+                caption=captions[first],
                 log_probability=float(scores[item, first]),
                 references=tuple(captions[place] for place in np.flatnonzero(owner == item)),
                 is_right=bool(owner[first] == item),

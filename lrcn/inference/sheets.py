@@ -25,7 +25,7 @@ _ROW_GAP = 34
 _INDENT = 14
 _FRAME_GAP = 4
 _WIDEST = 1976
-_STRIP_FRAMES = 5
+STRIP_FRAMES = 5  # of a video; more would be too small to see
 _MOST_ITEMS = 100
 _MOST_REFERENCES = 3
 _MATTE = (238, 240, 243)
@@ -248,7 +248,7 @@ def _renderer() -> backend_agg.RendererAgg:
 
 def _fitted(frames: Sequence[np.ndarray], grid: _Grid) -> list[Image.Image]:
     """Returns frames spread over time in the size that they have side by side in a cell."""
-    places = np.linspace(0, len(frames) - 1, min(_STRIP_FRAMES, len(frames)))
+    places = np.linspace(0, len(frames) - 1, min(STRIP_FRAMES, len(frames)))
     chosen = [Image.fromarray(np.asarray(frames[int(place)])) for place in np.rint(places)]
     room = (grid.cell - _FRAME_GAP * (len(chosen) - 1)) // len(chosen)
     return [_resized(frame, room, grid.highest) for frame in chosen]

@@ -55,7 +55,7 @@ class Trained:
         Args:
             path: A path, a glob, or several of them.
             top_k: Labels in `top`.
-            overlay: An mp4 to draw the labels of the only input on.
+            overlay: An mp4 to draw the label or caption of the only input on.
 
         Raises:
             UserError: An input does not exist or cannot be read.

@@ -142,8 +142,8 @@ def design_of(model: keras.Model) -> Design:
 def encoder(model: keras.Model) -> keras.Model:
     """Returns the part from features [batch, time, features] to what the words depend on.
 
-    Its outputs are a list: the frame vector [batch, features] if the words see it at every step,
-    then state and cell state [batch, units] of every decoder layer.
+    Its outputs are a list of two or more: the frame vector [batch, features] if the words see it at
+    every step, then state and cell state [batch, units] of every decoder layer.
     """
     parts, design = wording.parts_of(model), design_of(model)
     width = networks.head(model).inputs[0].shape[-1]
@@ -191,7 +191,6 @@ def with_owners(model: keras.Model) -> keras.Model:
     words = keras.Input((None,), dtype="int32", name="words")
     owner = keras.Input((), dtype="int32", name="owner")
     given = encoder(model)(model.get_layer("backbone")(frames))
-    given = given if isinstance(given, list | tuple) else [given]
     take = custom_layers.TakeRows(name="of_owner", dtype="float32")
     logits = reader(model)([words, *(take([values, owner]) for values in given)])
     inputs = {"frames": frames, "words": words, "owner": owner}

@@ -46,9 +46,7 @@ class Describer(keras.Model):
     def call(self, clips):
         """Returns the captions of clips."""
         features = clips if self._backbone is None else self._backbone(clips)
-        given = self._encoder(features)
-        given = given if isinstance(given, list | tuple) else [given]
-        found = self._find(self._step, list(given))
+        found = self._find(self._step, list(self._encoder(features)))
         return {
             "words": found.words,
             "log_probability": found.log_probability,

@@ -9,8 +9,8 @@ from lrcn.errors import UsageError, UserError
 from lrcn.settings import data, networks, verbs
 
 _CLIPS, _CAPTIONS = 8, 32  # in a batch
-# Of moving_shapes to train on: a caption tells the outline, too, which takes more examples.
-_VIDEOS, _VIDEOS_TO_DESCRIBE = 1200, 2000
+# Of moving_shapes: a caption tells the outline, too, which takes more examples than the motion.
+_VIDEOS_TO_DESCRIBE = 2000
 _RATE, _RATE_WITH_CNN = 0.001, 0.002  # the latter of captions where the CNN is trained, too
 
 
@@ -28,8 +28,8 @@ def resolved(settings: Any) -> Any:
         kind, train = dataset.kind, dataset.train
         if kind == "auto":
             kind = "stills" if settings.describes_images else "motion"
-        if train is None and kind == "motion":
-            train = _VIDEOS_TO_DESCRIBE if settings.describes else _VIDEOS
+        if train is None and kind == "motion" and settings.describes:
+            train = _VIDEOS_TO_DESCRIBE
         dataset = dataclasses.replace(dataset, kind=kind, train=train)
     optimizer, schedule = settings.optimizer, settings.schedule
     if optimizer.learning_rate is None:
@@ -89,7 +89,7 @@ def check(settings: Any) -> None:
     known = verbs.EvaluateSettings | verbs.RetrieveSettings
     if isinstance(dataset, data.AsInRun) and not isinstance(settings, known):
         raise UsageError(
-            "only evaluate knows the data set of a run",
+            "only evaluate and retrieve know the data set of a run",
             where="dataset",
             received="auto",
             expected="a data set of its own, such as lists or records",

@@ -187,11 +187,11 @@ class TestEncodeAndDecode:
         assert f"Received: {number}" in message and "0 to 10" in message
 
     def test_sentences(self, vocabulary):
-        assert vocabulary.to_sentence([4, 5, 9, text.END, 0]) == "A dog sleeps."
-        assert vocabulary.to_sentence(iter([4, 5, 9])) == "A dog sleeps..."
-        assert vocabulary.to_sentence("a dog sleeps") == "A dog sleeps."
-        assert vocabulary.to_sentence("a dog sleeps .") == "A dog sleeps."
-        assert vocabulary.to_sentence([text.END]) == "."
+        assert text.sentence(vocabulary.decode([4, 5, 9, text.END, 0])) == "A dog sleeps."
+        assert text.sentence(vocabulary.decode(iter([4, 5, 9])), ended=False) == "A dog sleeps..."
+        assert text.sentence("a dog sleeps") == "A dog sleeps."
+        assert text.sentence("a dog sleeps .") == "A dog sleeps."
+        assert text.sentence(vocabulary.decode([text.END])) == "."
 
 
 class TestDifferences:
@@ -326,3 +326,9 @@ class TestWordIndices:
 def test_words_are_joined_as_people_write_them_and_keep_their_tokens(tokens, expected):
     assert text.joined(tokens) == expected
     assert text.tokenise(expected) == text.tokenise(tokens)
+
+
+@given(st.text(alphabet="ab ,.;:!?'’-\"_0"))
+def test_joining_never_makes_other_tokens(written):
+    tokens = text.tokenise(written)
+    assert text.tokenise(text.joined(" ".join(tokens))) == tokens

@@ -127,7 +127,9 @@ def test_what_is_right_is_told_by_words_and_not_by_colour_alone(tmp_path):
     assert np.count_nonzero(np.abs(right - wrong).sum(axis=2) > 150) > 300
     green = (right[..., 1] > right[..., 0] + 50) & (right[..., 1] > right[..., 2] + 30)
     assert green.sum() > 300
-    assert sheets.Shown([], "", 0.0, (), True).right == "equal to a reference"
+    told, untold = (sheets._facts(_item(right=value), top=0) for value in (True, False))
+    assert [line.text for line in told[1:]] == ["✓ equal to a reference"]
+    assert len(untold) == 1
 
 
 def test_at_most_three_references_are_shown_the_equal_one_first():
