@@ -16,7 +16,7 @@ import dataclasses
 import keras
 
 from lrcn.errors import UserError
-from lrcn.models import initial, networks, wording
+from lrcn.models import gates, initial, networks, wording
 from lrcn.models import layers as custom_layers
 
 CONDITIONINGS = ("step", "state", "first_input", "encoder", "stack")
@@ -142,13 +142,16 @@ def design_of(model: keras.Model) -> Design:
 def encoder(model: keras.Model) -> keras.Model:
     """Returns the part from features [batch, time, features] to what the words depend on.
 
-    Its outputs are a list of two or more: the frame vector [batch, features] if the words see it at
-    every step, then state and cell state [batch, units] of every decoder layer.
+    Its outputs are a list of two or more: what the frame vector adds to the gates of the layer that
+    sees it at every word, [batch, 4 * units], if one does; then state and cell state [batch, units]
+    of every decoder layer.
     """
     parts, design = wording.parts_of(model), design_of(model)
     width = networks.head(model).inputs[0].shape[-1]
     features = keras.Input((None, width), dtype="float32", name="features")
     static, states = _encode(parts, design, features)
+    if static is not None:
+        static = gates.ConstantGates(parts[_seeing(design)], dtype="float32")(static)
     if states is None:
         states = [
             [custom_layers.ZerosLike(design.units, dtype="float32")(static)] * 2
@@ -164,7 +167,8 @@ def step(model: keras.Model) -> keras.Model:
     with new states.
     """
     words, given, (static, states) = _begun(model, length=1)
-    logits, states = _decode(wording.parts_of(model), design_of(model), words, static, states)
+    parts = _decoding_parts(model, unroll=True)
+    logits, states = _decode(parts, design_of(model), words, static, states)
     outputs = [keras.layers.Flatten(dtype="float32")(logits), *_flat(static, states)]
     return keras.Model([words, *given], outputs, name="step")
 
@@ -176,7 +180,8 @@ def reader(model: keras.Model) -> keras.Model:
     logits [batch, length, vocabulary] of the words that follow.
     """
     words, given, (static, states) = _begun(model, length=None)
-    logits, _ = _decode(wording.parts_of(model), design_of(model), words, static, states)
+    parts = _decoding_parts(model, unroll=False)
+    logits, _ = _decode(parts, design_of(model), words, static, states)
     return keras.Model([words, *given], logits, name="reader")
 
 
@@ -204,6 +209,21 @@ def _begun(model: keras.Model, length: int | None) -> tuple:
     static = given[0] if design_of(model).conditioning == "step" else None
     rest = given[1:] if static is not None else given
     return words, given, (static, [list(pair) for pair in zip(rest[::2], rest[1::2], strict=True)])
+
+
+def _decoding_parts(model: keras.Model, *, unroll: bool) -> dict:
+    """Returns the layers of a network; one is given its gates' share of the frame vector."""
+    parts, design = wording.parts_of(model), design_of(model)
+    if design.conditioning != "step":
+        return parts
+    name = _seeing(design)
+    seeing = gates.GatedLSTM(parts[name], unroll=unroll, dtype="float32")
+    return {**parts, "with_seen": list, name: seeing}
+
+
+def _seeing(design: Design) -> str:
+    """Returns the name of the layer that the frame vector enters at every word."""
+    return "lstm2" if design.factored else "lstm1"
 
 
 def _vectors(design: Design, initializer: str | None) -> keras.initializers.Initializer | str:
@@ -259,12 +279,12 @@ def _decode(parts: dict, design: Design, words, static, states) -> tuple:
 
 def _chained(parts: dict, design: Design, values, static, states) -> tuple:
     """Runs the layers one on the other; a frame vector joins the words, or the first layer."""
-    place = 1 if design.factored else 0
     after = []
     for index in range(design.layers):
-        if static is not None and index == place:
+        name = f"lstm{index + 1}"
+        if static is not None and name == _seeing(design):
             values = parts["with_seen"]([values, static])
-        values, *state = parts[f"lstm{index + 1}"](
+        values, *state = parts[name](
             values, initial_state=None if states is None else states[index]
         )
         after.append(state)
