@@ -174,6 +174,9 @@ def training_mode(
         offset_or_num: Its gap or number of clips, if asked for; else as stored or 1.
         tail: Its tail, if asked for.
         default: The mode for records that hold every frame if none was asked for.
+
+    Raises:
+        UserError: A gap or a number of clips is given, but no mode, and the default has neither.
     """
     stored = record_set.metadata.clipframe_mode
     given = {
@@ -186,6 +189,14 @@ def training_mode(
         return clips_lib.ClipMode(name, **given)
     if stored is not None:
         return dataclasses.replace(stored, **given) if given else None
+    if default == "rand_frames" and offset_or_num is not None:
+        raise errors.UserError(
+            "frames of a whole video make one clip",
+            where="clipframe_mode.clip_offset_or_num",
+            received=offset_or_num,
+            expected="nothing, as captions are learnt from rand_frames unless a mode is chosen",
+            remedy="Choose clipframe_mode=rand_clips or clipframe_mode=iterative, too",
+        )
     return clips_lib.ClipMode(default, **given)
 
 

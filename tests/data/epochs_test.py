@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lrcn import errors
 from lrcn.data import clips, epochs
 
 COUNTS = (6, 8, 7)
@@ -88,3 +89,7 @@ def test_the_default_mode_can_be_another(write_records):
     assert epochs.training_mode(every, default="rand_frames") == clips.ClipMode("rand_frames")
     asked = epochs.training_mode(every, "iterative", num_frames=4, default="rand_frames")
     assert asked == clips.ClipMode("iterative", 4)
+    with pytest.raises(errors.UserError, match=r"clip_offset_or_num: .*Received: 3\."):
+        epochs.training_mode(every, offset_or_num=3, default="rand_frames")
+    many = epochs.training_mode(every, "rand_clips", offset_or_num=3, default="rand_frames")
+    assert many == clips.ClipMode("rand_clips", 16, 3)

@@ -9,7 +9,7 @@ import pytest
 from lrcn import errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import records
-from lrcn.models import activity, networks
+from lrcn.models import activity, description, networks
 from lrcn.training import assembly, checkpoints, feeds, session, tasks
 
 
@@ -225,6 +225,24 @@ def test_other_precisions_train_and_load(make_settings, run, precision):
     finally:
         keras.config.set_dtype_policy("float32")
     assert checkpoints.load(run.last)[1].epoch == 1
+
+
+def test_captions_train_and_are_found_again_in_other_precisions(caption_settings, run):
+    try:
+        written = session.train(caption_settings("pooling", precision="mixed_bfloat16"), run)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    network, state = checkpoints.load(run.last)
+    assert state.epoch == written["epoch"]
+    rng = np.random.default_rng(0)
+    width = networks.head(network).inputs[0].shape[-1]
+    words = keras.ops.convert_to_tensor(rng.integers(1, 6, (2, 4)), "int32")
+    features = keras.ops.convert_to_tensor(rng.normal(size=(2, 4, width)), "float32")
+    expected = networks.head(network)({"features": features, "words": words})["logits"]
+    given, step = description.encoder(network)(features), description.step(network)
+    for place in range(words.shape[1]):
+        found, *given = step([words[:, place : place + 1], *given])
+        np.testing.assert_allclose(found, expected[:, place], atol=1e-5)
 
 
 def test_several_labels_per_video(write_records, make_settings, run):
