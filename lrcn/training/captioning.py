@@ -82,8 +82,7 @@ class Captioning:
         the CNN sees each clip once. Images and stored features cost little: their batches are of
         captions of any items, which mixes them better.
         """
-        whole = not self._settings.describes_images
-        whole = whole and feeds.decodes_frames(network, self._settings)
+        whole = self._settings.decodes_frames and not self._settings.describes_images
         lesson = self._whole_lesson if whole else self._lesson
         return feeds.make_feed(
             network,

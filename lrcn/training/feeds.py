@@ -273,17 +273,11 @@ class _Features:
         return features.extract(chosen.records, networks.backbone(self.network), view=view)
 
 
-def decodes_frames(network: keras.Model, settings: settings_lib.TrainSettings) -> bool:
-    """Tells whether a training looks at frames, not at features that were stored."""
-    return isinstance(_source(network, settings), _Frames)
-
-
 def _source(network: keras.Model, settings: settings_lib.TrainSettings) -> _Frames | _Features:
     contract = backbones.contract_of(network)
     size = (contract["height"], contract["width"])
     views = _views(settings.augment, size)
-    frozen = all(features.serves(networks.backbone(network), view) for view in views)
-    return (_Features if frozen else _Frames)(network, settings, views)
+    return (_Frames if settings.decodes_frames else _Features)(network, settings, views)
 
 
 def _views(

@@ -113,6 +113,9 @@ def fit(
             network, settings, steps_per_epoch=feed.steps, copied=copied
         )
         task.compile(network, optimizer)
+        # State and factors go by the order of the network's own variables, in which it is loaded
+        # again; what is trained in its place may list the same variables otherwise.
+        network.optimizer.build(network.trainable_variables)
     else:
         assembly.set_schedule(network.optimizer, settings, steps_per_epoch=feed.steps)
     if feed.model is not network:

@@ -7,6 +7,7 @@ import pytest
 from lrcn.data import text
 from lrcn.errors import UserError
 from lrcn.models import activity, backbones, description, networks, wording
+from lrcn.scoring import losses
 
 VOCABULARY = 11
 DESIGNS = {
@@ -169,6 +170,32 @@ def test_whole_captions_are_read_as_by_the_training_graph(name):
     words = keras.ops.convert_to_tensor(given["words"])
     found = description.reader(model)([words, *states])
     np.testing.assert_allclose(found, logits(model, given), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_clips_with_their_owners_teach_what_pairs_teach(name):
+    model, given = build(DESIGNS[name]), inputs()
+    owner = np.array([2, 0, 2, 1], np.int32)
+    words = given["words"][[1, 0, 2, 2]]
+    both = []
+    for network, shown in (
+        (model, {"frames": given["frames"][owner], "words": words}),
+        (description.with_owners(model), {**given, "words": words, "owner": owner}),
+    ):
+        optimizer = keras.optimizers.SGD(0.1)
+        optimizer.build(model.trainable_variables)
+        before = model.get_weights()
+        network.compile(optimizer, {"logits": losses.next_word()}, jit_compile=False)
+        loss = network.train_on_batch(shown, {"logits": words})
+        both.append((loss, model.get_weights()))
+        model.set_weights(before)
+    (loss, weights), (same, others) = both
+    assert loss == pytest.approx(same, abs=1e-5)
+    changed = 0
+    for weight, other, old in zip(weights, others, before, strict=True):
+        np.testing.assert_allclose(weight, other, atol=1e-5)
+        changed += bool(np.abs(weight - old).max() > 1e-4)
+    assert changed > len(before) / 2
 
 
 def test_a_network_knows_its_vocabulary_when_it_is_opened_again(tmp_path):
