@@ -219,21 +219,26 @@ def _description(
     trained.refuse_pooling(settings.pooling)
     network, batches = shown.to(run.model)
     find = run.find(settings.search, seed=shown.seed)
-    in_run = isinstance(settings.dataset, settings_lib.AsInRun)
-    if not in_run:
-        log.info("evaluate: the share of copied captions is told on the run's own data set alone")
+    training = None
+    if isinstance(settings.dataset, settings_lib.AsInRun):
+        training = _training_captions(paths)
+    if training is None:
+        log.info("evaluate: the share of copied captions needs the training records of the run")
     metrics = describe.evaluate(
         describer.Describer(network, find),
         batches,
         shown.chosen.records,
         run.vocabulary,
-        training=_training_captions(paths) if in_run else None,
+        training=training,
         folder=folder,
     )
     return metrics, {"search": run.search_options(settings.search)}
 
 
-def _training_captions(paths: dict[str, pathlib.Path]) -> list[str]:
+def _training_captions(paths: dict[str, pathlib.Path]) -> list[str] | None:
+    """Returns the captions that a run has learnt, or None where its records are no longer."""
+    if not records.size_path(paths["train"]).exists():
+        return None
     own = references.of_records(records.open_records(paths["train"]))
     return [caption for captions in own for caption in captions]
 

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lrcn import cli, config, evaluation, runs
 from lrcn.data import text
@@ -28,6 +30,13 @@ def cache(tmp_path_factory):
 
 
 STEP = ("workflow=imgdesc_step", "search=greedy")
+
+
+def _frames(folder):
+    folder.mkdir()
+    for number in (1, 2):
+        Image.new("RGB", (24, 24)).save(folder / f"{number}.jpg")
+    return folder
 
 
 def train(folder, *overrides):
@@ -119,7 +128,7 @@ def test_every_file_of_an_evaluation_has_what_it_is_known_to_have(images):
     for line in lines:
         assert list(line) == ["id", "path", "caption", "log_probability", "references"]
         assert set(line["caption"].split()) <= set(known)
-        assert len(line["caption"].split()) <= 4 + 1  # one that never ends is cut at its end
+        assert len(line["caption"].split()) <= 4
     results = json.loads((folder / "coco_results.json").read_text())
     assert results == [{"image_id": line["id"], "caption": line["caption"]} for line in lines]
     assert metrics["items"] == len(lines) == 4
@@ -159,6 +168,26 @@ def test_what_is_copied_is_told_only_of_the_data_set_of_the_run(images):
     split, metrics, _ = evaluate(images, dataset=own)
     assert split == "val" and "copied" in expected
     assert metrics == {key: value for key, value in expected.items() if key != "copied"}
+
+
+def test_a_split_is_evaluated_although_what_was_learnt_is_no_longer_there(images, tmp_path, caplog):
+    _, expected, _ = evaluate(images, split="val")
+    moved = tmp_path / "run"
+    shutil.copytree(images.path, moved)
+    values = json.loads((moved / "config.json").read_text())
+    path = json.loads((images.evaluation("val") / "protocol.json").read_text())["records"]
+    gone = str(tmp_path / "gone.tfrecord")
+    values["dataset"] = {"source": "records", "train": gone, "val": path, "test": None}
+    (moved / "config.json").write_text(json.dumps(values))
+    with caplog.at_level(logging.INFO):
+        _, metrics, _ = evaluate(runs.RunDirectory(moved), split="val")
+    assert metrics == {key: value for key, value in expected.items() if key != "copied"}
+    assert "copied captions needs the training records" in caplog.text
+
+
+def test_a_folder_is_no_image_to_describe(images, tmp_path):
+    with pytest.raises(UserError, match=r"a folder would be one video.*Give a glob: 'input=.*\*"):
+        trained.load(images.path).predict(_frames(tmp_path / "photos"))
 
 
 @pytest.mark.parametrize("kind", ["images", "videos"])

@@ -7,7 +7,7 @@ order. Every draw depends on seed, epoch and item alone: never on threads or on 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class Clips:
 
     def epoch(self, seed: int, epoch: int) -> Rows:
         """Returns the clips of a training epoch with their targets, shuffled as a whole."""
-        rows = self._with_targets(self._rows(np.array([seed, epoch])))
+        rows = self._with_targets(self._rows(lambda item: [seed, epoch, item]))
         return rows.take(np.random.default_rng([seed, epoch]).permutation(len(rows)))
 
     def every(self, seed: int = 0) -> Rows:
@@ -89,7 +89,7 @@ class Clips:
         Args:
             seed: Of random modes; others draw nothing.
         """
-        return self._rows(np.array([seed]))
+        return self._rows(lambda item: evaluation_key(seed, self.counts[item]))
 
     def tables(self, rows: Rows) -> list[np.ndarray]:
         """Returns the frame indices of each item of `every`, `[clips, time]`, empty if skipped."""
@@ -133,10 +133,10 @@ class Clips:
             remedy="Set short_videos=loop to repeat frames.",
         )
 
-    def _rows(self, key: np.ndarray) -> Rows:
+    def _rows(self, key: Callable[[int], list[int]]) -> Rows:
         chosen, draws = [], []
         for item in self.items:
-            rng = np.random.default_rng([*key, item])
+            rng = np.random.default_rng(key(item))
             chosen.append(self._choose(item, rng))
             draws.append(augment.draws(rng, len(chosen[-1])))
         counts = [len(table) for table in chosen]
@@ -154,6 +154,18 @@ class Clips:
             return self.stored[item]
         count = self.counts[item]
         return clips_lib.choose(self.mode, count, rng, short_videos=self.short_videos)
+
+
+def evaluation_key(seed: int, num_frames: int) -> list[int]:
+    """Returns what the clips of a random mode are drawn by when an item is evaluated.
+
+    Not by its place in the records: a video that is predicted alone is shown the same frames.
+
+    Args:
+        seed: Of the evaluation.
+        num_frames: Of the item.
+    """
+    return [seed, num_frames]
 
 
 def training_mode(

@@ -101,10 +101,10 @@ def joined(text: str) -> str:
     return re.sub(r"(?<=\w) ([,;:.!?])(?= |$)", r"\1", text)
 
 
-def sentence(text: str, *, ended: bool = True) -> str:
-    """Returns words as a sentence: a capital first, at the end `.`, or `...` if it was cut off."""
+def sentence(text: str) -> str:
+    """Returns words as a sentence: a capital first, a full stop at the end."""
     text = joined(text.strip().removesuffix(".").rstrip())
-    return text[:1].upper() + text[1:] + ("." if ended else "...")
+    return text[:1].upper() + text[1:] + "."
 
 
 @dataclasses.dataclass(frozen=True)

@@ -111,21 +111,15 @@ def _draw(
     shown = [
         sheets.Shown(
             frames=found[item],
-            caption=_sentence(written, item),
+            caption=written.captions[item],
             log_probability=float(written.log_probability[item]),
             references=wanted[item],
-            is_right=tokens[0][item] in tokens[1][item],
+            is_right=captions.is_exact(tokens[0][item], tokens[1][item]),
         )
         for item in chosen
     ]
     title = sheets.heading(len(shown), len(scores), score="CIDEr")
     sheets.captions(path, shown, title=title)
-
-
-def _sentence(written: describer_lib.Written, item: int) -> str:
-    """Returns a caption as a sentence; one without a word stays empty."""
-    words = written.captions[item]
-    return text.sentence(words, ended=bool(written.ended[item])) if words else ""
 
 
 def pictures(record_set: records.RecordSet, items: Sequence[int]) -> dict[int, list[np.ndarray]]:

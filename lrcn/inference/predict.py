@@ -39,6 +39,7 @@ class Predictor:
         batch_size: Windows in a batch.
         short_videos: "loop" or "error".
         seed: Of random modes.
+        of_images: Whether the model describes images: a folder is then many of them, no video.
     """
 
     answer: answers.Answer
@@ -48,6 +49,7 @@ class Predictor:
     batch_size: int = 8
     short_videos: str = "loop"
     seed: int = 0
+    of_images: bool = False
 
     def predict(
         self, inputs: str | os.PathLike | Sequence[str], *, overlay_path: str | None = None
@@ -65,6 +67,8 @@ class Predictor:
                 could not be read.
         """
         items = find(inputs, frame_format=self.reading.frame_format)
+        if self.of_images:
+            _refuse_folders(items, self.reading.frame_format)
         if overlay_path is not None:
             overlay.check_target(overlay_path)
             _require_one(items)
@@ -192,6 +196,18 @@ def _refuse_folder_of_folders(folder: pathlib.Path, frame_format: str) -> None:
             expected="a folder of frames",
             remedy=f"Give a glob: 'input={folder}/{glob_of}'",
         )
+
+
+def _refuse_folders(items: Sequence[lists.Item], frame_format: str) -> None:
+    for item in items:
+        if item.kind == "frames":
+            raise errors.UserError(
+                "the run describes images, and a folder would be one video",
+                where=item.path,
+                received="a folder",
+                expected="images, each of which is described",
+                remedy=f"Give a glob: 'input={item.id.rstrip('/')}/*.{frame_format}'",
+            )
 
 
 def _require_one(items: Sequence[lists.Item]) -> None:

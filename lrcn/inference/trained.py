@@ -95,6 +95,7 @@ class Trained:
             mode=self.mode(None, clipframe_mode),
             view=view or self.view(None),
             reading=reading,
+            of_images=self.settings.describes_images,
             **options,
         )
 

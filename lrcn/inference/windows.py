@@ -9,7 +9,7 @@ import numpy as np
 
 from lrcn import errors
 from lrcn.data import clips as clips_lib
-from lrcn.data import containers, images, lists, video
+from lrcn.data import containers, epochs, images, lists, video
 
 FOLDER_RATE = 25.0
 """Frames per second that folders of frames are taken to have."""
@@ -52,8 +52,7 @@ class Plan:
 
     def table(self, count: int) -> np.ndarray:
         """Returns the frames of each window of an item of `count` frames, [windows, time]."""
-        # The first item of an evaluation draws from the same generator.
-        rng = np.random.default_rng([self.seed, 0])
+        rng = np.random.default_rng(epochs.evaluation_key(self.seed, count))
         return clips_lib.choose(self.mode, count, rng, short_videos=self.short_videos)
 
     def parts(self, table: np.ndarray) -> list[np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -82,12 +84,15 @@ def set_word_vectors(model: keras.Model, vectors: np.ndarray) -> None:
     weight.assign(vectors)
 
 
-def carry_words(source: keras.Model, target: keras.Model) -> tuple[list[str], list[str], list[str]]:
+def carry_words(
+    source: keras.Model, target: keras.Model, *, layers: Sequence[str] = OF_WORDS
+) -> tuple[list[str], list[str], list[str]]:
     """Copies what a network knows of each word to the same word of another one, in place.
 
     Args:
         source: A trained network.
         target: The one that takes the word vectors and the weights of the classifier.
+        layers: What is carried of the two.
 
     Returns:
         The words that both know, those that are new, and the paths of the weights, if their
@@ -100,7 +105,7 @@ def carry_words(source: keras.Model, target: keras.Model) -> tuple[list[str], li
     here = np.array([place for place, token in enumerate(tokens) if token in places], np.int64)
     there = np.array([places[token] for token in known], np.int64)
     carried = []
-    for name in OF_WORDS:
+    for name in layers:
         pairs = list(zip(old[name].weights, parts[name].weights, strict=True))
         # The axis of words: rows of vectors, and the last one of the classifier's weights.
         axes = [0 if name == "embedding" else -1 for _ in pairs]

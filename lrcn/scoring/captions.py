@@ -197,7 +197,7 @@ def summary(
     values |= {
         "rouge_l": rouge_l(made, wanted),
         "cider": cider(made, wanted),
-        "exact": _share(one and one in own for one, own in zip(made, wanted, strict=True)),
+        "exact": _share(map(is_exact, made, wanted)),
         "distinct_captions": len(numbers),
         "most_frequent_share": max(numbers.values()) / len(made),
         "mean_length": float(np.mean([len(one) for one in made])),
@@ -211,6 +211,11 @@ def summary(
         used = {word for caption in candidates for word in text.tokenise(caption)}
         values["vocabulary_used"] = _share(word in used for word in set(vocabulary))
     return values
+
+
+def is_exact(candidate: Tokens, references: Sequence[Tokens]) -> bool:
+    """Tells whether a caption is one of its references; one without a word is none."""
+    return bool(candidate) and candidate in references
 
 
 def tokenised(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -18,16 +18,15 @@ from lrcn.scoring import search
 class Describer(keras.Model):
     """Maps clips of frames or of features to the word ids of captions, compiled as a whole.
 
-    The outputs are a dict of `words` int32 [batch, length], `log_probability` float32 [batch] and
-    `ended` bool [batch].
+    The outputs are a dict of `words` int32 [batch, length] and `log_probability` float32 [batch].
 
     Args:
         model: A description network, which takes frames, or its head, which takes features. Its
             weights are shared, so a describer that is made before a training knows its result.
-        find: From a step decoder and what it begins with to captions; see `searcher`.
+        find: From a step decoder and what it begins with to captions, as `searcher` returns it.
     """
 
-    def __init__(self, model: keras.Model, find: Callable):
+    def __init__(self, model: keras.Model, find: functools.partial):
         # Whatever the policy of the training is, log-probabilities are compared in full.
         super().__init__(name="describer", dtype="float32")
         names = {layer.name for layer in model.layers}
@@ -47,11 +46,7 @@ class Describer(keras.Model):
         """Returns the captions of clips."""
         features = clips if self._backbone is None else self._backbone(clips)
         found = self._find(self._step, list(self._encoder(features)))
-        return {
-            "words": found.words,
-            "log_probability": found.log_probability,
-            "ended": found.ended,
-        }
+        return {"words": found.words, "log_probability": found.log_probability}
 
 
 def searcher(name: str, *, max_length: int, seed: int = 0, **options: Any) -> functools.partial:
@@ -67,7 +62,9 @@ def searcher(name: str, *, max_length: int, seed: int = 0, **options: Any) -> fu
     if name == "sample":
         options["seed"] = keras.random.SeedGenerator(seed)
     # One step more than words, for the end. A caption with a hole in it helps nobody.
-    return functools.partial(ways[name], max_length=max_length + 1, silent=(UNKNOWN,), **options)
+    return functools.partial(
+        ways[name], max_length=max_length + 1, silent=(UNKNOWN,), closing=True, **options
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,14 +74,12 @@ class Written:
     Attributes:
         captions: As people write them.
         log_probability: float64, sum over words and end.
-        ended: bool, whether the caption came to its end within the longest length.
         item: int64, place of the item in the records.
         clip: int64, number of the clip within its item.
     """
 
     captions: tuple[str, ...]
     log_probability: np.ndarray
-    ended: np.ndarray
     item: np.ndarray
     clip: np.ndarray
 
@@ -104,7 +99,6 @@ class Written:
         return Written(
             tuple(self.captions[place] for place in best),
             self.log_probability[best],
-            self.ended[best],
             self.item[best],
             self.clip[best],
         )
@@ -123,24 +117,18 @@ def write(
         vocabulary: Its words.
     """
     describer.restart()
-    words, scores, ended, items, numbers = [], [], [], [], []
+    words, scores, items, numbers = [], [], [], []
     for batch in batches:
         values = dict(batch)
         items.append(np.asarray(values.pop("item")))
         numbers.append(np.asarray(values.pop("clip")))
         (shown,) = values.values()
         found = describer.predict_on_batch(shown)
-        # What has not ended holds a word in the place of the end.
-        words.extend(
-            ids if whole else ids[:-1]
-            for ids, whole in zip(found["words"], found["ended"], strict=True)
-        )
+        words.extend(found["words"])
         scores.append(np.asarray(found["log_probability"], np.float64))
-        ended.append(np.asarray(found["ended"]))
     return Written(
         tuple(joined(vocabulary.decode(ids)) for ids in words),
         np.concatenate(scores),
-        np.concatenate(ended),
         np.concatenate(items),
         np.concatenate(numbers),
     )

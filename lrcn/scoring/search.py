@@ -3,10 +3,14 @@
 All take `step`, a function from a word id [rows, 1] int32 and a list of tensors [rows, ...] to the
 logits [rows, vocabulary] of the next word and the list with new states, and the list to begin with.
 They return `Captions`. Loops are `keras.ops.while_loop`, so they compile as a whole on any backend.
+With `closing` the last word can only be the end, so that every caption is complete and its
+log-probability is that of the sentence, as `likelihood` has it; without, captions are cut there.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -34,17 +38,26 @@ class Captions(NamedTuple):
     ended: keras.KerasTensor
 
 
-def greedy(step: Step, given: Sequence, *, max_length: int, silent: Sequence[int] = ()) -> Captions:
+def greedy(
+    step: Step,
+    given: Sequence,
+    *,
+    max_length: int,
+    silent: Sequence[int] = (),
+    closing: bool = False,
+) -> Captions:
     """Takes the likeliest word at each step.
 
     Args:
         step: The decoder.
         given: What it begins with, [rows, ...] each.
-        max_length: Most words of a caption; one that has not ended by then is cut.
+        max_length: Most words of a caption, its end included; one that has not ended is cut.
         silent: Words that are not said, such as the unknown one; the others keep their
             probability.
+        closing: Whether the last word can only be the end.
     """
-    return _told(step, given, max_length, silent, lambda logits, _: ops.argmax(logits, axis=-1))
+    likeliest = functools.partial(ops.argmax, axis=-1)
+    return _told(step, given, max_length, _Sayable(silent, closing), likeliest)
 
 
 def sample(
@@ -56,6 +69,7 @@ def sample(
     max_length: int,
     seed: keras.random.SeedGenerator,
     silent: Sequence[int] = (),
+    closing: bool = False,
 ) -> Captions:
     """Draws captions and keeps the likeliest of each row (Donahue et al. 2015, section 5).
 
@@ -65,16 +79,17 @@ def sample(
         samples: Captions that are drawn for a row.
         temperature: Factor on the logits, so that large values come near to `greedy`; the
             captions are compared by their log-probability without it.
-        max_length: Most words of a caption; one that has not ended by then is cut.
+        max_length: Most words of a caption, its end included; one that has not ended is cut.
         seed: Of the draws.
         silent: Words that are not said, see `greedy`.
+        closing: Whether the last word can only be the end.
     """
 
-    def draw(logits, _):
+    def draw(logits):
         return keras.random.categorical(temperature * logits, 1, seed=seed)[:, 0]
 
     repeated = [ops.repeat(values, samples, axis=0) for values in given]
-    found = _told(step, repeated, max_length, silent, draw)
+    found = _told(step, repeated, max_length, _Sayable(silent, closing), draw)
     scores = ops.reshape(found.log_probability, (-1, samples))
     best = ops.argmax(scores, axis=1)
     rows = ops.arange(ops.shape(scores)[0]) * samples + ops.cast(best, "int32")
@@ -89,6 +104,7 @@ def beam(
     max_length: int,
     length_penalty: float = 0.0,
     silent: Sequence[int] = (),
+    closing: bool = False,
 ) -> Captions:
     """Keeps the `width` likeliest beginnings at each step; ended captions compete with open ones.
 
@@ -96,13 +112,14 @@ def beam(
         step: The decoder.
         given: What it begins with, [rows, ...] each.
         width: Beginnings that are kept; 1 is greedy.
-        max_length: Most words of a caption; one that has not ended by then is cut.
+        max_length: Most words of a caption, its end included; one that has not ended is cut.
         length_penalty: The caption with the highest log-probability divided by
             `length ** length_penalty` wins in the end; 0 compares sums, as the paper does.
         silent: Words that are not said, see `greedy`.
+        closing: Whether the last word can only be the end.
     """
     rows = ops.shape(given[0])[0]
-    steps = max_length
+    steps, sayable = max_length, _Sayable(silent, closing)
     first = ops.concatenate([ops.zeros((rows, 1)), ops.full((rows, width - 1), _NEVER)], axis=1)
     start = (
         0,
@@ -119,7 +136,8 @@ def beam(
     def extend(time, words, scores, ended, last, *states):
         logits, *states = step([last, *states])
         size = ops.shape(logits)[-1]
-        gains = ops.reshape(_log_probabilities(logits, silent), (rows, width, size))
+        gains = sayable.log_probabilities(logits, is_last=time == steps - 1)
+        gains = ops.reshape(gains, (rows, width, size))
         resting = ops.where(ops.arange(size) == PADDING, 0.0, _NEVER)
         gains = ops.where(ended[..., None], resting, gains)
         total = ops.reshape(scores[..., None] + gains, (rows, width * size))
@@ -146,9 +164,9 @@ def beam(
 
 
 def _told(
-    step: Step, given: Sequence, max_length: int, silent: Sequence[int], choose: Callable
+    step: Step, given: Sequence, max_length: int, sayable: _Sayable, choose: Callable
 ) -> Captions:
-    """Says one word after another as `choose(logits, time)` tells."""
+    """Says one word after another as `choose(log_probabilities)` tells."""
     rows = ops.shape(given[0])[0]
     steps = max_length
     start = (
@@ -165,8 +183,8 @@ def _told(
 
     def extend(time, words, scores, ended, last, *states):
         logits, *states = step([last, *states])
-        gains = _log_probabilities(logits, silent)
-        word = ops.cast(choose(gains, time), "int32")
+        gains = sayable.log_probabilities(logits, is_last=time == steps - 1)
+        word = ops.cast(choose(gains), "int32")
         gain = ops.take_along_axis(gains, word[:, None], axis=1)[:, 0]
         scores = scores + ops.where(ended, 0.0, gain)
         word = ops.where(ended, PADDING, word)
@@ -178,14 +196,29 @@ def _told(
     return Captions(words, scores, ended)
 
 
-def _log_probabilities(logits, silent: Sequence[int]):
-    """Returns log-probabilities of the next word; padding and begin are never said."""
-    values = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-    ids = ops.arange(ops.shape(values)[-1])
-    allowed = ids >= 0
-    for number in (PADDING, BEGIN, *silent):
-        allowed = ops.logical_and(allowed, ids != number)
-    return ops.where(allowed, values, _NEVER)
+@dataclasses.dataclass(frozen=True)
+class _Sayable:
+    """Which words may be said; padding and begin never are.
+
+    Attributes:
+        silent: Words that are not.
+        closing: Whether the last word can only be the end.
+    """
+
+    silent: Sequence[int]
+    closing: bool
+
+    def log_probabilities(self, logits, *, is_last):
+        """Returns log-probabilities of the next word; what may not be said has nearly none."""
+        values = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+        ids = ops.arange(ops.shape(values)[-1])
+        allowed = ids >= 0
+        for number in (PADDING, BEGIN, *self.silent):
+            allowed = ops.logical_and(allowed, ids != number)
+        if self.closing:
+            open_still = ops.logical_not(is_last)
+            allowed = ops.logical_and(allowed, ops.logical_or(open_still, ids == END))
+        return ops.where(allowed, values, _NEVER)
 
 
 def _written(words, word, time):

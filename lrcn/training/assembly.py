@@ -30,8 +30,13 @@ def build_backbone(settings: settings_lib.Backbone, workflow: str) -> keras.Mode
     )
 
 
-def start_from(network: keras.Model, init: str) -> set[str]:
+def start_from(network: keras.Model, init: str, *, keep_vectors: bool = False) -> set[str]:
     """Copies what fits of a model file's or run's weights into a network and says what did not.
+
+    Args:
+        network: A new network.
+        init: The model file or run.
+        keep_vectors: Whether the network keeps its own word vectors, since they were given.
 
     Returns:
         The paths of the weights that were copied.
@@ -45,7 +50,8 @@ def start_from(network: keras.Model, init: str) -> set[str]:
     leave = wording.OF_WORDS if any(describes) else ()
     matched, unmatched = weights.carry_over(source, network, leave=leave)
     if all(describes):
-        known, new, carried = wording.carry_words(source, network)
+        layers = [name for name in wording.OF_WORDS if not (keep_vectors and name == "embedding")]
+        known, new, carried = wording.carry_words(source, network, layers=layers)
         matched += carried
         unmatched = [path for path in unmatched if path not in carried]
         log.info("init: words of both: %d; new: %s", len(known), ", ".join(new) or "none")

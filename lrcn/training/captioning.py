@@ -50,7 +50,7 @@ class Captioning:
             vocabulary_size=self.vocabulary.size,
             tokens=self.vocabulary.tokens,
             max_length=self.vocabulary.max_length,
-            dropout_in=dropout_in(workflow, backbone),
+            dropout_in=workflow.dropout_in,
             dropout_out=workflow.dropout_out,
             initializer=workflow.initializer,
             trainable_words=workflow.trainable_words,
@@ -201,13 +201,3 @@ def design_of(workflow: settings_lib.DescriptionWorkflow, *, pooling: str) -> de
         factored=getattr(workflow, "factored", False),
         pooling=pooling,
     )
-
-
-def dropout_in(workflow: settings_lib.DescriptionWorkflow, backbone: keras.Model) -> float:
-    """Returns the dropout of frame features and word vectors: as given, else some on a frozen CNN.
-
-    A CNN that is still to learn needs what it sees.
-    """
-    if workflow.dropout_in is not None:
-        return workflow.dropout_in
-    return 0.0 if backbone.trainable_weights else 0.3

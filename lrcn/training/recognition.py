@@ -55,7 +55,7 @@ class Recognition:
             backbone,
             units=workflow.units,
             layers=workflow.layers,
-            dropout_in=dropout_in(workflow, backbone),
+            dropout_in=workflow.dropout_in,
             dropout_out=workflow.dropout_out,
             **common,
         )
@@ -140,17 +140,6 @@ class Recognition:
                 expected=" | ".join(measured),
                 remedy="video_map is for videos with several labels; choose one of those listed",
             )
-
-
-def dropout_in(workflow: settings_lib.LstmWorkflow, backbone: keras.Model) -> float:
-    """Returns the dropout before the LSTM: as given, else strong on a frozen CNN.
-
-    Frozen features are many and fit small data by heart (the paper drops .9 of 4,096; .8 of 768 did
-    better on held-out groups); a CNN that is still to learn needs most of what it sees.
-    """
-    if workflow.dropout_in is not None:
-        return workflow.dropout_in
-    return 0.2 if backbone.trainable_weights else 0.8
 
 
 def _every_step(values: tf.Tensor, clips: tf.Tensor) -> tf.Tensor:

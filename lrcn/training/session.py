@@ -106,7 +106,9 @@ def fit(
     new, copied = network is None, set()
     if new:
         network = task.build()
-        copied = assembly.start_from(network, settings.init) if settings.init else copied
+        if settings.init:
+            given = getattr(settings.workflow, "word_vectors", None) is not None
+            copied = assembly.start_from(network, settings.init, keep_vectors=given)
     feed = task.feed(network, first_epoch=state.epoch)
     if new:
         optimizer = assembly.optimizer_of(

@@ -31,8 +31,7 @@ class Said:
         rows = self._rows[self._next : self._next + len(shown)]
         self._next += len(shown)
         words, scores = zip(*rows, strict=True)
-        ended = np.ones(len(rows), bool)
-        return {"words": np.stack(words), "log_probability": np.array(scores), "ended": ended}
+        return {"words": np.stack(words), "log_probability": np.array(scores)}
 
 
 VOCABULARY = text.Vocabulary(WORDS, 6)

@@ -84,6 +84,28 @@ def test_greedy_takes_the_likeliest_word_of_each_step(table):
         assert float(found.log_probability[row]) == pytest.approx(total, abs=1e-5)
 
 
+@pytest.mark.parametrize("name", ["greedy", "beam", "sample"])
+def test_closing_leaves_no_caption_open(table, name):
+    """The best of the captions that end within their length, those cut there left out."""
+    loud = table.copy()
+    loud[..., END] -= 5  # so that most would be cut
+    options = {
+        "greedy": {},
+        "beam": {"width": SIZE**LENGTH},
+        "sample": {"samples": 400, "temperature": 1.0, "seed": keras.random.SeedGenerator(0)},
+    }[name]
+    find = getattr(search, name)
+    found = find(*decoder(loud), max_length=LENGTH, closing=True, **options)
+    assert np.asarray(found.ended).all()
+    for row in range(ROWS):
+        known = {words: gain for gain, words in every_caption(loud[row]) if words[-1] == END}
+        said = tuple(word for word in np.asarray(found.words)[row].tolist() if word != PADDING)
+        assert float(found.log_probability[row]) == pytest.approx(known[said], abs=1e-4)
+        if name != "greedy":
+            assert known[said] == max(known.values())
+    assert not np.asarray(find(*decoder(loud), max_length=LENGTH, **options).ended).all()
+
+
 @pytest.mark.parametrize("width", [2, 3, 7])
 def test_wider_beams_find_nothing_less_likely_than_the_best_caption(table, width):
     found = search.beam(*decoder(table), width=width, max_length=LENGTH)

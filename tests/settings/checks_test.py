@@ -49,6 +49,51 @@ def test_captions_on_stored_features_are_learnt_more_slowly(name):
     assert values.search == settings.Beam()
 
 
+@pytest.mark.parametrize(
+    ("workflow", "trained", "frozen"),
+    [("lstm", 0.2, 0.8), *((name, 0.0, 0.3) for name in IMAGES + VIDEOS)],
+)
+def test_dropout_before_an_lstm_depends_on_the_cnn_unless_given(workflow, trained, frozen):
+    def dropout(*overrides):
+        return typed("train", f"workflow={workflow}", *overrides).workflow.dropout_in
+
+    assert dropout() == dropout("backbone.weights=w.h5", "backbone.trainable=true") == trained
+    assert dropout("backbone.weights=w.h5") == dropout("backbone.trainable=false") == frozen
+    assert dropout("backbone.trainable=false", "workflow.dropout_in=0.1") == 0.1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["workflow=imgdesc_step", "workflow.factored=true"],
+            r"workflow\.layers: .*Received: 1 with workflow\.factored=true.*workflow\.layers=2",
+        ),
+        (
+            ["workflow=videodesc_encdec", "workflow.conditioning=stack"],
+            r"workflow\.layers: .*Received: 1 with workflow\.conditioning=stack",
+        ),
+        (
+            [
+                *("workflow=videodesc_pooling", "workflow.layers=2"),
+                *("workflow.factored=true", "workflow.conditioning=state"),
+            ],
+            r"workflow\.factored: .*with workflow\.conditioning=state",
+        ),
+        (["workflow=videodesc_encdec", "pooling=max"], "pooling: .*Received: max"),
+        (["workflow=imgdesc_step", "pooling.clips=max"], r"pooling\.clips: .*Received: max"),
+    ],
+)
+def test_a_design_that_cannot_be_is_refused_before_any_data_is_read(overrides, message):
+    with pytest.raises(UserError, match=message):
+        typed("train", *overrides)
+
+
+def test_frames_are_pooled_as_asked_where_captions_are_of_their_pool():
+    pooled = typed("train", "workflow=videodesc_pooling", "pooling=last").pooling
+    assert pooled == settings.Pooling("last", "last")
+
+
 def test_what_is_given_stays():
     values = typed(
         "train",

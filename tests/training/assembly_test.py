@@ -104,6 +104,20 @@ def test_a_network_that_describes_videos_starts_from_one_of_images(
     assert set(text.SPECIAL) <= set(shared)
 
 
+def test_word_vectors_that_were_given_stay_beside_what_init_brings(caption_settings, tmp_path):
+    images = describing(caption_settings("step"))
+    for number, weight in enumerate(images.weights):
+        weight.assign(np.random.default_rng(number).normal(size=weight.shape))
+    images.save(tmp_path / "images.keras")
+    network = describing(caption_settings("step"))
+    embedding = networks.head(network).get_layer("embedding").embeddings
+    given = np.full(embedding.shape, 7.0, np.float32)
+    embedding.assign(given)
+    copied = assembly.start_from(network, str(tmp_path / "images.keras"), keep_vectors=True)
+    np.testing.assert_array_equal(embedding, given)
+    assert "classes/kernel" in copied and "embedding/embeddings" not in copied
+
+
 def test_a_network_that_describes_takes_no_words_of_one_that_tells_classes(
     caption_settings, make_settings, tmp_path, caplog
 ):

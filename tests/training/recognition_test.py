@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from lrcn import errors
 from lrcn.data import dataset, records
-from lrcn.models import backbones
 from lrcn.training import recognition, session
 
 
@@ -70,12 +69,3 @@ def test_balanced_weights_reach_the_loss(make_settings, loss):
     task.compile(feed.model, "sgd")
     zero = {key: tf.zeros_like(value) for key, value in weights.items()}
     assert feed.model.test_on_batch(inputs, labels, zero, return_dict=True)["loss"] == 0
-
-
-def test_dropout_before_the_lstm_is_strong_on_a_frozen_cnn_unless_given(make_settings):
-    rates = []
-    for trainable, given in ((False, None), (True, None), (False, 0.3)):
-        settings = make_settings(workflow__dropout_in=given)
-        backbone = backbones.build("small", image_size=(16, 16), trainable=trainable)
-        rates.append(recognition.dropout_in(settings.workflow, backbone))
-    assert rates == [0.8, 0.2, 0.3]
