@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lrcn import errors
-from lrcn.data import grouping, lists, sentences, text
+from lrcn.data import grouping, lines, lists, text
 
 
 @dataclasses.dataclass
@@ -194,25 +194,13 @@ def check_splits(names: Iterable[str], key: str, example: str) -> None:
         )
 
 
-def numbered_names(file: str | os.PathLike) -> Iterator[tuple[str, str]]:
-    """Yields place and name of each line that is neither blank nor a comment.
-
-    Raises:
-        UserError: If the file cannot be read or a line is not UTF-8.
-    """
-    for where, line in sentences.lines(file):
-        name = line.strip()
-        if name and not name.startswith("#"):
-            yield where, name
-
-
 def tabbed(file: str | os.PathLike) -> Iterator[tuple[str, str, str]]:
     """Yields place, name and caption of each line `name<TAB>caption` that is not blank.
 
     Raises:
         UserError: If the file cannot be read, or a line is not UTF-8 or has no TAB.
     """
-    for where, line in sentences.lines(file):
+    for where, line in lines.read(file):
         name, tab, caption = line.partition("\t")
         if tab:
             yield where, name.strip(), caption

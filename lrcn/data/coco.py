@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Mapping
 
 from lrcn import errors
-from lrcn.data import captioned, lists
+from lrcn.data import captioned, lines, lists
 
 _ORIGIN = captioned.Origin("dataset.images", "dataset.annotations")
 _EXPECTED = (
@@ -146,7 +146,7 @@ def _listed(
     for entry in known.values():
         by_file.setdefault(pathlib.Path(entry.path).name, entry)
     found = []
-    for where, name in captioned.numbered_names(file):
+    for where, name in lines.filled(file):
         entry = known.get(name) or by_file.get(name)
         if entry is None:
             entry = captioned.Entry(name, "", where, problem=_unknown(where, name))

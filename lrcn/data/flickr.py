@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from lrcn import errors
-from lrcn.data import captioned, lists
+from lrcn.data import captioned, lines, lists
 
 _NUMBER = re.compile(r"#\d+$")
 _ORIGIN = captioned.Origin("dataset.images", "dataset.captions")
@@ -47,10 +47,7 @@ def flickr(
             remedy="Set dataset.train=FILE, dataset.val=FILE or dataset.test=FILE",
         )
     splits = {
-        split: [
-            captioned.Entry(name, folder / name, where)
-            for where, name in captioned.numbered_names(file)
-        ]
+        split: [captioned.Entry(name, folder / name, where) for where, name in lines.filled(file)]
         for split, file in given.items()
     }
     by_name: dict[str, list[captioned.Entry]] = {}

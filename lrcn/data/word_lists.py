@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from lrcn import errors
-from lrcn.data import captioned, lists, text
+from lrcn.data import captioned, lines, lists, text
 
 _NUMBERS = re.compile(r"\d+(\s+\d+)*")
 
@@ -38,7 +38,7 @@ def read_list(
     """
     folder = pathlib.Path(path_prepend_folder or pathlib.Path(file).parent).absolute()
     entries: dict[str, captioned.Entry] = {}
-    for where, line in captioned.numbered_names(file):
+    for where, line in lines.numbered(file, sample="path index [index ...]"):
         try:
             name, indices = _parted(line, folder, where)
         except errors.UserError as problem:
@@ -50,14 +50,6 @@ def read_list(
             entry.captions.append((where, text.words_of(indices, tokens, where=where)))
         except errors.UserError as problem:
             entry.problem = entry.problem or problem
-    if not entries:
-        raise errors.UserError(
-            "the list names no item",
-            where=file,
-            received="only blank lines and comments",
-            expected="an item a line",
-            remedy="Write a line `path index [index ...]` for each caption",
-        )
     seen: dict[str, tuple[str, str]] = {}
     origin = captioned.Origin("dataset.path_prepend_folder", "the list", frame_format)
     split = pathlib.Path(file).name

@@ -186,8 +186,13 @@ def test_missing_image_with_five_captions_is_one_problem(folder):
 def test_the_list_itself(tmp_path):
     with pytest.raises(errors.UserError, match="no such list file"):
         lists.read_list(tmp_path / "none")
+    with pytest.raises(errors.UserError, match="list file cannot be read"):
+        lists.read_list(tmp_path)
     (tmp_path / "bad").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(errors.UserError, match="cannot be read.*UTF-8"):
+    with pytest.raises(errors.UserError, match=r"bad:1: line is not UTF-8.*path of a list file"):
+        lists.read_list(tmp_path / "bad")
+    (tmp_path / "bad").write_bytes(b"# caf\xc3\xa9\r\na.jpg 0\r\ncaf\xe9.jpg 1\r\n")
+    with pytest.raises(errors.UserError, match=r"bad:3: line is not UTF-8.*position 3"):
         lists.read_list(tmp_path / "bad")
     (tmp_path / "empty").write_text("# nothing\n\n")
     with pytest.raises(errors.UserError, match="names no item"):
@@ -199,8 +204,11 @@ def test_label_names(tmp_path):
     missing = "labels.txt: no such file of class names.*a class a line. Correct dataset.labels"
     with pytest.raises(errors.UserError, match=missing):
         lists.read_label_names(file)
+    file.write_bytes(b"Jump\nRide\xe9\n")
+    with pytest.raises(errors.UserError, match=r"labels.txt:2: line is not UTF-8"):
+        lists.read_label_names(file)
     file.write_text("\n")
-    with pytest.raises(errors.UserError, match="the list names no class"):
+    with pytest.raises(errors.UserError, match="the list names no class.*only blank lines"):
         lists.read_label_names(file)
     file.write_text("0\nRide A Bike\n\nJump\n")
     assert lists.read_label_names(file) == ("0", "Ride A Bike", "Jump")
