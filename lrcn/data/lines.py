@@ -6,7 +6,7 @@ import codecs
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lrcn import errors
 
@@ -110,6 +110,42 @@ def numbered(
 
 def _a(thing: str) -> str:
     return f"an {thing}" if thing[0] in "aeiou" else f"a {thing}"
+
+
+def splits(line: str) -> list[tuple[str, str]]:
+    """Returns what stands before and after each gap of a line, the longest part before it first."""
+    gaps = [match.span() for match in re.finditer(r"\s+", line)]
+    return [(line[:start], line[end:]) for start, end in reversed(gaps)]
+
+
+def parted(
+    line: str, folder: pathlib.Path, holds: Callable[[str], object], *, where: str
+) -> tuple[str, str] | None:
+    """Parts a line without a TAB into a path and the rest, by what exists.
+
+    Args:
+        line: The line.
+        folder: Folder of relative paths.
+        holds: Tells whether a text can be the rest.
+        where: The place of the line, for the message.
+
+    Returns:
+        Path and rest; the shortest path if none exists, None if no part can be the rest.
+
+    Raises:
+        UserError: Several paths exist, each with a fitting rest.
+    """
+    pairs = [(path, rest) for path, rest in splits(line) if holds(rest)]
+    present = [(path, rest) for path, rest in pairs if (folder / path).exists()]
+    if len(present) > 1:
+        raise errors.UserError(
+            "the line can be read in several ways",
+            where=where,
+            received=" or ".join(repr(path) for path, _ in present),
+            expected="one path",
+            remedy="Put a TAB after the path",
+        )
+    return next(iter([*present, *reversed(pairs)]), None)
 
 
 def label_names(file: str | os.PathLike) -> tuple[str, ...]:

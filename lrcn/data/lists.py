@@ -211,26 +211,15 @@ class _Reader:
 
     def _spaced(self, line: _Line) -> tuple[str, tuple[int, ...]]:
         """Splits `path label [label ...]` where the path exists and the rest are labels."""
-        gaps = [match.span() for match in re.finditer(r"\s+", line.rest)]
-        splits = [(line.rest[:start], line.rest[end:]) for start, end in reversed(gaps)]
-        readable = [(path, labels) for path, rest in splits if (labels := self.labels(rest))]
-        present = [pair for pair in readable if (self.folder / pair[0]).exists()]
-        if len(present) > 1:
-            raise errors.UserError(
-                "the line can be read in several ways",
-                where=line.where,
-                received=" or ".join(repr(path) for path, _ in present),
-                expected="one path",
-                remedy="Put a TAB between path and labels",
-            )
-        if present:
-            return present[0]
-        if not splits or (self.folder / line.rest).exists():
-            raise self._half(line)
-        unknown = [rest for path, rest in splits if (self.folder / path).exists()]
-        if unknown or not readable:
-            raise self._no_label(line, (unknown or [splits[0][1]])[0])
-        return readable[-1]
+        found = lines.parted(line.rest, self.folder, self.labels, where=line.where)
+        if found is None or not (self.folder / found[0]).exists():
+            splits = lines.splits(line.rest)
+            if not splits or (self.folder / line.rest).exists():
+                raise self._half(line)
+            unknown = [rest for path, rest in splits if (self.folder / path).exists()]
+            if unknown or found is None:
+                raise self._no_label(line, (unknown or [splits[0][1]])[0])
+        return found[0], self.labels(found[1])
 
     def _half(self, line: _Line) -> errors.UserError:
         """Returns the error for a line that holds a path or labels, but not both."""
