@@ -30,7 +30,7 @@ _PATHS = {
     "flickr": ("images", "captions", "train", "val", "test"),
     "coco": ("images", "annotations", "ids"),
     "msvd": ("videos", "captions", "mapping"),
-    "tfds": ("data_dir",),
+    "tfds": ("name", "data_dir"),
     "records": ("train", "val", "test"),
 }
 _OTHER_PATHS = {
@@ -83,7 +83,11 @@ def to_plain(settings: Any) -> dict:
 
 def with_absolute_paths(settings: settings_lib.TrainSettings) -> settings_lib.TrainSettings:
     """Returns the settings with every path absolute, so that a run is found from anywhere."""
-    dataset = _absolute(settings.dataset, _PATHS[settings.dataset.source])
+    dataset = settings.dataset
+    paths = _PATHS[dataset.source]
+    if dataset.source == "tfds" and not _is_prepared(dataset.name):
+        paths = ("data_dir",)
+    dataset = _absolute(dataset, paths)
     backbone = settings.backbone
     if backbone.weights not in (None, "imagenet"):
         backbone = _absolute(backbone, ("weights",))
@@ -92,6 +96,11 @@ def with_absolute_paths(settings: settings_lib.TrainSettings) -> settings_lib.Tr
     if settings.describes:
         own["workflow"] = _absolute(settings.workflow, ("word_vectors",))
     return _absolute(dataclasses.replace(settings, **own), ("resume", "init"))
+
+
+def _is_prepared(name: str) -> bool:
+    """Whether the name of a data set of TensorFlow Datasets is the folder of a prepared one."""
+    return pathlib.Path(name, "dataset_info.json").expanduser().is_file()
 
 
 def _absolute(values: Any, names: tuple[str, ...]) -> Any:

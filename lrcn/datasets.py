@@ -101,7 +101,12 @@ def catalog_of(
                 dataset.videos, dataset.captions, mapping=dataset.mapping, on_error=on_error
             )
         case settings_lib.Tfds():
-            return catalog_lib.tfds(dataset.name, data_dir=dataset.data_dir, splits=dataset.splits)
+            return catalog_lib.tfds(
+                dataset.name,
+                data_dir=dataset.data_dir,
+                splits=dataset.splits,
+                on_error=on_error,
+            )
     raise UserError(
         "holds no items to read",
         where="dataset",

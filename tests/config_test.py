@@ -201,6 +201,19 @@ def test_dicts_of_splits():
     assert values.dataset.splits == {"train": "x"}
 
 
+def test_a_prepared_folder_is_stored_absolute_and_a_name_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sets" / "tiny").mkdir(parents=True)
+    given = ("dataset=tfds", "dataset.name=sets/tiny", "dataset.data_dir=sets")
+    assert config.with_absolute_paths(typed("train", *given)).dataset.name == "sets/tiny"
+    (tmp_path / "sets" / "tiny" / "dataset_info.json").write_text("{}")
+    values = config.with_absolute_paths(typed("train", *given))
+    assert values.dataset.name == str(tmp_path / "sets" / "tiny")
+    assert values.dataset.data_dir == str(tmp_path / "sets")
+    stored = config.stored_path(config.to_plain(values), "dataset.name")
+    assert stored == str(tmp_path / "sets" / "tiny")
+
+
 @pytest.mark.parametrize("experiment", help.members("experiment"))
 def test_experiments_compose_and_say_what_they_are(experiment):
     places = {

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lrcn import errors
-from lrcn.data import grouping, lists, sentences, text
+from lrcn.data import grouping, lines, lists, text
 
 
 @dataclasses.dataclass
@@ -103,7 +103,7 @@ def item_of(
         if entry.problem:
             raise entry.problem
         kind = _kind(entry, origin)
-        captions = _checked(entry, origin)
+        captions = _captions(entry, origin)
     except errors.UserError as problem:
         return lists.Item(entry.id, "", "missing", where=problem.where, problem=problem)
     return lists.Item(
@@ -139,8 +139,8 @@ def _kind(entry: Entry, origin: Origin) -> str:
         raise error.but(remedy=remedy) from None
 
 
-def _checked(entry: Entry, origin: Origin) -> tuple[str, ...]:
-    """Returns the captions, each in one line."""
+def _captions(entry: Entry, origin: Origin) -> tuple[str, ...]:
+    """Returns the captions of an entry, one at least."""
     if not entry.captions:
         raise errors.UserError(
             "named without a caption",
@@ -149,9 +149,19 @@ def _checked(entry: Entry, origin: Origin) -> tuple[str, ...]:
             expected="one caption at least",
             remedy=f"Add its captions, correct {origin.captions}, or take the name out",
         )
-    for where, caption in entry.captions:
+    return checked(entry.captions)
+
+
+def checked(captions: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Returns the captions of pairs of place and text, each in one line.
+
+    Raises:
+        UserError: As `text.check_caption` tells.
+    """
+    captions = list(captions)
+    for where, caption in captions:
         text.check_caption(caption, where=where)
-    return tuple(" ".join(caption.split()) for _, caption in entry.captions)
+    return tuple(" ".join(caption.split()) for _, caption in captions)
 
 
 def check_folder(path: str | os.PathLike, key: str) -> pathlib.Path:
@@ -194,25 +204,13 @@ def check_splits(names: Iterable[str], key: str, example: str) -> None:
         )
 
 
-def numbered_names(file: str | os.PathLike) -> Iterator[tuple[str, str]]:
-    """Yields place and name of each line that is neither blank nor a comment.
-
-    Raises:
-        UserError: If the file cannot be read or a line is not UTF-8.
-    """
-    for where, line in sentences.lines(file):
-        name = line.strip()
-        if name and not name.startswith("#"):
-            yield where, name
-
-
 def tabbed(file: str | os.PathLike) -> Iterator[tuple[str, str, str]]:
     """Yields place, name and caption of each line `name<TAB>caption` that is not blank.
 
     Raises:
         UserError: If the file cannot be read, or a line is not UTF-8 or has no TAB.
     """
-    for where, line in sentences.lines(file):
+    for where, line in lines.read(file):
         name, tab, caption = line.partition("\t")
         if tab:
             yield where, name.strip(), caption

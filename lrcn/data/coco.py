@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping
 
 from lrcn import errors
-from lrcn.data import captioned, lists
+from lrcn.data import captioned, lines, lists
 
 _ORIGIN = captioned.Origin("dataset.images", "dataset.annotations")
 _EXPECTED = (
@@ -16,6 +17,13 @@ _EXPECTED = (
     '"annotations": [{"id": 1, "image_id": 1, "caption": "a dog"}, ...]}'
 )
 _Paths = str | os.PathLike | Mapping[str, str | os.PathLike]
+
+
+@dataclasses.dataclass
+class _Image(captioned.Entry):
+    """An image of the annotations; `file_name` is as they have it."""
+
+    file_name: str = ""
 
 
 def coco(
@@ -34,7 +42,8 @@ def coco(
     Args:
         images: Folder of the images, or for each split of `annotations` its folder.
         annotations: Annotation JSON, or one for each of train, val and test. One alone needs `ids`.
-        ids: For a split a file with an image id or file name a line.
+        ids: For a split a file with an image id or file name a line; the name of a file alone
+            will do where one image has it.
         on_error: See `captioned.catalog`.
 
     Raises:
@@ -83,9 +92,9 @@ def _folders(images: _Paths, names: list[str]) -> dict[str, pathlib.Path]:
 
 def _read(
     files: Mapping[str, str | os.PathLike], folders: Mapping[str, pathlib.Path]
-) -> dict[str, dict[str, captioned.Entry]]:
-    """Returns the entries of each file by id; an id belongs to one file."""
-    read: dict[str, dict[str, captioned.Entry]] = {}
+) -> dict[str, dict[str, _Image]]:
+    """Returns the images of each file by id; an id belongs to one file."""
+    read: dict[str, dict[str, _Image]] = {}
     first: dict[str, str] = {}
     for split, file in files.items():
         if str(file) in read:
@@ -97,14 +106,14 @@ def _read(
     return read
 
 
-def _entries(file: str | os.PathLike, folder: pathlib.Path) -> dict[str, captioned.Entry]:
+def _entries(file: str | os.PathLike, folder: pathlib.Path) -> dict[str, _Image]:
     """Returns the images of a file with their captions, by id."""
     content = captioned.read_json(file, _EXPECTED)
     for part in ("images", "annotations"):
         if not isinstance(content, dict) or not isinstance(content.get(part), list):
             keys = ", ".join(content) if isinstance(content, dict) else type(content).__name__
             raise _misfit(str(file), f"annotations without a list of {part}", keys or "no keys")
-    entries: dict[str, captioned.Entry] = {}
+    entries: dict[str, _Image] = {}
     for number, image in enumerate(content["images"]):
         where = f"{file}: images[{number}]"
         name = _id(image, "id", where)
@@ -113,7 +122,7 @@ def _entries(file: str | os.PathLike, folder: pathlib.Path) -> dict[str, caption
             raise _misfit(where, "image without file_name", _shown(image))
         if name in entries:
             raise _twice(where, f"image id {name}", entries[name].where)
-        entries[name] = captioned.Entry(name, folder / file_name, where)
+        entries[name] = _Image(name, folder / file_name, where, file_name=file_name)
     places: dict[str, str] = {}
     for number, annotation in enumerate(content["annotations"]):
         where = f"{file}: annotations[{number}]"
@@ -138,20 +147,34 @@ def _id(values: object, key: str, where: str) -> str:
 
 
 def _listed(
-    file: str | os.PathLike, read: Mapping[str, Mapping[str, captioned.Entry]]
+    file: str | os.PathLike, read: Mapping[str, Mapping[str, _Image]]
 ) -> list[captioned.Entry]:
-    """Returns the entries that a list names by id or file name."""
-    known = {name: entry for entries in read.values() for name, entry in entries.items()}
-    by_file: dict[str, captioned.Entry] = {}
-    for entry in known.values():
-        by_file.setdefault(pathlib.Path(entry.path).name, entry)
+    """Returns the entries that a list names by id, by file name or by the last part of one."""
+    known = {name: image for images in read.values() for name, image in images.items()}
+    by_file, by_end = collections.defaultdict(list), collections.defaultdict(list)
+    for image in known.values():
+        by_file[image.file_name].append(image)
+        by_end[pathlib.PurePath(image.file_name).name].append(image)
     found = []
-    for where, name in captioned.numbered_names(file):
-        entry = known.get(name) or by_file.get(name)
-        if entry is None:
-            entry = captioned.Entry(name, "", where, problem=_unknown(where, name))
-        found.append(dataclasses.replace(entry, where=where))
+    for where, name in lines.filled(file):
+        meant = [known[name]] if name in known else by_file.get(name) or by_end.get(name, [])
+        if len(meant) == 1:
+            found.append(dataclasses.replace(meant[0], where=where))
+        else:
+            problem = _ambiguous(where, name, meant) if meant else _unknown(where, name)
+            found.append(captioned.Entry(name, "", where, problem=problem))
     return found
+
+
+def _ambiguous(where: str, name: str, meant: list[_Image]) -> errors.UserError:
+    shown = [f"{image.file_name} (id {image.id})" for image in meant]
+    return errors.UserError(
+        "several images have this name",
+        where=where,
+        received=f"{name}, which is {errors.few(shown, separator=' or ')}",
+        expected="the id or the file_name of one image",
+        remedy="Write its id, or its whole file_name if that is its alone",
+    )
 
 
 def _unknown(where: str, name: str) -> errors.UserError:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 
 from lrcn import errors
-from lrcn.data import captioned, lists
+from lrcn.data import captioned, lines, lists
 
-_NUMBER = re.compile(r"#\d+$")
 _ORIGIN = captioned.Origin("dataset.images", "dataset.captions")
 
 
@@ -47,10 +45,7 @@ def flickr(
             remedy="Set dataset.train=FILE, dataset.val=FILE or dataset.test=FILE",
         )
     splits = {
-        split: [
-            captioned.Entry(name, folder / name, where)
-            for where, name in captioned.numbered_names(file)
-        ]
+        split: [captioned.Entry(name, folder / name, where) for where, name in lines.filled(file)]
         for split, file in given.items()
     }
     by_name: dict[str, list[captioned.Entry]] = {}
@@ -68,13 +63,8 @@ def _add_captions(
     """Gives each entry the captions of its image."""
     places: dict[str, str] = {}
     for where, name, caption in captioned.tabbed(captions):
-        for entry in by_name.get(_NUMBER.sub("", name), ()):
+        for entry in by_name.get(lists.CAPTION_NUMBER.sub("", name), ()):
             entry.captions.append((where, caption))
-            if _NUMBER.search(name) and places.setdefault(name, where) != where:
-                entry.problem = errors.UserError(
-                    "two captions of one number",
-                    where=where,
-                    received=f"{name}, first at {places[name]}",
-                    expected="each image#k once",
-                    remedy="Remove one of the lines, or number it anew",
-                )
+            is_numbered = lists.CAPTION_NUMBER.search(name)
+            if is_numbered and places.setdefault(name, where) != where:
+                entry.problem = lists.one_number_twice(where, name, places[name])

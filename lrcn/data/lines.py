@@ -1,54 +1,107 @@
-"""Text files with one thing a line: lists of items and names of classes."""
+"""Text files line by line: lists of items, names of classes, captions and sentences."""
 
 from __future__ import annotations
 
+import codecs
+import os
 import pathlib
 import re
+from collections.abc import Callable, Iterator
 
 from lrcn import errors
 
 
+def read(
+    file: str | os.PathLike,
+    *,
+    what: str = "text file",
+    expected: str = "a UTF-8 text file",
+    key: str = "",
+) -> Iterator[tuple[str, str]]:
+    """Yields `file:line` and text of every line, as a stream.
+
+    Args:
+        file: The file, UTF-8, with or without a byte order mark.
+        what: What it is, for messages.
+        expected: What should be there, for messages.
+        key: The key that names it, if it is only one.
+
+    Raises:
+        UserError: If the file is missing or cannot be read, or a line is not UTF-8.
+    """
+    try:
+        with pathlib.Path(file).open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                where = f"{file}:{number}"
+                yield where, _decoded(line, where, what).rstrip("\r\n")
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise errors.UserError(
+            f"no such {what}" if missing else f"{what} cannot be read",
+            where=file,
+            received="no file there" if missing else error,
+            expected=expected,
+            remedy=f"Correct {key or 'the path'}; it is relative to the working directory",
+        ) from error
+
+
+def _decoded(line: bytes, where: str, what: str) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise errors.UserError(
+            "line is not UTF-8",
+            where=where,
+            received=error,
+            expected="UTF-8 text",
+            remedy=f"Save the file as UTF-8, or give the path of {_a(what)}",
+        ) from error
+
+
+def filled(file: str | os.PathLike, **options: str) -> Iterator[tuple[str, str]]:
+    """Yields place and text of each line that is neither blank nor a comment, stripped.
+
+    Args:
+        file: The file, UTF-8.
+        **options: See `read`.
+
+    Raises:
+        UserError: As `read` tells.
+    """
+    for where, line in read(file, **options):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            yield where, text
+
+
 def numbered(
-    file: pathlib.Path, *, what: str = "list file", thing: str = "item", key: str = ""
+    file: str | os.PathLike,
+    *,
+    what: str = "list file",
+    thing: str = "item",
+    sample: str = "path label",
+    key: str = "",
 ) -> list[tuple[str, str]]:
-    """Returns `(file:line, text)` of the lines that are neither blank nor comments.
+    """Returns place and text of the lines that are neither blank nor comments, one at least.
 
     Args:
         file: The file, UTF-8.
         what: What it is, for messages.
         thing: What a line of it is.
+        sample: A line that it could have.
         key: The key that names it, if it is only one.
 
     Raises:
         UserError: If the file is missing, is no text, or holds no line.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise errors.UserError(
-            f"no such {what}",
-            where=file,
-            received="no file there",
-            expected=f"a text file with {_a(thing)} a line",
-            remedy=f"Correct {key or 'the path'}; it is relative to the working directory",
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise errors.UserError(
-            f"{what} cannot be read",
-            where=file,
-            received=error,
-            expected="a UTF-8 text file",
-            remedy=f"Save it as UTF-8, or give the path of a {what}" + (f" ({key})" if key else ""),
-        ) from error
-    lines = enumerate(text.split("\n"), start=1)
-    kept = [(f"{file}:{number}", line.rstrip("\r")) for number, line in lines]
-    kept = [(place, line) for place, line in kept if line.strip() and line.lstrip()[0] != "#"]
+    kept = list(filled(file, what=what, expected=f"a text file with {_a(thing)} a line", key=key))
     if not kept:
-        sample = "path label" if thing == "item" else "name"
+        empty = pathlib.Path(file).stat().st_size == 0
         raise errors.UserError(
             f"the list names no {thing}",
             where=file,
-            received="only blank lines and comments" if text.strip() else "an empty file",
+            received="an empty file" if empty else "only blank lines and comments",
             expected=f"{_a(thing)} a line",
             remedy=f"Write a line `{sample}` for each {thing}",
         )
@@ -59,7 +112,43 @@ def _a(thing: str) -> str:
     return f"an {thing}" if thing[0] in "aeiou" else f"a {thing}"
 
 
-def label_names(file: str | pathlib.Path) -> tuple[str, ...]:
+def splits(line: str) -> list[tuple[str, str]]:
+    """Returns what stands before and after each gap of a line, the longest part before it first."""
+    gaps = [match.span() for match in re.finditer(r"\s+", line)]
+    return [(line[:start], line[end:]) for start, end in reversed(gaps)]
+
+
+def parted(
+    line: str, folder: pathlib.Path, holds: Callable[[str], object], *, where: str
+) -> tuple[str, str] | None:
+    """Parts a line without a TAB into a path and the rest, by what exists.
+
+    Args:
+        line: The line.
+        folder: Folder of relative paths.
+        holds: Tells whether a text can be the rest.
+        where: The place of the line, for the message.
+
+    Returns:
+        Path and rest; the shortest path if none exists, None if no part can be the rest.
+
+    Raises:
+        UserError: Several paths exist, each with a fitting rest.
+    """
+    pairs = [(path, rest) for path, rest in splits(line) if holds(rest)]
+    present = [(path, rest) for path, rest in pairs if (folder / path).exists()]
+    if len(present) > 1:
+        raise errors.UserError(
+            "the line can be read in several ways",
+            where=where,
+            received=" or ".join(repr(path) for path, _ in present),
+            expected="one path",
+            remedy="Put a TAB after the path",
+        )
+    return next(iter([*present, *reversed(pairs)]), None)
+
+
+def label_names(file: str | os.PathLike) -> tuple[str, ...]:
     """Reads class names, one a line; the line number less one is the label.
 
     Raises:
@@ -67,10 +156,9 @@ def label_names(file: str | pathlib.Path) -> tuple[str, ...]:
             that is not its own label.
     """
     names: dict[str, str] = {}
-    for where, line in numbered(
-        pathlib.Path(file), what="file of class names", thing="class", key="dataset.labels"
+    for where, name in numbered(
+        file, what="file of class names", thing="class", sample="name", key="dataset.labels"
     ):
-        name = line.strip()
         if name in names:
             raise errors.UserError(
                 "class name stands twice",

@@ -79,7 +79,7 @@ class Catalog:
     multi_label: bool
 
 
-_CAPTION_NUMBER = re.compile(r"#\d+$")
+CAPTION_NUMBER = re.compile(r"#\d+$")
 
 
 def read_list(
@@ -94,7 +94,9 @@ def read_list(
 
     A line is `path label [label ...]` split from the right, `path<TAB>label...`, or
     `path<TAB>caption`; a path repeated with captions is one item, `path#k` with a caption is
-    caption k of `path`. Blank lines and lines that start with `#` are skipped.
+    caption k of `path`. A list holds labels or captions, whichever most lines have: several words
+    after a TAB, or integers; a line of the other kind is faulty. Only the caption of a `path#k` may
+    be an integer. Blank lines and lines that start with `#` are skipped.
 
     Args:
         file: The list, UTF-8.
@@ -145,27 +147,32 @@ class _Reader:
     folder: pathlib.Path
     frame_format: str
     label_names: tuple[str, ...]
+    numbered: dict[str, str] = dataclasses.field(default_factory=dict)  # places of `path#k`
 
     def told_apart(self, numbered: list[tuple[str, str]]) -> list[_Line]:
         """Parts lines at their first TAB and decides whether the list holds labels or captions."""
         read = []
         for where, line in numbered:
-            path, tab, rest = line.strip().partition("\t")
+            path, tab, rest = line.partition("\t")
             parts = (rest.strip(), path.rstrip()) if tab else (path, None)
             read.append(_Line(where, *parts))
-        tabbed = [line for line in read if line.path is not None]
-        captioned = bool(tabbed) and not self.label_names and self._holds_captions(tabbed)
-        return [
-            dataclasses.replace(line, captioned=captioned) if line.path is not None else line
-            for line in read
-        ]
+        captioned = not self.label_names and self._holds_captions(read)
+        return [dataclasses.replace(line, captioned=captioned) for line in read]
 
-    def _holds_captions(self, tabbed: list[_Line]) -> bool:
-        """Tells captions from labels: no line has a label, and most have several words."""
-        if any(self.labels(line.rest) for line in tabbed):
-            numbered = sum(bool(_CAPTION_NUMBER.search(line.path)) for line in tabbed)
-            return numbered == len(tabbed)
-        return any(" " in line.rest or _CAPTION_NUMBER.search(line.path) for line in tabbed)
+    def _holds_captions(self, read: list[_Line]) -> bool:
+        """Tells captions from labels by what more lines have; if none has either, by `path#k`."""
+        tabbed = [line for line in read if line.path is not None]
+        described = sum(" " in line.rest and not self.labels(line.rest) for line in tabbed)
+        labelled = sum(self._is_labelled(line) for line in read)
+        if described or labelled:
+            return described >= max(labelled, 1)
+        return any(CAPTION_NUMBER.search(line.path) for line in tabbed)
+
+    def _is_labelled(self, line: _Line) -> bool:
+        """Whether a line ends in labels and is no numbered caption."""
+        if line.path is None:
+            return bool(self.labels(line.rest.split()[-1]))
+        return bool(self.labels(line.rest)) and not CAPTION_NUMBER.search(line.path)
 
     def labels(self, text: str) -> tuple[int, ...] | None:
         """Returns the labels that `text` holds, or None if a part is no integer and no name."""
@@ -196,12 +203,34 @@ class _Reader:
             return Item(_plain(name), "", "missing", where=line.where, problem=problem, **known)
 
     def _captioned(self, line: _Line) -> Item:
+        if line.path is None or self._is_labelled(line):
+            raise self._uncaptioned(line)
         text.check_caption(line.rest, where=line.where)
-        return self._located(self._image(line.path), line.where, captions=(line.rest,))
+        image = self._image(line.path)
+        if image != line.path:
+            key = _plain((self.folder / line.path).as_posix())
+            first = self.numbered.setdefault(key, line.where)
+            if first != line.where:
+                raise one_number_twice(line.where, line.path, first)
+        return self._located(image, line.where, captions=(line.rest,))
+
+    def _uncaptioned(self, line: _Line) -> errors.UserError:
+        """Returns the error for a line that holds no caption in a list of captions."""
+        alone = " " not in line.rest or (self.folder / self._image(line.rest)).exists()
+        if line.path is None and alone:
+            return self._half(line)
+        fault = "line without a TAB" if line.path is None else "a number alone"
+        return errors.UserError(
+            f"{fault} among captions",
+            where=line.where,
+            received=repr(line.rest),
+            expected="path<TAB>caption, as other lines have, or path#k<TAB>number",
+            remedy="Correct or remove the line, or give labels a list of their own",
+        )
 
     def _image(self, name: str) -> str:
         """Returns the path without a caption's number, unless a file has that very name."""
-        return name if (self.folder / name).exists() else _CAPTION_NUMBER.sub("", name)
+        return name if (self.folder / name).exists() else CAPTION_NUMBER.sub("", name)
 
     def _tabbed(self, line: _Line) -> tuple[str, tuple[int, ...]]:
         labels = self.labels(line.rest)
@@ -211,31 +240,22 @@ class _Reader:
 
     def _spaced(self, line: _Line) -> tuple[str, tuple[int, ...]]:
         """Splits `path label [label ...]` where the path exists and the rest are labels."""
-        gaps = [match.span() for match in re.finditer(r"\s+", line.rest)]
-        splits = [(line.rest[:start], line.rest[end:]) for start, end in reversed(gaps)]
-        readable = [(path, labels) for path, rest in splits if (labels := self.labels(rest))]
-        present = [pair for pair in readable if (self.folder / pair[0]).exists()]
-        if len(present) > 1:
-            raise errors.UserError(
-                "the line can be read in several ways",
-                where=line.where,
-                received=" or ".join(repr(path) for path, _ in present),
-                expected="one path",
-                remedy="Put a TAB between path and labels",
-            )
-        if present:
-            return present[0]
-        if not splits or (self.folder / line.rest).exists():
-            raise self._half(line)
-        unknown = [rest for path, rest in splits if (self.folder / path).exists()]
-        if unknown or not readable:
-            raise self._no_label(line, (unknown or [splits[0][1]])[0])
-        return readable[-1]
+        found = lines.parted(line.rest, self.folder, self.labels, where=line.where)
+        if found is None or not (self.folder / found[0]).exists():
+            splits = lines.splits(line.rest)
+            if not splits or (self.folder / line.rest).exists():
+                raise self._half(line)
+            unknown = [rest for path, rest in splits if (self.folder / path).exists()]
+            if unknown or found is None:
+                raise self._no_label(line, (unknown or [splits[0][1]])[0])
+        return found[0], self.labels(found[1])
 
     def _half(self, line: _Line) -> errors.UserError:
         """Returns the error for a line that holds a path or labels, but not both."""
         no_path = self.labels(line.rest) and not (self.folder / line.rest).exists()
-        half, place = ("path", "before the label") if no_path else ("label", "after the path")
+        half, place = "label or caption", "after the path"
+        if no_path:
+            half, place = "path", "before the label"
         return errors.UserError(
             f"line without {half}",
             where=line.where,
@@ -309,6 +329,23 @@ def kind_of(path: str | pathlib.Path, frame_format: str = "jpg", where: str = ""
     )
 
 
+def one_number_twice(where: str, name: str, first: str) -> errors.UserError:
+    """Returns the error for two captions of one `path#k`.
+
+    Args:
+        where: The place of the second.
+        name: The path with its number.
+        first: The place of the first.
+    """
+    return errors.UserError(
+        "two captions of one number",
+        where=where,
+        received=f"{name}, first at {first}",
+        expected="each image#k once",
+        remedy="Remove one of the lines, or number it anew",
+    )
+
+
 def _plain(name: str) -> str:
     """Returns a path without detours, so that `a.mp4` and `./a.mp4` are one item."""
     return posixpath.normpath(name) if name else name
@@ -326,7 +363,7 @@ def _merged(items: list[Item], folder: pathlib.Path) -> tuple[Item, ...]:
         path = _plain((folder / item.id).as_posix())
         first = found[places[path]] if path in places else None
         if item.problem:
-            fault = (path, item.problem.what)
+            fault = (path, item.problem.what, str(item.problem.received))
             if not item.captions or fault not in told:
                 found.append(item)
             told.add(fault)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from lrcn import errors
-from lrcn.data import captioned, grouping, lists
+from lrcn.data import captioned, grouping, lines, lists
 
 _CLIP = re.compile(r"_\d+_\d+$")
 _ORIGIN = captioned.Origin("dataset.videos", "dataset.captions")
@@ -136,7 +136,7 @@ def _read_mapping(mapping: str | os.PathLike | None) -> dict[str, str]:
             remedy="Set dataset.mapping=FILE, or give captions as JSON",
         )
     names: dict[str, str] = {}
-    for where, line in captioned.numbered_names(mapping):
+    for where, line in lines.filled(mapping):
         fields = line.split()
         if len(fields) == 2 and not re.fullmatch(r"vid\d+", fields[1]):
             fields.reverse()

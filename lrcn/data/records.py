@@ -146,7 +146,7 @@ def encode_example(
     captions: Sequence[str] = (),
     group: str = "",
 ) -> bytes:
-    """Serializes one item.
+    """Serializes one item; equal items give equal bytes in every process.
 
     Args:
         id: Id of the item.
@@ -171,7 +171,7 @@ def encode_example(
         "clips": _integers(table.ravel()),
         "frames": tf.train.Feature(bytes_list=tf.train.BytesList(value=frames)),
     }
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    return tf.train.Example(features={"feature": feature}).SerializeToString(deterministic=True)
 
 
 def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import pathlib
 from collections.abc import Iterator
 
 from lrcn import errors
-from lrcn.data import text
-
-
-def lines(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
-    """Yields `file:line` and text of every line, as a stream.
-
-    Raises:
-        UserError: If the file cannot be read or a line is not UTF-8.
-    """
-    try:
-        with pathlib.Path(path).open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-                yield f"{path}:{number}", _decoded(line, f"{path}:{number}").rstrip("\r\n")
-    except OSError as error:
-        raise errors.UserError(
-            "text file cannot be read",
-            where=path,
-            received=error,
-            expected="a UTF-8 text file",
-            remedy="Correct the path; it is relative to the working directory",
-        ) from error
+from lrcn.data import lines, text
 
 
 def read_sentences(path: str | os.PathLike) -> Iterator[str]:
@@ -41,7 +19,7 @@ def read_sentences(path: str | os.PathLike) -> Iterator[str]:
         UserError: If the file cannot be read, a line is not UTF-8, or no line holds a sentence.
     """
     empty = True
-    for _, line in lines(path):
+    for _, line in lines.read(path):
         name, tab, rest = line.partition("\t")
         sentence = rest if tab else name
         if text.tokenise(sentence):
@@ -67,7 +45,7 @@ def read_tokens(path: str | os.PathLike) -> tuple[str, ...]:
     if pathlib.Path(path).suffix == ".json":
         return text.read_vocabulary(path).tokens
     places: dict[str, str] = {}
-    for where, line in lines(path):
+    for where, line in lines.read(path):
         token = line.strip()
         if not token or token in places:
             raise errors.UserError(
@@ -79,16 +57,3 @@ def read_tokens(path: str | os.PathLike) -> tuple[str, ...]:
             )
         places[token] = where
     return tuple(places)
-
-
-def _decoded(line: bytes, where: str) -> str:
-    try:
-        return line.decode()
-    except UnicodeDecodeError as error:
-        raise errors.UserError(
-            "line is not UTF-8",
-            where=where,
-            received=error,
-            expected="UTF-8 text",
-            remedy="Save the file as UTF-8",
-        ) from error

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from lrcn.data import framing, lists
+from lrcn.data import captioned, framing, lists, tfds_fields
 from lrcn.errors import UserError
 
 
@@ -29,24 +29,29 @@ def tfds(
     *,
     data_dir: str | os.PathLike | None = None,
     splits: Sequence[str] | Mapping[str, str] | None = None,
+    on_error: str = "stop",
 ) -> lists.Catalog:
     """Reads a prepared data set of TensorFlow Datasets; nothing is downloaded.
 
-    It needs a video feature, or else an image feature, and a label (`ClassLabel` or a sequence of
-    them; integers are taken if a feature is called `label`, `labels`) or captions (text features
-    called `caption` or `captions`).
+    It needs a video feature, or else an image feature, and a label or captions. A label is a
+    `ClassLabel` or a sequence of them; integers are taken if a feature is called `label`, `labels`.
+    Captions are texts, alone or within sequences and dicts, called `captions`, `text`, `sentences`,
+    `descriptions` or one of them; without a label also the only text that is no id or file name.
 
     Args:
         name: Name such as `ucf101/ucf101_1:2.0.0`, or a folder that holds `dataset_info.json`.
         data_dir: Folder that the set was prepared in, by default that of TensorFlow Datasets.
         splits: Names of splits, or a mapping from a name to a split of the set such as
             `{"train": "train[:90%]", "val": "train[90%:]"}`; by default all of the set.
+        on_error: `stop` raises what is wrong with the texts of the first bad item; `keep` returns
+            such items with `problem` set.
 
     Raises:
-        UserError: The set, a split or a feature is missing, or files are not as they should be.
+        UserError: The set, a split or a feature is missing, files are not as they should be, or
+            as `on_error` tells.
     """
     builder = _opened(name, data_dir)
-    fields = _fields(builder.info.features, name)
+    fields = tfds_fields.chosen(builder.info.features, name)
     wanted = _wanted(builder, splits, name)
     catalog_splits = {
         split: lists.Split(
@@ -54,7 +59,11 @@ def tfds(
         )
         for split, spec in wanted.items()
     }
-    found = [item.labels for split in catalog_splits.values() for item in split.items]
+    items = [item for split in catalog_splits.values() for item in split.items]
+    problems = [item.problem for item in items if item.problem]
+    if problems and on_error == "stop":
+        raise lists.first_of(problems)
+    found = [item.labels for item in items]
     highest = max((max(labels) for labels in found if labels), default=-1)
     return lists.Catalog(
         splits=catalog_splits,
@@ -91,79 +100,6 @@ def _opened(name: str, data_dir: str | os.PathLike | None) -> Any:
             remedy=f"Nothing is downloaded here: run `tfds build {name}` or set dataset.data_dir",
         )
     return builder
-
-
-@dataclasses.dataclass(frozen=True)
-class _Fields:
-    """Which features of a data set are used."""
-
-    frames: str
-    is_video: bool
-    label: str | None
-    captions: str | None
-    id: str | None
-    label_names: tuple[str, ...]
-
-
-def _fields(features: Any, name: str) -> _Fields:
-    """Chooses the features of frames, label, captions and id."""
-    from tensorflow_datasets import features as kinds
-
-    by_key = dict(features.items()) if hasattr(features, "items") else {}
-    frames = _first(by_key, kinds.Video, ("video",)) or _first(by_key, kinds.Image, ("image",))
-    is_class = {key: _class_label(feature, kinds) for key, feature in by_key.items()}
-    named = [key for key, feature in is_class.items() if feature]
-    label = _preferred(named, ("label", "labels"))
-    if label is None:
-        label = next((key for key in ("label", "labels") if key in by_key), None)
-    texts = [key for key in ("captions", "caption") if key in by_key]
-    captions = next((key for key in texts if _holds_text(by_key[key], kinds)), None)
-    if frames is None or (label is None and captions is None):
-        raise UserError(
-            "the data set has no video or image, or neither label nor captions",
-            where="dataset.name",
-            received=f"{name} with {_listed(by_key)}",
-            expected="a Video or Image feature and a ClassLabel, or captions",
-            remedy="Choose another data set, or write its items to files and use dataset=lists",
-        )
-    names = () if label is None or not is_class.get(label) else _names(is_class[label])
-    has_id = "id" in by_key and isinstance(by_key["id"], kinds.Text)
-    return _Fields(
-        frames=frames,
-        is_video=isinstance(by_key[frames], kinds.Video),
-        label=label,
-        captions=captions,
-        id="id" if has_id else None,
-        label_names=names,
-    )
-
-
-def _listed(by_key: dict[str, Any]) -> str:
-    return ", ".join(f"{key} ({type(feature).__name__})" for key, feature in by_key.items())
-
-
-def _first(by_key: dict[str, Any], kind: type, preferred: tuple[str, ...]) -> str | None:
-    return _preferred(
-        [key for key, feature in by_key.items() if isinstance(feature, kind)], preferred
-    )
-
-
-def _preferred(keys: list[str], preferred: tuple[str, ...]) -> str | None:
-    return next((key for key in preferred if key in keys), keys[0] if keys else None)
-
-
-def _class_label(feature: Any, kinds: Any) -> Any:
-    """Returns the `ClassLabel` that a feature is or is a sequence of, else None."""
-    inner = getattr(feature, "feature", feature)
-    return inner if isinstance(inner, kinds.ClassLabel) else None
-
-
-def _holds_text(feature: Any, kinds: Any) -> bool:
-    return isinstance(getattr(feature, "feature", feature), kinds.Text)
-
-
-def _names(label: Any) -> tuple[str, ...]:
-    return tuple(label.names) if label.num_classes else ()
 
 
 def _wanted(
@@ -213,7 +149,7 @@ def _places(file: str, skip: int, take: int) -> list[tuple[int, framing.Place]]:
     return list(enumerate(found))[skip:]
 
 
-def _items(builder: Any, fields: _Fields, spec: str) -> Iterator[lists.Item]:
+def _items(builder: Any, fields: tfds_fields.Fields, spec: str) -> Iterator[lists.Item]:
     """Yields the items of a split in stored order."""
     split = builder.info.splits[spec]
     seen: set[str] = set()
@@ -235,26 +171,67 @@ def _items(builder: Any, fields: _Fields, spec: str) -> Iterator[lists.Item]:
             yield item
 
 
-def _item(features: Any, fields: _Fields, place: framing.Place, number: int) -> lists.Item:
+def _item(
+    features: Any, fields: tfds_fields.Fields, place: framing.Place, number: int
+) -> lists.Item:
+    """Returns the item of a record, with `problem` set if a text of it is faulty."""
     example = _parsed(features, place)
     where = f"{place.file}#{number}"
     name = f"{pathlib.Path(place.file).name}#{number}"
-    if fields.id:
-        name = _texts(example[fields.id])[0]
     labels = () if fields.label is None else np.ravel(example[fields.label]).tolist()
+    try:
+        if fields.id:
+            name = _texts(example[fields.id], where)[0]
+        captions = _captions(example, fields, where)
+    except UserError as problem:
+        return lists.Item(name, "", "missing", where=where, problem=problem)
     return lists.Item(
         id=name,
         path=where,
         kind="array" if fields.is_video else "picture",
         labels=tuple(int(label) for label in labels if label >= 0),
-        captions=() if fields.captions is None else _texts(example[fields.captions]),
+        captions=captions,
         where=where,
         load=functools.partial(_frames, features, fields, place),
     )
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(np.char.decode(np.ravel(np.asarray(value, dtype=bytes)), "utf-8").tolist())
+def _captions(example: dict[str, Any], fields: tfds_fields.Fields, where: str) -> tuple[str, ...]:
+    """Returns the captions of an example, which needs none that say anything beside a label."""
+    found = []
+    if fields.captions:
+        value = functools.reduce(lambda value, key: value[key], fields.captions, example)
+        found = _texts(value, where)
+    if fields.label is not None and not any(caption.strip() for caption in found):
+        return ()
+    if not found:
+        raise UserError(
+            "nothing describes this item",
+            where=where,
+            received="no caption",
+            expected="one caption at least",
+            remedy="Prepare the data set without it, or skip it (lrcn serialize on_error=skip)",
+        )
+    return captioned.checked((where, caption) for caption in found)
+
+
+def _texts(value: Any, where: str) -> list[str]:
+    """Returns the texts of a value, whatever its shape.
+
+    Raises:
+        UserError: One is not UTF-8.
+    """
+    value = getattr(value, "flat_values", value)  # sequences of different lengths
+    try:
+        return [text.decode() for text in np.ravel(np.asarray(value, dtype=object))]
+    except UnicodeDecodeError as error:
+        raise UserError(
+            "text is not UTF-8",
+            where=where,
+            received=error,
+            expected="UTF-8 text",
+            remedy="Prepare the data set again, with its texts as UTF-8",
+        ) from error
 
 
 def _parsed(features: Any, place: framing.Place) -> dict[str, Any]:
@@ -282,7 +259,9 @@ def _parsed(features: Any, place: framing.Place) -> dict[str, Any]:
     return dict(tensorflow_datasets.as_numpy(example))
 
 
-def _frames(features: Any, fields: _Fields, place: framing.Place) -> Iterator[np.ndarray]:
+def _frames(
+    features: Any, fields: tfds_fields.Fields, place: framing.Place
+) -> Iterator[np.ndarray]:
     """Decodes the frames of an item one at a time, `[height, width, 3] uint8`."""
     encoded = _parsed(features, place)[fields.frames]
     for number, data in enumerate(np.ravel(np.asarray(encoded, dtype=object))):

@@ -8,7 +8,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from lrcn.data import lists
+from lrcn.data import lines, lists
 from lrcn.errors import UserError
 
 SHOWN = 5
@@ -123,18 +123,9 @@ def class_names(file: str | os.PathLike) -> tuple[str, ...]:
 
 def _lines(file: pathlib.Path) -> list[tuple[str, str]]:
     """Returns `(file:line, text)` of the lines that are not blank."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            "official list cannot be read",
-            where=file,
-            received=error,
-            expected="classInd.txt, trainlist01.txt, testlist01.txt, ...",
-            remedy="Set dataset.lists to the folder ucfTrainTestlist",
-        ) from error
-    numbered = enumerate(text.splitlines(), start=1)
-    return [(f"{file}:{number}", line.strip()) for number, line in numbered if line.strip()]
+    known = "classInd.txt, trainlist01.txt, testlist01.txt, ..."
+    read = lines.read(file, what="official list", expected=known, key="dataset.lists")
+    return [(where, line.strip()) for where, line in read if line.strip()]
 
 
 def _chosen(known: tuple[str, ...], classes: Sequence[str] | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from lrcn import errors
-from lrcn.data import captioned, lists, text
+from lrcn.data import captioned, lines, lists, text
 
 _NUMBERS = re.compile(r"\d+(\s+\d+)*")
 
@@ -38,7 +38,7 @@ def read_list(
     """
     folder = pathlib.Path(path_prepend_folder or pathlib.Path(file).parent).absolute()
     entries: dict[str, captioned.Entry] = {}
-    for where, line in captioned.numbered_names(file):
+    for where, line in lines.numbered(file, sample="path index [index ...]"):
         try:
             name, indices = _parted(line, folder, where)
         except errors.UserError as problem:
@@ -50,14 +50,6 @@ def read_list(
             entry.captions.append((where, text.words_of(indices, tokens, where=where)))
         except errors.UserError as problem:
             entry.problem = entry.problem or problem
-    if not entries:
-        raise errors.UserError(
-            "the list names no item",
-            where=file,
-            received="only blank lines and comments",
-            expected="an item a line",
-            remedy="Write a line `path index [index ...]` for each caption",
-        )
     seen: dict[str, tuple[str, str]] = {}
     origin = captioned.Origin("dataset.path_prepend_folder", "the list", frame_format)
     split = pathlib.Path(file).name
@@ -71,20 +63,16 @@ def read_list(
 def _parted(line: str, folder: pathlib.Path, where: str) -> tuple[str, list[int]]:
     """Parts a line into path and indices; without a TAB the path is what exists."""
     name, tab, rest = line.partition("\t")
-    gaps = [match.span() for match in re.finditer(r"\s+", line)]
-    pairs = [(line[:start], line[end:]) for start, end in gaps]
-    pairs = [(name.rstrip(), rest.strip())] if tab else pairs
-    pairs = [(path, rest) for path, rest in pairs if _NUMBERS.fullmatch(rest)]
-    present = [(path, rest) for path, rest in pairs if (folder / path).exists()]
-    if not pairs or len(present) > 1:
+    parts = (name.rstrip(), rest.strip())
+    if not tab:
+        parts = lines.parted(line, folder, _NUMBERS.fullmatch, where=where)
+    if parts is None or not _NUMBERS.fullmatch(parts[1]):
         raise errors.UserError(
-            "the line can be read in several ways" if pairs else "no path with word indices",
+            "no path with word indices",
             where=where,
             received=repr(line[:60]),
             expected="path index [index ...]",
-            remedy="Put a TAB between path and indices"
-            if pairs
-            else "Correct the line; for captions as text leave dataset.vocabulary out",
+            remedy="Correct the line; for captions as text leave dataset.vocabulary out",
         )
-    path, rest = (present or pairs)[0]
+    path, rest = parts
     return path, [int(index) for index in rest.split()]

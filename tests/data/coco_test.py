@@ -150,6 +150,57 @@ def test_mistakes_in_lists_of_ids_name_their_line(alone, lines, message):
         coco.coco(**alone)
 
 
+@pytest.fixture
+def parted(alone, tmp_path):
+    """Images whose file names hold folders: two of one basename, and one that is unique."""
+    names = {1: "train/1.jpg", 2: "val/1.jpg", 3: "val/2.jpg"}
+    values = content(*names)
+    for index, name in enumerate(names.values()):
+        image(values, index, file_name=name)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    write(alone["annotations"], values)
+    return {**alone, "images": tmp_path}
+
+
+@pytest.mark.parametrize(
+    ("lines", "ids"),
+    [
+        ("val/1.jpg\ntrain/1.jpg\n", ["2", "1"]),
+        ("2.jpg\n2\n", ["3", "2"]),
+        ("val/2.jpg\n", ["3"]),
+    ],
+)
+def test_lists_may_hold_file_names_with_or_without_folders(parted, lines, ids):
+    parted["ids"]["train"].write_text(lines)
+    assert members(coco.coco(**parted)) == {"train": ids}
+
+
+def test_a_whole_file_name_goes_before_a_basename(parted):
+    values = json.loads(parted["annotations"].read_text())
+    image(values, 0, file_name="1.jpg")
+    write(parted["annotations"], values)
+    (parted["images"] / "1.jpg").write_bytes(b"")
+    parted["ids"]["train"].write_text("1.jpg\n")
+    assert members(coco.coco(**parted)) == {"train": ["1"]}
+
+
+def test_a_name_of_two_images_is_refused(parted, official, tmp_path):
+    parted["ids"]["train"].write_text("val/2.jpg\n1.jpg\n")
+    several = r"ids\.txt:2: several images have this name.*train/1\.jpg \(id 1\) or val/1\.jpg"
+    with pytest.raises(errors.UserError, match=several):
+        coco.coco(**parted)
+    kept = coco.coco(**parted, on_error="keep").splits["train"].items
+    assert [bool(item.problem) for item in kept] == [False, True]
+    values = content(4, 5)
+    image(values, file_name="001.jpg")  # as an image of train is called, in another folder
+    write(official["annotations"]["val"], values)
+    write(official["annotations"]["train"], content(1))
+    parted["ids"]["train"].write_text("001.jpg\n")
+    with pytest.raises(errors.UserError, match=r"ids\.txt:1: several images.*id 1.*id 4"):
+        coco.coco(**official, ids=parted["ids"])
+
+
 def test_an_image_of_two_splits_is_refused(alone):
     ids = {**alone["ids"], "val": alone["ids"]["train"]}
     with pytest.raises(errors.UserError, match="named in two splits"):

@@ -90,7 +90,7 @@ def test_text_that_is_not_utf8_is_told_with_its_line(files, key):
 
 def test_missing_files_and_folders_are_told(files, tmp_path):
     for key in ("captions", "train"):
-        with pytest.raises(errors.UserError, match="none: text file cannot be read"):
+        with pytest.raises(errors.UserError, match="none: no such text file"):
             flickr.flickr(**{**files, key: tmp_path / "none"})
     with pytest.raises(errors.UserError, match=r"dataset\.images: no such folder"):
         flickr.flickr(**{**files, "images": tmp_path / "none"})

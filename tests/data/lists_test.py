@@ -106,8 +106,11 @@ def test_an_image_of_unusual_suffix_is_one_if_frames_have_it(folder):
     [
         ("nothing.mp4 3", ["no such image, video or folder of frames", "nothing.mp4"]),
         ("g.bin 3", ["neither an image nor a video", "g.bin"]),
-        ("a.jpg", ["line without label. Received: 'a.jpg'. Expected: path label", "after"]),
-        ("my file.jpg", ["line without label. Received: 'my file.jpg'"]),
+        (
+            "a.jpg",
+            ["line without label or caption. Received: 'a.jpg'. Expected: path label", "after"],
+        ),
+        ("my file.jpg", ["line without label or caption. Received: 'my file.jpg'"]),
         ("3", ["line without path. Received: '3'. Expected: path label", "before"]),
         ("\t3", ["line without path. Received: '3'"]),
         ("1 2", ["no such image", "path_prepend_folder"]),
@@ -115,7 +118,7 @@ def test_an_image_of_unusual_suffix_is_one_if_frames_have_it(folder):
         ("a.jpg\tdog", ["label is no integer and no known name", "'dog'"]),
         ("a.jpg 1.5", ["label is no integer and no known name", "'1.5'"]),
         ("a.jpg -1", ["label out of range", "-1"]),
-        ("a.jpg\t", ["line without label"]),
+        ("a.jpg\t", ["line without label or caption"]),
         ("c.mp4 3\nc.mp4 4", ["two items with one id", "c.mp4", "stands first at"]),
         ("c.mp4 3\n./c.mp4 3", ["two items with one id. Received: c.mp4", "stands first at"]),
         ("clip 3\nmy clip/../clip/ 3", ["two items with one id. Received: clip."]),
@@ -160,12 +163,42 @@ def test_a_faulty_line_claims_no_path(folder):
     assert [item.captions for item in captions if not item.problem] == [("A dog", "A cat")]
 
 
-def test_captions_and_a_label_do_not_mix(folder):
-    assert "no integer" in told(folder, "a.jpg\t3\nb.PNG\ta small dog\n")
+@pytest.mark.parametrize(
+    ("lines", "line", "message"),
+    [
+        ("a.jpg\ta dog\nb.PNG\t7\n", 2, "a number alone among captions. Received: '7'"),
+        ("a.jpg\t3\nb.PNG\ta small dog\n", 1, "a number alone among captions. Received: '3'"),
+        ("a.jpg#0\ta dog\na.jpg#1\t7\nb.PNG\t7\n", 3, "a number alone among captions"),
+        ("a.jpg\ta dog\nb.PNG 7\n", 2, "line without a TAB among captions. Received: 'b.PNG 7'"),
+        ("a.jpg\ta dog\nb.PNG two cats\n", 2, "line without a TAB among captions"),
+        ("a.jpg\t3\nc.mp4\t4\nb.PNG\ta small dog\n", 3, "label is no integer and no known name"),
+        ("a.jpg 3\nc.mp4 4\nb.PNG\ta small dog\n", 3, "label is no integer and no known name"),
+    ],
+)
+def test_a_line_of_the_other_kind_is_told_among_captions_or_labels(folder, lines, line, message):
+    assert told(folder, lines).startswith(f"{folder / 'data.train'}:{line}: {message}")
+    items = read(folder, lines, on_error="keep")
+    assert [item.where.rpartition(":")[2] for item in items if item.problem] == [str(line)]
 
 
-def test_an_empty_caption(folder):
-    assert "line without label" in told(folder, "a.jpg#0\ta dog\nb.PNG#0\t\n")
+@pytest.mark.parametrize("line", ["b.PNG#0\t", "my file.jpg\t", "my file.jpg#0", "none.jpg"])
+def test_a_line_without_a_caption(folder, line):
+    message = told(folder, f"a.jpg#0\ta dog\n{line}\n")
+    assert "data.train:2: line without label or caption" in message
+
+
+def test_two_captions_of_one_number(folder):
+    text = "a.jpg#0\ta dog\nb.PNG#0\ttwo cats\n./a.jpg#0\ta cat\na.jpg#1\ta brown dog\n"
+    message = told(folder, text)
+    assert "data.train:3: two captions of one number. Received: ./a.jpg#0, first at" in message
+    items = read(folder, text + "a.jpg#1\ta cow\n", on_error="keep")
+    assert [item.captions for item in items if not item.problem] == [
+        ("a dog", "a brown dog"),
+        ("two cats",),
+    ]
+    assert [item.where.rpartition(":")[2] for item in items if item.problem] == ["3", "5"]
+    (folder / "clip#0").mkdir()  # a path of that very name has as many captions as it likes
+    assert len(read(folder, "clip#0\ta dog\nclip#0\ta cat\n")[0].captions) == 2
 
 
 def test_all_problems_are_counted_and_can_be_kept(folder):
@@ -186,8 +219,13 @@ def test_missing_image_with_five_captions_is_one_problem(folder):
 def test_the_list_itself(tmp_path):
     with pytest.raises(errors.UserError, match="no such list file"):
         lists.read_list(tmp_path / "none")
+    with pytest.raises(errors.UserError, match="list file cannot be read"):
+        lists.read_list(tmp_path)
     (tmp_path / "bad").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(errors.UserError, match="cannot be read.*UTF-8"):
+    with pytest.raises(errors.UserError, match=r"bad:1: line is not UTF-8.*path of a list file"):
+        lists.read_list(tmp_path / "bad")
+    (tmp_path / "bad").write_bytes(b"# caf\xc3\xa9\r\na.jpg 0\r\ncaf\xe9.jpg 1\r\n")
+    with pytest.raises(errors.UserError, match=r"bad:3: line is not UTF-8.*position 3"):
         lists.read_list(tmp_path / "bad")
     (tmp_path / "empty").write_text("# nothing\n\n")
     with pytest.raises(errors.UserError, match="names no item"):
@@ -199,8 +237,11 @@ def test_label_names(tmp_path):
     missing = "labels.txt: no such file of class names.*a class a line. Correct dataset.labels"
     with pytest.raises(errors.UserError, match=missing):
         lists.read_label_names(file)
+    file.write_bytes(b"Jump\nRide\xe9\n")
+    with pytest.raises(errors.UserError, match=r"labels.txt:2: line is not UTF-8"):
+        lists.read_label_names(file)
     file.write_text("\n")
-    with pytest.raises(errors.UserError, match="the list names no class"):
+    with pytest.raises(errors.UserError, match="the list names no class.*only blank lines"):
         lists.read_label_names(file)
     file.write_text("0\nRide A Bike\n\nJump\n")
     assert lists.read_label_names(file) == ("0", "Ride A Bike", "Jump")

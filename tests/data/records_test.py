@@ -30,6 +30,14 @@ def test_an_example_comes_back():
     assert example["clips"].dtype == np.int64
 
 
+def test_equal_items_are_equal_bytes_in_every_process():
+    """Else records that are made anew are not those that a run was trained on."""
+    serialized = records.encode_example(id="a", path="b", frames=[b"x"], labels=[1])
+    names = ["captions", "clip_count", "clips", "frame_count", "frames", "group", "id", "label"]
+    places = [serialized.index(f"\n{chr(len(name))}{name}\x12".encode()) for name in names]
+    assert places == sorted(places)
+
+
 def test_an_example_without_clips_labels_and_captions():
     example = records.parse_example(records.encode_example(id="a", path="b", frames=[b"x"]))
     assert example["clips"].shape[0] == 0 and example["clips"].shape.rank == 2

@@ -69,7 +69,7 @@ class TestSentences:
 
     def test_no_file(self, tmp_path):
         heard = told(lambda: list(sentences.read_sentences(tmp_path / "none.txt")))
-        assert heard.startswith(f"{tmp_path / 'none.txt'}: text file cannot be read")
+        assert heard.startswith(f"{tmp_path / 'none.txt'}: no such text file")
 
     @pytest.mark.real
     @pytest.mark.skipif(not DATA.is_dir(), reason="needs the real data beside the checkout")

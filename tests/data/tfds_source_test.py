@@ -129,6 +129,97 @@ def test_images_with_several_labels_ids_and_captions(tmp_path):
     assert (frames(items[0]) == 51).all()
 
 
+def test_coco_captions_is_read_by_its_own_features(tmp_path):
+    """Nothing is downloaded to know the features; the records are written by the test."""
+    builder = tensorflow_datasets.builder("coco_captions", data_dir=tmp_path)
+    folder = pathlib.Path(builder.data_dir)
+    folder.mkdir(parents=True)
+    thing = {
+        "area": 1,
+        "bbox": features.BBox(0.0, 0.0, 1.0, 1.0),
+        "id": 5,
+        "is_crowd": False,
+        "label": 3,
+    }
+    examples = [
+        {
+            "captions": [{"id": 10 * n + k, "text": f"A dog\n {n} of {k}. "} for k in range(2)],
+            "image": np.full([4, 6, 3], 50 + n, np.uint8),
+            "image/filename": f"COCO_train2014_{n:012d}.jpg",
+            "image/id": n,
+            "objects": [thing] * n,
+        }
+        for n in range(3)
+    ]
+    write_set(folder, dict(builder.info.features), {"train": examples, "restval": examples[:1]})
+    found = tfds_source.tfds("coco_captions", data_dir=tmp_path)
+    assert {name: len(split.items) for name, split in found.splits.items()} == {
+        "train": 3,
+        "restval": 1,
+    }
+    items = found.splits["train"].items
+    assert items[2].captions == ("A dog 2 of 0.", "A dog 2 of 1.")
+    assert [item.labels for item in items] == [()] * 3
+    assert (found.num_classes, items[0].kind) == (0, "picture")
+    assert frames(items[1]).shape == (1, 4, 6, 3)
+
+
+def write_pictures(folder, kind, values, **others):
+    """Writes images with sentences; `others` are pairs of a feature and its one value."""
+    kinds = {"image": features.Image(shape=(4, 6, 3)), "sentences": kind}
+    example = {"image": video(1, 1)[0]}
+    kinds |= {key: feature for key, (feature, _) in others.items()}
+    example |= {key: value for key, (_, value) in others.items()}
+    return write_set(folder, kinds, {"train": [{**example, "sentences": own} for own in values]})
+
+
+def test_captions_of_different_numbers_within_a_sequence_are_all_read(tmp_path):
+    kind = features.Sequence(features.Sequence({"said": {"text": features.Text()}}))
+    values = [[["a", "b b"], ["c"]], [["d"]]]
+    values = [[[{"said": {"text": word}} for word in some] for some in one] for one in values]
+    items = tfds_source.tfds(str(write_pictures(tmp_path, kind, values))).splits["train"].items
+    assert [item.captions for item in items] == [("a", "b b", "c"), ("d",)]
+
+
+@pytest.mark.parametrize(
+    ("captions", "message"),
+    [
+        ([b"a dog", b"caf\xe9"], r"#1: text is not UTF-8.*position 3"),
+        (["a dog", " . "], r"#1: caption without a word"),
+        ([""], r"#1: caption without a word"),
+        ([], r"#1: nothing describes this item"),
+    ],
+)
+def test_a_faulty_caption_names_its_item_and_can_be_skipped(tmp_path, captions, message):
+    serialize = pytest.importorskip("lrcn.data.serialize")
+    kind = features.Sequence(features.Text())
+    folder = write_pictures(tmp_path, kind, [["a cat"], captions, ["a cow"], ["a horse"]])
+    # The first of two files holds the first two items.
+    with pytest.raises(errors.UserError, match=rf"00000-of-00002{message}"):
+        tfds_source.tfds(str(folder))
+    found = tfds_source.tfds(str(folder), on_error="keep")
+    faulty = [bool(item.problem) for item in found.splits["train"].items]
+    assert faulty == [False, True, False, False]
+    options = serialize.StoreOptions(mode=None, on_error="skip")
+    (report,) = serialize.serialize(found, tmp_path / "out", options=options)
+    assert report.items == 3 and len(report.skipped) == 1
+    with pytest.raises(errors.UserError, match=message):
+        serialize.serialize(found, tmp_path / "other", options=serialize.StoreOptions(mode=None))
+
+
+def test_an_id_that_is_not_utf8_is_told(tmp_path):
+    folder = write_pictures(tmp_path, features.Text(), ["a dog"], id=(features.Text(), b"\xe9"))
+    with pytest.raises(errors.UserError, match=r"#0: text is not UTF-8"):
+        tfds_source.tfds(str(folder))
+
+
+def test_beside_a_label_a_blank_description_is_none(tmp_path):
+    label = (features.ClassLabel(num_classes=2), 1)
+    folder = write_pictures(tmp_path, features.Text(), ["a dog", " "], label=label)
+    items = tfds_source.tfds(str(folder)).splits["train"].items
+    assert [(item.labels, item.captions) for item in items] == [((1,), ("a dog",)), ((1,), ())]
+
+
 def test_a_data_set_is_found_by_its_name_where_it_was_prepared(videos, tmp_path):
     import shutil
 

@@ -126,8 +126,11 @@ def test_mistakes_name_their_key(videos, official, changes, message):
 def test_missing_folders_and_bad_lists_are_errors(videos, official, tmp_path):
     with pytest.raises(errors.UserError, match=r"dataset\.videos: no such folder"):
         ucf.ucf101(tmp_path / "none", official)
-    with pytest.raises(errors.UserError, match="classInd.txt: official list cannot be read"):
+    with pytest.raises(errors.UserError, match="classInd.txt: no such official list"):
         ucf.ucf101(videos, tmp_path)
+    (official / "testlist01.txt").write_bytes(b"Archery/film.avi\nBiking/caf\xe9.avi\n")
+    with pytest.raises(errors.UserError, match=r"testlist01\.txt:2: line is not UTF-8"):
+        ucf.ucf101(videos, official)
     (official / "testlist01.txt").write_text("Biking/film.avi\n")
     with pytest.raises(errors.UserError, match=r"testlist01\.txt:1: no line of a UCF101 list"):
         ucf.ucf101(videos, official)
