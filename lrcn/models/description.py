@@ -76,56 +76,19 @@ def build(
         UserError: The design is none.
     """
     _check(design, vocabulary_size)
-    options = {"dtype": "float32"}
-    parts: dict[str, keras.layers.Layer] = {
-        "embedding": wording.Words(
-            vocabulary_size,
-            design.embedding,
-            tokens=tokens,
-            max_length=max_length,
-            design=dataclasses.asdict(design),
-            embeddings_initializer=_vectors(design, initializer),
-            trainable=trainable_words,
-            name="embedding",
-            **options,
-        ),
-        "classes": keras.layers.Dense(
-            vocabulary_size,
-            kernel_initializer=initial.kernel(initializer),
-            name="classes",
-            **options,
-        ),
-    }
-    names = [f"lstm{index + 1}" for index in range(design.layers)]
-    if design.conditioning == "encoder":
-        names += [f"reader{index + 1}" for index in range(design.layers)]
-    for name in names:
-        parts[name] = networks.lstm_layer(design.units, name, initializer, return_state=True)
-    for name in _dense_parts(design):
-        size = design.embedding if name == "seen" else design.units
-        parts[name] = keras.layers.Dense(
-            size, kernel_initializer=initial.kernel(initializer), name=name, **options
-        )
-    if design.conditioning in ("step", "state", "first_input"):
-        parts["pooled"] = custom_layers.TimePooling(
-            design.pooling, renormalise=False, name="pooled", **options
-        )
-    if design.conditioning == "step":
-        parts["with_seen"] = custom_layers.AtEveryStep(name="with_seen", **options)
-    if design.conditioning == "stack":
-        parts["with_words"] = keras.layers.Concatenate(name="with_words", **options)
-        parts["nothing_seen"] = custom_layers.ZerosLike(
-            design.embedding, name="nothing_seen", **options
-        )
-        parts["no_word"] = custom_layers.ZerosLike(design.embedding, name="no_word", **options)
-    for name, rate in (
-        ("dropout_in", dropout_in),
-        ("dropout_words", dropout_in),
-        ("dropout_out", dropout_out),
-    ):
-        if rate:
-            parts[name] = keras.layers.Dropout(rate, name=name, **options)
-
+    embedding = wording.Words(
+        vocabulary_size,
+        design.embedding,
+        tokens=tokens,
+        max_length=max_length,
+        design=dataclasses.asdict(design),
+        embeddings_initializer=_vectors(design, initializer),
+        trainable=trainable_words,
+        name="embedding",
+        dtype="float32",
+    )
+    dropouts = {"dropout_in": dropout_in, "dropout_words": dropout_in, "dropout_out": dropout_out}
+    parts = _parts(design, embedding, dropouts, initializer)
     features = keras.Input((None, backbone.output_shape[-1]), dtype="float32", name="features")
     words = keras.Input((None,), dtype="int32", name="words")
     static, states = _encode(parts, design, features)
@@ -173,7 +136,7 @@ def step(model: keras.Model) -> keras.Model:
     return keras.Model([words, *given], outputs, name="step")
 
 
-def reader(model: keras.Model) -> keras.Model:
+def decoder(model: keras.Model) -> keras.Model:
     """Returns the decoder of whole captions.
 
     Its inputs are a list: word ids [batch, length], then what `encoder` returns; its output is the
@@ -182,7 +145,7 @@ def reader(model: keras.Model) -> keras.Model:
     words, given, (static, states) = _begun(model, length=None)
     parts = _decoding_parts(model, unroll=False)
     logits, _ = _decode(parts, design_of(model), words, static, states)
-    return keras.Model([words, *given], logits, name="reader")
+    return keras.Model([words, *given], logits, name="decoder")
 
 
 def with_owners(model: keras.Model) -> keras.Model:
@@ -197,9 +160,52 @@ def with_owners(model: keras.Model) -> keras.Model:
     owner = keras.Input((), dtype="int32", name="owner")
     given = encoder(model)(model.get_layer("backbone")(frames))
     take = custom_layers.TakeRows(name="of_owner", dtype="float32")
-    logits = reader(model)([words, *(take([values, owner]) for values in given)])
+    logits = decoder(model)([words, *(take([values, owner]) for values in given)])
     inputs = {"frames": frames, "words": words, "owner": owner}
     return keras.Model(inputs, {"logits": logits}, name=f"{model.name}_with_owners")
+
+
+def _parts(
+    design: Design,
+    embedding: wording.Words,
+    dropouts: dict[str, float],
+    initializer: str | None,
+) -> dict[str, keras.layers.Layer]:
+    """Returns the layers of a network by their saved names; a dropout of 0 is none."""
+    options = {"dtype": "float32"}
+    classes = keras.layers.Dense(
+        embedding.input_dim,
+        kernel_initializer=initial.kernel(initializer),
+        name="classes",
+        **options,
+    )
+    parts: dict[str, keras.layers.Layer] = {"embedding": embedding, "classes": classes}
+    names = [f"lstm{index + 1}" for index in range(design.layers)]
+    if design.conditioning == "encoder":
+        names += [f"reader{index + 1}" for index in range(design.layers)]
+    for name in names:
+        parts[name] = networks.lstm_layer(design.units, name, initializer, return_state=True)
+    for name in _dense_parts(design):
+        size = design.embedding if name == "seen" else design.units
+        parts[name] = keras.layers.Dense(
+            size, kernel_initializer=initial.kernel(initializer), name=name, **options
+        )
+    if design.conditioning in ("step", "state", "first_input"):
+        parts["pooled"] = custom_layers.TimePooling(
+            design.pooling, renormalise=False, name="pooled", **options
+        )
+    if design.conditioning == "step":
+        parts["with_seen"] = custom_layers.AtEveryStep(name="with_seen", **options)
+    if design.conditioning == "stack":
+        parts["with_words"] = keras.layers.Concatenate(name="with_words", **options)
+        parts["nothing_seen"] = custom_layers.ZerosLike(
+            design.embedding, name="nothing_seen", **options
+        )
+        parts["no_word"] = custom_layers.ZerosLike(design.embedding, name="no_word", **options)
+    for name, rate in dropouts.items():
+        if rate:
+            parts[name] = keras.layers.Dropout(rate, name=name, **options)
+    return parts
 
 
 def _begun(model: keras.Model, length: int | None) -> tuple:
@@ -218,6 +224,7 @@ def _decoding_parts(model: keras.Model, *, unroll: bool) -> dict:
         return parts
     name = _seeing(design)
     seeing = gates.GatedLSTM(parts[name], unroll=unroll, dtype="float32")
+    # It takes words and vector apart, not joined: `list` leaves the two as they are.
     return {**parts, "with_seen": list, name: seeing}
 
 

@@ -21,7 +21,7 @@ class Likelihood(keras.Model):
 
     def __init__(self, model: keras.Model):
         super().__init__(name="likelihood", dtype="float32")
-        self._reader = description.reader(model)
+        self._decoder = description.decoder(model)
 
     def call(self, inputs):
         """Returns the log-probability of every caption for every item."""
@@ -29,7 +29,7 @@ class Likelihood(keras.Model):
         items, captions = ops.shape(given[0])[0], ops.shape(words)[0]
         # Every caption beside every item, as one batch of pairs.
         spread = [ops.repeat(values, captions, axis=0) for values in given]
-        logits = self._reader([_tiled(words, items), *spread])
+        logits = self._decoder([_tiled(words, items), *spread])
         values = ops.log_softmax(logits, axis=-1)
         targets = _tiled(inputs["targets"], items)
         said = ops.take_along_axis(values, targets[..., None], axis=-1)[..., 0]

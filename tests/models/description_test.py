@@ -168,7 +168,7 @@ def test_whole_captions_are_read_as_by_the_training_graph(name):
     states = description.encoder(model)(features)
     states = states if isinstance(states, list | tuple) else [states]
     words = keras.ops.convert_to_tensor(given["words"])
-    found = description.reader(model)([words, *states])
+    found = description.decoder(model)([words, *states])
     np.testing.assert_allclose(found, logits(model, given), atol=1e-5)
 
 
