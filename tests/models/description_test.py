@@ -85,13 +85,20 @@ def test_parameters_of_the_paper(layers, factored, expected):
     assert networks.head(model).count_params() == expected
 
 
-def test_parameters_of_the_paper_with_its_cnn():
-    backbone = backbones.build("caffenet", layer="fc8", initializer="zeros")
-    assert backbone.count_params() == 60_965_224
+@pytest.mark.parametrize(
+    ("cnn", "options", "own", "total"),
+    [
+        ("caffenet", {"initializer": "zeros"}, 60_965_224, 98_584_025),
+        ("vgg16", {}, 138_357_544, 175_976_345),
+    ],
+)
+def test_parameters_of_the_paper_with_its_cnn(cnn, options, own, total):
+    backbone = backbones.build(cnn, layer="fc8", **options)
+    assert backbone.count_params() == own
     assert backbone.output_shape == (None, 1000)
     design = description.Design("step", 2, 1000, 1000, factored=True)
     model = description.build(backbone, design, vocabulary_size=8801, initializer="zeros")
-    assert model.count_params() == 98_584_025
+    assert model.count_params() == total
 
 
 @pytest.mark.parametrize("name", DESIGNS)
