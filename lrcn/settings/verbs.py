@@ -20,6 +20,7 @@ class Optimizer:
     clipnorm: float | None = within(POSITIVE)
     momentum: float = within(SHARE, default=0.0)
     bias_lr_mult: float = within(POSITIVE, default=1.0)
+    backbone_lr_mult: float = within(POSITIVE, default=1.0)
 
 
 @dataclasses.dataclass(frozen=True)

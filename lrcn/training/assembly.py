@@ -86,6 +86,8 @@ def optimizer_of(
         clipnorm=optimizer.clipnorm,
         new_variables=[variable for variable in head if variable.path not in copied],
         lr_mult=optimizer.lr_mult,
+        backbone_variables=networks.backbone(network).trainable_variables,
+        backbone_lr_mult=optimizer.backbone_lr_mult,
         bias_lr_mult=optimizer.bias_lr_mult,
         loss_scaling=settings.precision == "mixed_float16",
     )

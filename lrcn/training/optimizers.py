@@ -22,6 +22,8 @@ def build(
     clipnorm: float | None = None,
     new_variables: Iterable = (),
     lr_mult: float = 1.0,
+    backbone_variables: Iterable = (),
+    backbone_lr_mult: float = 1.0,
     bias_lr_mult: float = 1.0,
     loss_scaling: bool = False,
 ) -> keras.optimizers.Optimizer:
@@ -39,6 +41,9 @@ def build(
         clipnorm: The global L2 norm that all gradients together are clipped to, or None.
         new_variables: Those of `variables` that start from random values.
         lr_mult: Factor of the rate of `new_variables` (the paper's code: 10 for the last layer).
+        backbone_variables: Those of `variables` that are the CNN's.
+        backbone_lr_mult: Factor of the rate of `backbone_variables` (the paper's code: .1 where
+            captions are learnt).
         bias_lr_mult: Further factor of the rate of biases, but for those of recurrent layers (the
             paper's code: 2, and none for its LSTM).
         loss_scaling: Whether losses are scaled against underflow, as mixed_float16 needs. Keras
@@ -57,9 +62,10 @@ def build(
             remedy=f"Choose one of them, such as optimizer={NAMES[0]}",
         )
     variables = list(variables)
-    new = {id(variable) for variable in new_variables}
+    factors = {id(variable): lr_mult for variable in new_variables}
+    factors |= {id(variable): backbone_lr_mult for variable in backbone_variables}
     lr_mults = [
-        (lr_mult if id(variable) in new else 1.0) * (bias_lr_mult if _is_bias(variable) else 1.0)
+        factors.get(id(variable), 1.0) * (bias_lr_mult if _is_bias(variable) else 1.0)
         for variable in variables
     ]
     decay_mults = [1.0 if len(variable.shape) > 1 else 0.0 for variable in variables]

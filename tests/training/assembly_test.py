@@ -46,6 +46,16 @@ def test_biases_have_their_own_rate_but_for_the_lstms(make_settings):
     assert factors["lstm1/lstm_cell/bias"] == factors["lstm1/lstm_cell/kernel"] == 10
 
 
+def test_the_cnn_has_its_own_rate_whatever_else_is_copied(make_settings):
+    settings = make_settings(optimizer__backbone_lr_mult=0.1, optimizer__bias_lr_mult=2.0)
+    _, factors = built(settings)
+    cnn = {path for path in factors if not path.startswith(("lstm", "classes"))}
+    assert cnn >= {"conv1/kernel", "conv1/bias", "moments_bn/gamma"}
+    assert {factors[path] for path in cnn if not path.endswith("/bias")} == {0.1}
+    assert factors["conv1/bias"] == pytest.approx(0.2)
+    assert (factors["classes/kernel"], factors["classes/bias"]) == (1, 2)
+
+
 def describing(settings):
     return tasks.of(settings, {"train": settings.dataset.train}).build()
 
