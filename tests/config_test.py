@@ -185,6 +185,7 @@ def test_settings_stored_before_a_key_was_added_still_serve():
     plain = json.loads(json.dumps(config.to_plain(values)))
     for group, key in (
         ("optimizer", "bias_lr_mult"),
+        ("optimizer", "backbone_lr_mult"),
         ("workflow", "initializer"),
         ("backbone", "initializer"),
     ):
@@ -266,3 +267,62 @@ def test_recipes_of_the_paper(experiment):
     videos, steps = 9537, {"ucf101_rgb_singleframe": 5000, "ucf101_rgb_lrcn": 30000}[experiment]
     assert frames == {"ucf101_rgb_singleframe": 128, "ucf101_rgb_lrcn": 24 * 16}[experiment]
     assert abs(values.epochs * -(-videos // values.batch_size) - steps) / steps < 0.02
+
+
+PLACES = {
+    "coco": ["dataset.images=a", "dataset.annotations=b"],
+    "flickr30k": ["dataset.images=a", "dataset.captions=b"],
+}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "captions", "steps", "halved", "rate", "clip", "trainable"),
+    [
+        ("coco_lrcn2f", 414_113, 110_000, 20_000, 0.01, 10, 1),
+        ("coco_lrcn2f_finetune", 414_113, 50_000, 20_000, 0.001, 25, True),
+        # COCO's, in epochs.
+        ("flickr30k_lrcn2f", 145_000, 110_000 * 0.35, 20_000 * 0.35, 0.01, 10, 1),
+    ],
+)
+def test_recipes_of_the_papers_captions(experiment, captions, steps, halved, rate, clip, trainable):
+    places = PLACES[experiment.partition("_")[0]]
+    values = typed("train", f"experiment={experiment}", *places)
+    optimizer, factor = values.optimizer, 20  # of the released loss
+    assert optimizer.learning_rate == pytest.approx(factor * rate)
+    assert optimizer.clipnorm == pytest.approx(clip / factor)
+    assert (optimizer.momentum, optimizer.weight_decay) == (0.9, 0)
+    mults = (optimizer.lr_mult, optimizer.bias_lr_mult, optimizer.backbone_lr_mult)
+    assert mults == (1, 2, 0.1)
+    assert (values.schedule.name, values.schedule.decay_rate) == ("staircase", 0.5)
+    assert values.schedule.decay_steps == pytest.approx(halved)
+    assert abs(values.epochs * -(-captions // values.batch_size) - steps) / steps < 0.02
+    assert (values.batch_size, values.vocabulary.min_count) == (100, 5)
+    assert (values.backbone.layer, values.backbone.dropout) == ("fc8", 0.5)
+    assert values.backbone.trainable is trainable
+    assert (values.augment.train, values.augment.mirror) == ("random", True)
+    workflow = values.workflow
+    assert (workflow.units, workflow.embedding, workflow.initializer) == (
+        1000,
+        1000,
+        "uniform_0.08",
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ([], ("caffenet", 2, True, True)),
+        (["workflow.layers=1", "workflow.factored=false"], ("caffenet", 1, False, True)),
+        (["workflow.factored=false"], ("caffenet", 2, False, True)),
+        (["backbone=vgg16", "backbone.weights=imagenet"], ("vgg16", 2, True, True)),
+        (["backbone.trainable=false", "augment=none"], ("caffenet", 2, True, False)),
+    ],
+)
+def test_a_recipe_tells_the_overrides_of_the_other_rows(overrides, expected):
+    text = (help.conf_folder() / "experiment" / "coco_lrcn2f.yaml").read_text()
+    assert " ".join(overrides) in text
+    values = typed("train", "experiment=coco_lrcn2f", *PLACES["coco"], *overrides)
+    workflow = values.workflow
+    found = (values.backbone.name, workflow.layers, workflow.factored, values.decodes_frames)
+    assert found == expected
+    assert (values.backbone.layer, values.optimizer.backbone_lr_mult) == ("fc8", 0.1)
