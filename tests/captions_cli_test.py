@@ -125,13 +125,24 @@ def test_predict_prints_a_line_for_each_picture_and_no_more(capsys, images, medi
     known = text.read_vocabulary(images.vocabulary_file).tokens[len(text.SPECIAL) :]
     assert set(line["caption"].split()) <= set(known)
     assert line["log_probability"] < 0
-    code, found, err = run(
-        capsys, "predict", f"run={images.path}", f"input={media}/picture.png", *BEAM
-    )
-    assert (code, err) == (0, "")
-    assert json.loads(found)["log_probability"] >= line["log_probability"] - 1e-5
     opened = lrcn.load(images.path)
     assert opened.predict(str(media / "picture.png")) == [line]
+
+
+def test_predict_searches_as_it_is_told(capsys, images, media):
+    def found(*search):
+        given = [f"run={images.path}", f"input={media}/picture.png", *search]
+        code, out, err = run(capsys, "predict", *given, "search.max_length=1")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    greedy = found("search=greedy")
+    assert found("search=beam", "search.width=1") == greedy
+    # As wide as the vocabulary it tries all captions of one word; a narrow one promises nothing.
+    words = text.read_vocabulary(images.vocabulary_file).size
+    best = found("search=beam", f"search.width={words}")
+    assert best["log_probability"] >= greedy["log_probability"] - 1e-5
+    assert {len(said["caption"].split()) for said in (greedy, best)} <= {0, 1}
 
 
 def test_predict_writes_captions_on_videos(capsys, videos, media, tmp_path):
