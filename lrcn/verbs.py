@@ -200,25 +200,7 @@ def _evaluate_run(folder: pathlib.Path, split: str) -> None:
     start_tensorflow()
     from lrcn import evaluation
 
-    settings = config.from_plain(
-        "evaluate",
-        {
-            "dataset": {"source": "auto"},
-            "clipframe_mode": {"name": "auto"},
-            "pooling": {"frames": None, "clips": None},
-            "augment": {"name": "auto"},
-            "search": {"name": "auto"},
-            "run": str(folder),
-            "split": split,
-            "batch_size": None,
-            "short_videos": None,
-            "seed": None,
-            "num_threads": 2,
-            "checkpoint": "best",
-            "traceback": False,
-        },
-    )
-    evaluation.of_run(settings)
+    evaluation.of_run(settings_lib.EvaluateSettings(run=str(folder), split=split))
 
 
 def predict(settings: settings_lib.PredictSettings) -> int:

@@ -84,7 +84,7 @@ OWN = {
 
 
 def evaluate(run, **changes):
-    values = {**OWN, "pooling": {"frames": None, "clips": None}, "run": str(run.path), **changes}
+    values = {"run": str(run.path), "seed": 0, **changes}
     return evaluation.of_run(config.from_plain("evaluate", values))
 
 

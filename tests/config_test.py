@@ -160,6 +160,10 @@ def test_auto_belongs_to_evaluate():
     assert typed("evaluate", "run=x").dataset.source == "auto"
 
 
+def test_an_evaluation_that_only_knows_its_run_is_that_of_the_command():
+    assert settings.EvaluateSettings(run="x") == typed("evaluate", "run=x")
+
+
 @pytest.mark.parametrize("verb", ["train", "serialize", "check", "evaluate", "predict", "retrieve"])
 def test_plain_values_round_trip_through_json(verb):
     needed = {

@@ -33,21 +33,8 @@ def frozen(tmp_path_factory):
 
 
 def evaluate(run, **changes):
-    settings = {
-        "dataset": {"source": "auto"},
-        "clipframe_mode": {"name": "auto"},
-        "pooling": {"frames": None, "clips": None},
-        "augment": {"name": "auto"},
-        "run": str(run.path),
-        "split": None,
-        "batch_size": None,
-        "short_videos": None,
-        "seed": 0,
-        "num_threads": 2,
-        "checkpoint": "best",
-        "traceback": False,
-    }
-    return evaluation.of_run(config.from_plain("evaluate", {**settings, **changes}))
+    values = {"run": str(run.path), "seed": 0, **changes}
+    return evaluation.of_run(config.from_plain("evaluate", values))
 
 
 def test_the_test_split_is_evaluated_if_there_is_one(frozen):

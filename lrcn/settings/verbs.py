@@ -149,21 +149,21 @@ class CheckSettings:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateSettings:
-    """Everything `lrcn evaluate` needs."""
+    """Everything `lrcn evaluate` needs; by default all is as in the run."""
 
-    dataset: data.Dataset
-    clipframe_mode: data.ClipframeMode
-    pooling: networks.Pooling
-    augment: data.Augment
     run: str
-    split: Literal["train", "val", "test"] | None
-    batch_size: int | None = within(POSITIVE)
-    short_videos: Literal["error", "loop"] | None
-    seed: int | None = within(SEED)
-    num_threads: int = within(POSITIVE)
-    checkpoint: Literal["best", "last"]
-    traceback: bool
+    dataset: data.Dataset = data.AsInRun("auto")
+    clipframe_mode: data.ClipframeMode = data.ClipframeMode("auto")
+    pooling: networks.Pooling = networks.Pooling(None, None)
+    augment: data.Augment = data.Augment("auto")
     search: networks.Search = networks.SearchAsInRun()
+    split: Literal["train", "val", "test"] | None = None
+    batch_size: int | None = within(POSITIVE, default=None)
+    short_videos: Literal["error", "loop"] | None = None
+    seed: int | None = within(SEED, default=None)
+    num_threads: int = within(POSITIVE, default=2)
+    checkpoint: Literal["best", "last"] = "best"
+    traceback: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
