@@ -5,10 +5,11 @@
     python scripts/benchmark_captions.py --tiny          that it runs, not how fast
 
 The network has the size of a real one, but random weights and an end token that it never says, so
-that every caption has its full length. Features are random numbers in place of a CNN's. Without the
-searches one calls `model.predict` on the caption so far, for one word at a time; the caption grows,
-or is padded to its full length, and the faster of the two is compared, at the same batch. A table
-goes to stdout, then the same as one line of JSON.
+that every caption has its full length. Features are random numbers in place of a CNN's. Searches
+run as every command runs them, through `Describer`. Without them one calls `model.predict` on the
+caption so far, for one word at a time; the caption grows, or is padded to its full length, and the
+faster of the two is compared, at the same batch. A table goes to stdout, then the same as one line
+of JSON.
 """
 
 from __future__ import annotations
@@ -201,40 +202,27 @@ def network(conditioning: str, sizes: Sizes):
 
 def searches(model, sizes: Sizes) -> dict[str, Callable]:
     """Returns all ways from features [rows, frames, features] to words [rows, length]."""
-    import keras
-
     from lrcn.models import networks
-    from lrcn.scoring import search
 
-    length = {"max_length": sizes.length}
-    draws = {
-        "samples": sizes.samples,
-        "temperature": _TEMPERATURE,
-        "seed": keras.random.SeedGenerator(0),
-    }
     head = networks.head(model)
+    draws = {"samples": sizes.samples, "temperature": _TEMPERATURE}
     return {
-        "greedy": compiled(model, search.greedy, length),
-        "beam": compiled(model, search.beam, {**length, "width": _WIDTH}),
-        "sample": compiled(model, search.sample, {**length, **draws}),
+        "greedy": described(head, sizes.length, "greedy"),
+        "beam": described(head, sizes.length, "beam", width=_WIDTH),
+        "sample": described(head, sizes.length, "sample", **draws),
         "growing": lambda features, batch=None: growing(head, features, batch, sizes.length),
         "padded": lambda features: padded(head, features, sizes.length),
     }
 
 
-def compiled(model, find: Callable, options: Mapping) -> Callable:
-    """Returns a search as one compiled function, for batches of any size."""
-    import tensorflow as tf
+def described(head, length: int, name: str, **options) -> Callable:
+    """Returns a search from features to words [rows, length], as every command runs it."""
+    from lrcn.scoring import describer
 
-    from lrcn.models import description
-
-    encoder, step = description.encoder(model), description.step(model)
-
-    @tf.function(input_signature=[tf.TensorSpec((None, *encoder.input_shape[1:]), tf.float32)])
-    def search(features):
-        return find(step, encoder(features), **options).words
-
-    return lambda features: search(features).numpy()
+    # The step that is kept for the end says one more word here.
+    find = describer.searcher(name, max_length=length - 1, **options)
+    whole = describer.Describer(head, find)
+    return lambda features: np.asarray(whole.predict_on_batch(features)["words"])
 
 
 def growing(head, features: np.ndarray, batch: int | None, length: int) -> np.ndarray:
@@ -270,12 +258,12 @@ def padded(head, features: np.ndarray, length: int) -> np.ndarray:
 
 
 def likeliest(head, features: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Returns the likeliest word after each, int32 [rows, length], never padding nor begin."""
-    from lrcn.data.text import BEGIN, PADDING
+    """Returns the likeliest word after each, int32 [rows, length], of those that may be said."""
+    from lrcn.data.text import BEGIN, PADDING, UNKNOWN
 
     given = {"features": features, "words": words}
     logits = head.predict(given, batch_size=len(features), verbose=0)["logits"]
-    logits[..., [PADDING, BEGIN]] = -np.inf
+    logits[..., [PADDING, BEGIN, UNKNOWN]] = -np.inf
     return logits.argmax(axis=-1).astype(np.int32)
 
 
