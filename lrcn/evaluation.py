@@ -85,13 +85,58 @@ def retrieval_of_run(
     return split, metrics, folder
 
 
+def paths_of(
+    run: trained.Trained, settings: settings_lib.EvaluateSettings | settings_lib.RetrieveSettings
+) -> dict[str, pathlib.Path]:
+    """Returns the records by split of the data set that is asked for, or of the run's own.
+
+    Args:
+        run: The run.
+        settings: The settings of the evaluation or retrieval.
+
+    Raises:
+        UserError: The data set cannot be had.
+    """
+    given = settings.dataset
+    if isinstance(given, settings_lib.AsInRun):
+        given = run.settings.dataset
+    return datasets.records_of(
+        given,
+        image_shape=run.settings.raw_image_shape,
+        num_threads=settings.num_threads,
+        seed=run.settings.seed,
+    )
+
+
+def open_split(paths: Mapping[str, pathlib.Path], split: str) -> records.RecordSet:
+    """Returns the records of a split.
+
+    Args:
+        paths: Records by split.
+        split: "train", "val" or "test".
+
+    Raises:
+        UserError: There is no such split, or its records cannot be opened.
+    """
+    if split not in paths:
+        raise UserError(
+            "the data set has no such split",
+            where="split",
+            received=split,
+            expected=" | ".join(paths) or f"dataset.{split}=FILE",
+            remedy="Choose one that is there, or evaluate records of your own: "
+            f"dataset=records dataset.{split}=FILE",
+        )
+    return records.open_records(paths[split])
+
+
 def _prepared(
     run: trained.Trained, settings: settings_lib.EvaluateSettings | settings_lib.RetrieveSettings
 ) -> tuple[str, dict[str, pathlib.Path], _Shown]:
     """Returns the split, the records by split, and what is shown to the network."""
-    paths = _paths(run.settings, settings)
+    paths = paths_of(run, settings)
     split = settings.split or ("test" if "test" in paths else "val")
-    record_set = _opened(paths, split)
+    record_set = open_split(paths, split)
     shown = _Shown(
         chosen=epochs.Clips(
             record_set,
@@ -241,31 +286,3 @@ def _training_captions(paths: dict[str, pathlib.Path]) -> list[str] | None:
         return None
     own = references.of_records(records.open_records(paths["train"]))
     return [caption for captions in own for caption in captions]
-
-
-def _paths(
-    trained_settings: settings_lib.TrainSettings,
-    settings: settings_lib.EvaluateSettings | settings_lib.RetrieveSettings,
-) -> dict[str, pathlib.Path]:
-    """Returns the records of the data set by split."""
-    given = settings.dataset
-    if isinstance(given, settings_lib.AsInRun):
-        given = trained_settings.dataset
-    return datasets.records_of(
-        given,
-        image_shape=trained_settings.raw_image_shape,
-        num_threads=settings.num_threads,
-        seed=trained_settings.seed,
-    )
-
-
-def _opened(paths: dict[str, pathlib.Path], split: str) -> records.RecordSet:
-    if split not in paths:
-        raise UserError(
-            "the data set has no such split",
-            where="split",
-            received=split,
-            expected=" | ".join(paths) or f"dataset.{split}=FILE",
-            remedy=f"Give its records: dataset=records dataset.{split}=FILE.",
-        )
-    return records.open_records(paths[split])

@@ -12,24 +12,34 @@ import argparse
 import collections
 import pathlib
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from lrcn import verbs  # noqa: E402 - the checkout's package comes first
+from lrcn import settings, verbs  # noqa: E402 - the checkout's package comes first
+from lrcn.errors import UserError  # noqa: E402
 
 _METRICS = ("bleu_1", "bleu_4", "rouge_l", "cider")
 
 
-def main() -> int:
-    """Prints the table."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the table.
+
+    Returns:
+        0, or 1 if the run or the split is not there.
+    """
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", help="a run of a workflow that describes, with a frozen CNN")
     parser.add_argument("--split", default="val", choices=("train", "val", "test"))
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     verbs.start_tensorflow()
-    train, chosen = (captions_and_vectors(given.run, split) for split in ("train", given.split))
+    try:
+        train, chosen = captions_and_vectors(given.run, ("train", given.split))
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
     rows = {
         "nearest training item": nearest(train, chosen),
         "most frequent caption": most_frequent(train[0], chosen[0]),
@@ -40,26 +50,27 @@ def main() -> int:
     return 0
 
 
-def captions_and_vectors(run: str, split: str) -> tuple:
-    """Returns the captions of each item of a run's data set and a vector of length one for each."""
-    from lrcn import datasets
-    from lrcn.data import records, references
+def captions_and_vectors(run: str, splits: Sequence[str]) -> list[tuple]:
+    """Returns the captions of each item of some splits and a vector of length one for each item.
+
+    Raises:
+        UserError: There is no such run, split or caption.
+    """
+    from lrcn import evaluation
+    from lrcn.data import references
     from lrcn.inference import trained
     from lrcn.models import networks
     from lrcn.training import features
 
     opened = trained.load(run)
-    paths = datasets.records_of(
-        opened.settings.dataset,
-        image_shape=opened.settings.raw_image_shape,
-        num_threads=opened.settings.num_threads,
-        seed=opened.settings.seed,
-    )
-    record_set = records.open_records(paths[split])
-    stored = features.extract(record_set, networks.backbone(opened.model), view=opened.view(None))
-    ends = np.cumsum(record_set.metadata.frame_counts)[:-1]
-    means = np.stack([part.mean(axis=0) for part in np.split(stored.values, ends)])
-    return references.of_records(record_set), means / np.linalg.norm(means, axis=1, keepdims=True)
+    paths = evaluation.paths_of(opened, settings.EvaluateSettings(run=run))
+    found = []
+    for record_set in [evaluation.open_split(paths, split) for split in splits]:
+        captions = references.of_records(record_set)
+        own = features.extract(record_set, networks.backbone(opened.model), view=opened.view(None))
+        means = np.stack([part.mean(axis=0) for part in np.split(own.values, own.starts[1:])])
+        found.append((captions, means / np.linalg.norm(means, axis=1, keepdims=True)))
+    return found
 
 
 def nearest(train: tuple, chosen: tuple) -> dict[str, float]:

@@ -221,3 +221,51 @@ def test_benchmark_of_captions_refuses_what_it_does_not_know(
         benchmark_captions.main(arguments)
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory):
+    """A run that describes images, without a test split."""
+    folder = tmp_path_factory.mktemp("described")
+    tiny = [
+        *("workflow=imgdesc_step", "workflow.units=4", "workflow.embedding=3", "epochs=1"),
+        *("dataset.train=12", "dataset.val=4", "dataset.test=0", "dataset.size=24"),
+        *("backbone.image_size=[16,16]", "backbone.trainable=false", "callbacks=minimal"),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LRCN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        assert cli.main(["train", *tiny, f"hydra.run.dir={folder}"]) == 0
+        yield folder
+
+
+@pytest.fixture
+def caption_baselines(monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return loaded("caption_baselines", monkeypatch)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_caption_baselines_are_a_table(caption_baselines, described, capsys, split):
+    capsys.readouterr()
+    assert caption_baselines.main([str(described), "--split", split]) == 0
+    out, err = capsys.readouterr()
+    head, _, *rows = [line.strip("| ").split(" | ") for line in out.splitlines()]
+    assert head == ["bleu_1", "bleu_4", "rouge_l", "cider"]
+    scores = {name: [float(value) for value in values] for name, *values in rows}
+    assert list(scores) == ["nearest training item", "most frequent caption"]
+    assert all(0 <= value <= 10 for values in scores.values() for value in values)
+    assert err.startswith("most frequent caption, ")
+    # Nothing is nearer to a training item than itself, and its captions are its references.
+    assert (scores["nearest training item"][:3] == [1, 1, 1]) is (split == "train")
+
+
+def test_caption_baselines_tell_mistakes_in_a_line(caption_baselines, described, capsys):
+    for arguments, message in (
+        ([described, "--split", "test"], "split: the data set has no such split. Received: test."),
+        (["nowhere"], "run: no such run directory"),
+    ):
+        capsys.readouterr()
+        assert caption_baselines.main([str(argument) for argument in arguments]) == 1
+        out, err = capsys.readouterr()
+        assert (out, len(err.splitlines())) == ("", 1)
+        assert err.startswith(f"error: {message}")
