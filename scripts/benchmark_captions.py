@@ -4,12 +4,12 @@
     python scripts/benchmark_captions.py step            one of them
     python scripts/benchmark_captions.py --tiny          that it runs, not how fast
 
-The network has the size of a real one, but random weights and an end token that it never says, so
-that every caption has its full length. Features are random numbers in place of a CNN's. Searches
-run as every command runs them, through `Describer`. Without them one calls `model.predict` on the
-caption so far, for one word at a time; the caption grows, or is padded to its full length, and the
-faster of the two is compared, at the same batch. A table goes to stdout, then the same as one line
-of JSON.
+The network has the size of a real one, but random weights and an end token that it says only when
+it must, so that every caption has its full length. Features are random numbers in place of a CNN's.
+Searches run as every command runs them, through `Describer`, one step more than words for the end.
+Without them one calls `model.predict` on the caption so far, for one word at a time; the caption
+grows, or is padded to its full length, and the faster of the two is compared, at the same batch. A
+table goes to stdout, then the same as one line of JSON.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def first_seconds(ways: Mapping[str, Callable], features: np.ndarray) -> dict[st
 
 
 def network(conditioning: str, sizes: Sizes):
-    """Returns a network whose captions never end; its CNN, which is never called, is none."""
+    """Returns a network whose captions are as long as they may be, with no CNN to speak of."""
     import keras
 
     from lrcn.data.text import END
@@ -219,10 +219,9 @@ def described(head, length: int, name: str, **options) -> Callable:
     """Returns a search from features to words [rows, length], as every command runs it."""
     from lrcn.scoring import describer
 
-    # The step that is kept for the end says one more word here.
-    find = describer.searcher(name, max_length=length - 1, **options)
+    find = describer.searcher(name, max_length=length, **options)
     whole = describer.Describer(head, find)
-    return lambda features: np.asarray(whole.predict_on_batch(features)["words"])
+    return lambda features: np.asarray(whole.predict_on_batch(features)["words"])[:, :length]
 
 
 def growing(head, features: np.ndarray, batch: int | None, length: int) -> np.ndarray:
