@@ -168,6 +168,7 @@ def _fit(settings: settings_lib.TrainSettings, run_directory: runs.RunDirectory)
         run_directory.curves_file,
         plots.read_history(run_directory.history_file),
         monitor=f"val_{settings.callbacks.monitor}",
+        best_epoch=metrics.get("epoch"),
     )
     return metrics
 

@@ -115,6 +115,7 @@ def _draw(
             log_probability=float(written.log_probability[item]),
             references=wanted[item],
             is_right=captions.is_exact(tokens[0][item], tokens[1][item]),
+            ranked=f"CIDEr {scores[item]:.2f}",
         )
         for item in chosen
     ]

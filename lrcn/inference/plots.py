@@ -136,6 +136,7 @@ def curves(
     history: Sequence[Mapping[str, float]],
     *,
     monitor: str | None = None,
+    best_epoch: int | None = None,
 ) -> None:
     """Draws loss, validation scores and learning rate by epoch, the best epoch marked.
 
@@ -144,6 +145,8 @@ def curves(
         history: A row an epoch, as `read_history` gives; the first one is epoch 1.
         monitor: The column that decides which epoch is best, a loss by its lowest value; by
             default the validation accuracy of the task.
+        best_epoch: The epoch that was kept as the best, where it is known: of equal ones, another
+            value has decided.
     """
     panels = [
         (title, columns)
@@ -157,7 +160,7 @@ def curves(
     ]
     figure = _figure(7.5, 1.0 + 2.1 * max(len(panels), 1))
     grid = figure.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False)[:, 0]
-    best = _best_epoch(history, [monitor] if monitor else _MONITORED)
+    best = _best_epoch(history, [monitor] if monitor else _MONITORED, kept=best_epoch)
     for axes, (title, columns) in zip(grid, panels, strict=False):
         _draw_columns(axes, history, columns)
         axes.set_ylabel(title)
@@ -183,9 +186,11 @@ def _epochs(history: Sequence[Mapping[str, float]]) -> list[int]:
 
 
 def _best_epoch(
-    history: Sequence[Mapping[str, float]], keys: Sequence[str]
+    history: Sequence[Mapping[str, float]], keys: Sequence[str], *, kept: int | None = None
 ) -> tuple[str, int] | None:
     for key in keys:
+        if kept in _epochs(history) and key in history[_epochs(history).index(kept)]:
+            return key, _epochs(history).index(kept)
         sign = -1 if key.endswith("loss") else 1
         scored = [(sign * row[key], -index) for index, row in enumerate(history) if key in row]
         if scored:
@@ -256,7 +261,7 @@ def _mark_best(
             color=_ORANGE,
             markeredgecolor="white",
             linestyle="none",
-            label=f"best: {value:.3f} in epoch {epoch}",
+            label=f"best: {value:.3g} in epoch {epoch}",
             zorder=5,
         )
 

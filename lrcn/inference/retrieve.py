@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,8 @@ from lrcn.data import progress, records, references, text
 from lrcn.inference import describe, sheets
 from lrcn.models import description
 from lrcn.scoring import likelihood, retrieval
+
+log = logging.getLogger(__name__)
 
 _NUMBERS = 2**25  # logits that are held at a time: 128 MB
 _CAPTIONS = 64  # in a block
@@ -55,6 +58,8 @@ def retrieve(
         matrix = log_probabilities(model, batches, captions, vocabulary)
     scores = retrieval.normalised(matrix) if normalise else matrix
     values = retrieval.summary(scores, owner, normalise=False)
+    if len(wanted) == 1:
+        log.warning("retrieve: one item: every caption is its own, so its ranks tell nothing")
     if folder is not None:
         _write(pathlib.Path(folder), values, scores, captions, owner, record_set)
     return values
@@ -179,6 +184,7 @@ def _draw(
                 is_right=bool(owner[first] == item),
                 score="score",
                 right="its own",
+                ranked=f"rank {best[item]}",
             )
         )
     sheets.captions(path, shown, title=sheets.heading(len(shown), len(scores), score="rank"))

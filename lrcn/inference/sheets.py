@@ -43,6 +43,7 @@ class Shown:
         is_right: Whether the caption is one of them.
         score: What the number is.
         right: What is told of a caption that is right.
+        ranked: What the item's place in the sheet comes from, such as "CIDEr 0.52".
     """
 
     frames: Sequence[np.ndarray]
@@ -52,6 +53,7 @@ class Shown:
     is_right: bool
     score: str = "log-probability"
     right: str = "equal to a reference"
+    ranked: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,7 +217,7 @@ def _references(item: Shown) -> list[str]:
 
 def _facts(item: Shown, *, top: float) -> list[_Line]:
     value = f"{item.log_probability:.2f}".replace("-", "−")
-    text = f"{item.score} {value}"
+    text = f"{item.ranked}  {item.score} {value}".strip()
     lines = [_Line(text, _SMALL, 0, top)]
     if item.is_right:
         lines.append(_Line(f"✓ {item.right}", _MARKED, _text_width(text, _SMALL) + _INDENT, top))

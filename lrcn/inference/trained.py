@@ -40,12 +40,12 @@ class Trained:
     """
 
     run: runs.RunDirectory
-    model: keras.Model
+    model: keras.Model = dataclasses.field(repr=False)
     labels: tuple[str, ...]
-    vocabulary: text.Vocabulary | None
-    contract: dict[str, Any]
-    settings: settings_lib.TrainSettings
-    shown: runs.Shown
+    vocabulary: text.Vocabulary | None = dataclasses.field(repr=False)
+    contract: dict[str, Any] = dataclasses.field(repr=False)
+    settings: settings_lib.TrainSettings = dataclasses.field(repr=False)
+    shown: runs.Shown = dataclasses.field(repr=False)
 
     def predict(
         self, path: str | os.PathLike | Sequence[str], *, top_k: int = 5, overlay: str | None = None

@@ -238,8 +238,9 @@ def remarks(values: Mapping[str, float]) -> list[str]:
         found.append("one item: CIDEr is 0 by definition, since every word is in every document")
     elif values["most_frequent_share"] > COLLAPSED:
         share = round(values["most_frequent_share"] * items)
+        one = "a caption without a word" if values.get("mean_length") == 0 else "one caption"
         found.append(
-            f"one caption serves {share} of {items} items: the network hardly looks at them; "
+            f"{one} serves {share} of {items} items: the network hardly looks at them; "
             "train longer, with a larger optimizer.learning_rate, or on more captions"
         )
     return found

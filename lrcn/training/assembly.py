@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 import keras
 
+from lrcn import errors
 from lrcn import settings as settings_lib
 from lrcn.models import backbones, networks, weights, wording
 from lrcn.training import optimizers, schedules
@@ -54,10 +55,19 @@ def start_from(network: keras.Model, init: str, *, keep_vectors: bool = False) -
         known, new, carried = wording.carry_words(source, network, layers=layers)
         matched += carried
         unmatched = [path for path in unmatched if path not in carried]
-        log.info("init: words of both: %d; new: %s", len(known), ", ".join(new) or "none")
-    log.info("init: matched: %s", ", ".join(matched) or "none")
+        log.info("init: words of both: %d; new: %s", len(known), errors.few(new) or "none")
+    log.info("init: matched: %s", ", ".join(_in_short(matched, network)) or "none")
     log.info("init: unmatched, new: %s", ", ".join(unmatched) or "none")
     return set(matched)
+
+
+def _in_short(matched: Collection[str], network: keras.Model) -> list[str]:
+    """Returns paths of weights, those of a CNN that matched as a whole in a word."""
+    of_cnn = {weight.path for weight in networks.backbone(network).weights}
+    if not of_cnn <= set(matched):
+        return list(matched)
+    others = [path for path in matched if path not in of_cnn]
+    return [f"the CNN (all {len(of_cnn)} weights)", *others]
 
 
 def optimizer_of(

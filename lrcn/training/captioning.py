@@ -173,16 +173,27 @@ def make_vocabulary(
         UserError: A file is no vocabulary or no text, or no word is frequent enough.
     """
     if settings.file is not None:
-        return text.read_vocabulary(settings.file)
-    extra = (line for file in settings.extra_text for line in sentences.read_sentences(file))
-    made = text.Vocabulary.build(
-        (caption for own in training for caption in own),
-        min_count=settings.min_count,
-        max_size=settings.max_size,
-        max_length=settings.max_length,
-        extra_text=extra,
+        made = text.read_vocabulary(settings.file)
+    else:
+        extra = (line for file in settings.extra_text for line in sentences.read_sentences(file))
+        made = text.Vocabulary.build(
+            (caption for own in training for caption in own),
+            min_count=settings.min_count,
+            max_size=settings.max_size,
+            max_length=settings.max_length,
+            extra_text=extra,
+        )
+    words = [text.tokenise(caption) for own in training for caption in own]
+    known = set(made.tokens)
+    log.info(
+        "vocabulary: %d words; %.1f %% of all in the captions are unknown to it; "
+        "%d of %d captions are longer than %d words and cut",
+        made.size - len(text.SPECIAL),
+        100 * sum(word not in known for own in words for word in own) / sum(map(len, words)),
+        sum(len(own) > made.max_length for own in words),
+        len(words),
+        made.max_length,
     )
-    log.info("vocabulary: %d words", made.size - len(text.SPECIAL))
     return made
 
 

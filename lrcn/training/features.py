@@ -218,7 +218,7 @@ def _of_parts(
         rows = (known.get(digests[item]) for item in part)
         yield np.concatenate([next(computed) if row is None else row for row in rows])
     if known_here := len(items) - len(new):
-        log.info("features: those of %d of %d videos were known", known_here, len(items))
+        log.info("features: those of %d of %d items were known", known_here, len(items))
     if new:
         seconds = max(time.monotonic() - began, 1e-9)
         log.info(

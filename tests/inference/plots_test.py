@@ -64,6 +64,13 @@ def test_the_best_epoch_of_a_loss_is_the_lowest():
     assert plots._best_epoch(history, ["val_loss"]) == ("val_loss", 1)
 
 
+def test_of_equal_epochs_the_one_that_was_kept_is_marked():
+    history = [{"epoch": number, "val_cider": 0.5} for number in (1, 2, 3)]
+    assert plots._best_epoch(history, ["val_cider"]) == ("val_cider", 0)
+    assert plots._best_epoch(history, ["val_cider"], kept=3) == ("val_cider", 2)
+    assert plots._best_epoch(history, ["val_loss", "val_cider"], kept=2) == ("val_cider", 1)
+
+
 def test_epochs_are_shown_from_one():
     assert plots._epochs([{"epoch": 1}, {"epoch": 2}]) == [1, 2]
     assert plots._epochs([{"loss": 1}, {"loss": 2}]) == [1, 2]

@@ -251,6 +251,7 @@ def test_tokens_are_what_is_scored():
         (["a cat", "a cat", "a dog", "a dog"], []),  # half of them is not more than half
         (["a cat", "A cat.", "a cat", "a dog"], ["one caption serves 3 of 4 items"]),
         (["", "", "a dog"], ["one caption serves 2 of 3 items"]),
+        (["", "", ""], ["a caption without a word serves 3 of 3 items"]),
     ],
 )
 def test_remarks_tell_what_makes_the_metrics_worth_little(made, expected):

@@ -106,7 +106,8 @@ def test_a_network_that_describes_videos_starts_from_one_of_images(
         np.testing.assert_array_equal(vectors[place], expected, err_msg=token)
     shared = [token for token in new if token in old]
     assert f"init: words of both: {len(shared)}; new: run, swim" in caplog.text
-    assert "init: matched: " in caplog.text and "embedding/embeddings" in caplog.text
+    assert "init: matched: the CNN (all " in caplog.text
+    assert "embedding/embeddings" in caplog.text and "conv1/kernel" not in caplog.text
     told = next(line for line in caplog.messages if line.startswith("init: unmatched, new:"))
     assert set(told.removeprefix("init: unmatched, new: ").split(", ")) - {"none"} == (
         set(before) - copied

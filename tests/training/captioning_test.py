@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from lrcn import errors, runs
+from lrcn import settings as settings_lib
 from lrcn.data import text
 from lrcn.models import description, networks, wording
 from lrcn.scoring import describer
-from lrcn.training import assembly, checkpoints, session, tasks
+from lrcn.training import assembly, captioning, checkpoints, session, tasks
 
 SCENES = (
     "a red wall",
@@ -63,6 +64,21 @@ def test_rare_words_are_unknown_and_further_text_is_counted(caption_settings, tm
     both = (str(tmp_path / "one.txt"), str(tmp_path / "two.txt"))
     assert {"sleeps", "zebra"} <= set(words_of(settings, min_count=2, extra_text=both).tokens)
     assert "zebra" not in words_of(settings, min_count=2, extra_text=both[:1]).tokens
+
+
+def test_what_a_vocabulary_leaves_out_is_told(caplog, tmp_path):
+    training = [("a dog runs fast", "a dog"), ("a cat",)]
+    caplog.set_level(logging.INFO)
+    own = settings_lib.Vocabulary(min_count=2, max_length=3)
+    vocabulary = captioning.make_vocabulary(own, training)
+    expected = (
+        "vocabulary: 2 words; 37.5 % of all in the captions are unknown to it; "
+        "1 of 3 captions are longer than 3 words and cut"
+    )
+    assert caplog.messages == [expected]
+    text.write_vocabulary(tmp_path / "v.json", vocabulary)
+    captioning.make_vocabulary(settings_lib.Vocabulary(file=str(tmp_path / "v.json")), training)
+    assert caplog.messages == [expected] * 2
 
 
 def test_a_vocabulary_of_a_file_is_taken_as_it_is(caption_settings, tmp_path):
