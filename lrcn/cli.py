@@ -47,8 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
         return 0
+
+
+def _let_go_of_stdout() -> None:
+    """Writes nowhere from now on: whoever read the results, such as `head`, has enough of them."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -167,6 +172,8 @@ def _job(verb: str, outcomes: _Outcomes) -> Callable:
             if verb == "train":
                 log.warning("interrupted; go on with: %s", again)
             raise
+        except BrokenPipeError:
+            _let_go_of_stdout()
         except Exception as error:  # noqa: BLE001 - the other jobs of a sweep go on
             failure, code = error, getattr(error, "exit_code", 1)
             _report(error, folder if verb == "train" else None, bool(composed.get("traceback")))
@@ -186,6 +193,14 @@ def _config_folder(context) -> str | None:
     """
     sources = {source.provider: source.path for source in context.runtime.config_sources}
     return sources.get("command-line")
+
+
+def _in_brackets(override: str) -> str:
+    """Returns the advice to write a list, for keys that may take one; groups never do."""
+    key, _, value = override.partition("=")
+    if "." not in key and key not in ("input", "evaluate"):
+        return ""
+    return f"put a list in brackets: {shlex.quote(f'{key}=[{value}]')}, "
 
 
 def _report(error: Exception, folder: pathlib.Path | None, with_traceback: bool) -> None:
@@ -263,7 +278,8 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
             received=match[1],
             expected="one value, or a sweep over several",
             remedy=f"Run a job for each value with `lrcn {verb} -m ...`, "
-            f"or put a value with a comma in quotes: {shlex.quote(quoting.whole(match[1]))}",
+            f"{_in_brackets(match[1])}or put one value with a comma in quotes: "
+            f"{shlex.quote(quoting.whole(match[1]))}",
         )
     return UsageError(
         text.splitlines()[0],
@@ -338,3 +354,7 @@ def hydra_folder(output_folder: str) -> str | None:
     Hydra writes it before the job starts, so a finished run asked again would lose its own.
     """
     return None if (pathlib.Path(output_folder) / "DONE").exists() else ".hydra"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -156,21 +157,24 @@ def _write_protocol(
     shown: _Shown,
     protocol: dict[str, Any],
 ) -> None:
-    """Writes what was measured how."""
+    """Writes what was measured how, and says so where it replaces what was measured otherwise."""
     record_set = shown.chosen.records
-    files.write_json(
-        folder / "protocol.json",
-        {
-            "records": str(record_set.path),
-            "digest": record_set.digest,
-            "checkpoint": settings.checkpoint,
-            "clips": _clips(shown.chosen),
-            "view": {"size": list(shown.view.size), "crop": shown.view.crop},
-            "short_videos": shown.chosen.short_videos,
-            "seed": shown.seed,
-            **protocol,
-        },
-    )
+    values = {
+        "records": str(record_set.path),
+        "digest": record_set.digest,
+        "checkpoint": settings.checkpoint,
+        "clips": _clips(shown.chosen),
+        "view": {"size": list(shown.view.size), "crop": shown.view.crop},
+        "short_videos": shown.chosen.short_videos,
+        "seed": shown.seed,
+        **protocol,
+    }
+    file = folder / "protocol.json"
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else values
+    if other := {key: value for key, value in before.items() if value != values.get(key)}:
+        told = ", ".join(f"{key} {json.dumps(value)}" for key, value in other.items())
+        log.info("%s: these results replace those of %s", folder, told)
+    files.write_json(file, values)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -134,6 +134,8 @@ def train(
         # `metrics.json` is the last file of an evaluation: one that was cut off is done again.
         missing = [s for s in settings.evaluate if not _is_evaluated(run_directory, s)]
     else:
+        if not (run_directory.last.exists() or settings.resume):
+            _require_files(settings)
         run_directory.clear_marks()
         known = {key: stored[key] for key in runs.NOT_SETTINGS if stored and key in stored}
         run_directory.write_config({**dataclasses.asdict(origin), **known, **plain})
@@ -141,17 +143,38 @@ def train(
         missing = settings.evaluate
     with _marking_failure(run_directory):
         metrics = _fit(settings, run_directory) if metrics is None else metrics
-        for split in missing:
-            _evaluate_run(folder, split)
+        evaluated = {split: _evaluate_run(folder, split) for split in missing}
     run_directory.mark_done()
-    show_metrics(metrics, title=str(folder))
-    given = shlex.quote(f"run={folder}")
     validated = "videos" in metrics or "items" in metrics
-    shown = "IMAGE" if settings.describes_images else "VIDEO"
-    _log_next(
-        folder, f"lrcn evaluate {given}" if validated else f"lrcn predict {given} input={shown}"
-    )
+    show_metrics(metrics, title=f"{folder}{': validation' if validated else ''}")
+    for split, (found, results) in evaluated.items():
+        show_metrics(found, title=f"{folder}: {split}")
+        log.info("results: %s", results)
+    given = shlex.quote(f"run={folder}")
+    is_next = f"lrcn predict {given} input={'IMAGE' if settings.describes_images else 'VIDEO'}"
+    _log_next(folder, f"lrcn evaluate {given}" if validated and not evaluated else is_next)
     return 0
+
+
+def _require_files(settings: settings_lib.TrainSettings) -> None:
+    """Refuses a file that is not there before hours go into serializing the data."""
+    vocabulary = settings.vocabulary
+    given = [
+        ("init", settings.init),
+        ("backbone.weights", settings.backbone.weights),
+        ("workflow.word_vectors", getattr(settings.workflow, "word_vectors", None)),
+        ("vocabulary.file", vocabulary.file),
+        *(("vocabulary.extra_text", file) for file in vocabulary.extra_text),
+    ]
+    for key, path in given:
+        if path not in (None, "imagenet") and not pathlib.Path(path).exists():
+            raise UserError(
+                "no such file",
+                where=key,
+                received=path,
+                expected="an existing file" + (" or run" if key == "init" else ""),
+                remedy=f"Correct {key}; relative paths start at the working directory",
+            )
 
 
 def _is_evaluated(run_directory: runs.RunDirectory, split: str) -> bool:
@@ -180,8 +203,13 @@ def evaluate(settings: settings_lib.EvaluateSettings) -> int:
 
     split, metrics, folder = evaluation.of_run(settings)
     show_metrics(metrics, title=f"{settings.run} on {split}")
+    workflow = runs.RunDirectory(settings.run).read_config()["workflow"]["name"]
     given = shlex.quote(f"run={settings.run}")
-    _log_next(folder, f"lrcn predict {given} input=FILE overlay=OUT.mp4")
+    of_images = workflow.startswith("imgdesc")
+    shown = "input=IMAGE" if of_images else "input=VIDEO overlay=OUT.mp4"
+    _log_next(folder, f"lrcn predict {given} {shown}")
+    if "desc" in workflow:
+        log.info("or: lrcn retrieve %s", given)
     return 0
 
 
@@ -196,12 +224,14 @@ def retrieve(settings: settings_lib.RetrieveSettings) -> int:
     return 0
 
 
-def _evaluate_run(folder: pathlib.Path, split: str) -> None:
-    """Evaluates a run on a split as `lrcn evaluate run=... split=...` does."""
+def _evaluate_run(folder: pathlib.Path, split: str) -> tuple[dict, pathlib.Path]:
+    """Evaluates a run as `lrcn evaluate run=... split=...` does; returns metrics and folder."""
     start_tensorflow()
     from lrcn import evaluation
 
-    evaluation.of_run(settings_lib.EvaluateSettings(run=str(folder), split=split))
+    settings = settings_lib.EvaluateSettings(run=str(folder), split=split)
+    _, metrics, results = evaluation.of_run(settings)
+    return metrics, results
 
 
 def predict(settings: settings_lib.PredictSettings) -> int:
@@ -309,11 +339,19 @@ def _log_next(results: pathlib.Path, command: str) -> None:
 
 def _train_command(reports: list) -> str:
     """Returns the command that trains on what was just stored."""
+    from lrcn.data import records
+
     paths = {report.name.rpartition(".")[2]: report.path for report in reports}
     if len(paths) < len(reports):  # several lists of one role: which to train on is not ours to say
         return ""
     keys = [f"dataset.{role}={paths[role]}" for role in ("train", "val", "test") if role in paths]
-    return shlex.join(["lrcn", "train", "dataset=records", *keys]) if keys else ""
+    if not keys:
+        return ""
+    stored = records.read_metadata(reports[0].path)
+    if not stored.num_classes:  # captions, which the default workflow cannot learn
+        is_image = stored.type == "image"
+        keys.append(f"workflow={'imgdesc_step' if is_image else 'videodesc_pooling'}")
+    return shlex.join(["lrcn", "train", "dataset=records", *keys])
 
 
 @contextlib.contextmanager

@@ -134,6 +134,17 @@ def test_every_file_of_an_evaluation_has_what_it_is_known_to_have(images):
     assert metrics["items"] == len(lines) == 4
 
 
+def test_results_that_are_replaced_are_told(images, caplog):
+    evaluate(images, split="val")
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    evaluate(images, split="val")
+    assert "replace" not in caplog.text
+    evaluate(images, split="val", search=BEAM)
+    assert "these results replace those of search {" in caplog.text
+    assert '"name": "greedy"' in caplog.text
+
+
 def test_the_search_of_the_run_is_taken_unless_another_is_asked_for(images):
     _, greedy, folder = evaluate(images, split="val")
     protocol = json.loads((folder / "protocol.json").read_text())

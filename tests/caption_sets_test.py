@@ -30,10 +30,13 @@ def flickr(tmp_path):
     ]
 
 
-def test_named_splits_become_records_with_all_captions(flickr, tmp_path):
+def test_named_splits_become_records_with_all_captions(flickr, tmp_path, capsys):
     assert cli.main(["check", *flickr]) == 0
     folder = tmp_path / "records"
     assert cli.main(["serialize", *flickr, f"output_folder={folder}"]) == 0
+    said = capsys.readouterr().err
+    assert f"next: lrcn train dataset=records dataset.train={folder}/train.tfrecord" in said
+    assert said.rstrip().endswith("workflow=imgdesc_step")
     stored = records.open_records(folder / "train.tfrecord").metadata
     assert (stored.items, stored.type, stored.ids) == (2, "image", ("a.jpg", "b.jpg"))
     assert (folder / "val.tfrecord").is_file()

@@ -103,7 +103,9 @@ def test_a_run_directory_holds_everything(images):
 def test_evaluate_searches_as_it_is_told(capsys, images):
     code, out, err = run(capsys, "evaluate", f"run={images.path}", *BEAM)
     assert code == 0, err
-    assert "cider" in out and "next: lrcn predict" in err
+    assert "cider" in out
+    assert f"next: lrcn predict run={images.path} input=IMAGE\n" in err
+    assert f"or: lrcn retrieve run={images.path}" in err
     folder = images.evaluation("val")
     names = {path.name for path in folder.iterdir() if path.is_file()}
     assert names == {

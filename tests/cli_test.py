@@ -1,3 +1,7 @@
+import pathlib
+import subprocess
+import sys
+
 import pytest
 
 from lrcn import cli, quoting
@@ -19,6 +23,29 @@ def test_version(capsys):
     code, out, _ = run(capsys, "--version")
     assert code == 0
     assert out.startswith("lrcn ")
+
+
+def test_the_package_is_the_command_too():
+    command = [sys.executable, "-m", "lrcn", "trian"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 2
+    assert "no such verb 'trian'" in done.stderr
+
+
+def test_whoever_reads_the_results_may_have_enough_of_them(tmp_path):
+    examples = pathlib.Path(__file__).parent / "examples"
+    command = [
+        *(sys.executable, "-m", "lrcn", "serialize", "do_serialize=false", "output_folder=r"),
+        f"dataset.input_files=['{examples / 'videos.train'}']",
+        f"dataset.labels='{examples / 'labels.txt'}'",
+    ]
+    with subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        process.stdout.close()
+        told = process.stderr.read()
+    assert process.returncode == 0, told
+    assert "bug" not in told and "Traceback" not in told
 
 
 def test_an_unknown_verb_names_the_nearest(capsys):
@@ -52,6 +79,10 @@ def test_an_unknown_verb_names_the_nearest(capsys):
             ["train", "workflow=lstm,singleframe"],
             "workflow: several values without -m. Received: workflow=lstm,singleframe. Expected: "
             "one value, or a sweep over several. Run a job for each value with `lrcn train -m ...`",
+        ),
+        (
+            ["train", "dataset=lists", "dataset.input_files=a.train,b.val"],
+            "put a list in brackets: 'dataset.input_files=[a.train,b.val]', or put one value",
         ),
         (["predict", "run=x", "input=a, b.mp4"], """in quotes: 'input="a, b.mp4"'."""),
         (["train", "+nothing=1"], "unknown key 'nothing'"),

@@ -21,6 +21,7 @@ ROOMS = [
     {"verbs"},
     {"help", "quoting", "resuming"},
     {"cli"},
+    {"__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))

@@ -134,7 +134,8 @@ def _head(
             where="dataset",
             received=num_classes,
             expected="1 or more",
-            remedy="Train on items with labels; captions alone give no classes",
+            remedy="Train on items with labels, or describe items with captions: images by "
+            "workflow=imgdesc_step, videos by workflow=videodesc_pooling",
         )
     logits = custom_layers.Classes(
         num_classes,

@@ -96,7 +96,8 @@ def open_data(paths: dict[str, pathlib.Path]) -> Data:
             where="dataset.train",
             received=", ".join(paths) or "no split",
             expected="records of a split train",
-            remedy="Set dataset.train=FILE, or give a list whose name ends in train",
+            remedy="Give a list whose name ends in .train, such as videos.train, or records by "
+            "dataset=records dataset.train=FILE",
         )
     val = records.open_records(paths["val"]) if "val" in paths else None
     return Data(records.open_records(paths["train"]), val)
