@@ -53,10 +53,11 @@ def check_caption(text: str, *, where: str, max_words: int = MAX_WORDS) -> list[
         max_words: More tokens than this are taken for a mistake in the file.
 
     Raises:
-        UserError: If no token is left, there are too many, or the text is no valid Unicode.
+        UserError: If no token has a letter or a digit, whatever the script, there are too many
+            tokens, or the text is no valid Unicode.
     """
     tokens = tokenise(text)
-    if not tokens:
+    if not any(character.isalnum() for token in tokens for character in token):
         raise errors.UserError(
             "caption without a word",
             where=where,

@@ -102,6 +102,7 @@ def annotation(values, number=0, **changes):
         (lambda v: annotation(v, 1, image_id=[1]), r"annotations\[1\]: no image_id"),
         (lambda v: annotation(v, caption=None), r"annotations\[0\]: annotation without a caption"),
         (lambda v: annotation(v, caption=" . "), r"annotations\[0\]: caption without a word"),
+        (lambda v: annotation(v, caption="..."), r"annotations\[0\]: caption without a word"),
         (lambda v: annotation(v, caption="a " * 10_000), r"annotations\[0\]: .*10000 words"),
         (lambda v: annotation(v, caption="\ud800"), r"annotations\[0\]: .*(word|character)"),
         (lambda v: image(v, file_name="no.jpg"), "no such image"),

@@ -56,6 +56,7 @@ def test_a_list_that_is_null_leaves_its_split_out(files):
     [
         ({"captions": TOKENS[:3]}, r"val\.txt:1: named without a caption.*c\.jpg"),
         ({"captions": (*TOKENS, "c.jpg#1\t .")}, r"tokens\.txt:6: caption without a word"),
+        ({"captions": (*TOKENS, "c.jpg#1\t...")}, r"tokens\.txt:6: caption without a word"),
         ({"captions": (*TOKENS, f"c.jpg#1\t{'a ' * 10_000}")}, r"tokens\.txt:6:.*10000 words"),
         ({"captions": (*TOKENS, "a.jpg#1\ta cat")}, r"tokens\.txt:6: two captions of one number"),
         ({"captions": (*TOKENS, "a cat")}, r"tokens\.txt:6: line without a caption"),

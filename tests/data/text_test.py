@@ -89,7 +89,11 @@ class TestCheckCaption:
     def test_returns_tokens(self):
         assert text.check_caption("A dog.", where="a.txt:1") == ["a", "dog"]
 
-    @pytest.mark.parametrize("caption", ["", "  ", "."])
+    @pytest.mark.parametrize("caption", ["5", "日本", "हिन्दी ।", "<unk>", "... dog"])
+    def test_a_word_of_any_script_or_a_number_is_enough(self, caption):
+        assert text.check_caption(caption, where="a.txt:1") == text.tokenise(caption)
+
+    @pytest.mark.parametrize("caption", ["", "  ", ".", "...", " - ?! ", "_", "。"])
     def test_nothing_to_learn(self, caption):
         message = told(text.check_caption, caption, where="a.txt:7")
         assert message.startswith("a.txt:7: caption without a word. Received: '")
