@@ -247,7 +247,7 @@ class _Reader:
                 raise self._half(line)
             unknown = [rest for path, rest in splits if (self.folder / path).exists()]
             if unknown or found is None:
-                raise self._no_label(line, (unknown or [splits[0][1]])[0])
+                raise self._no_label(line, (unknown or [splits[-1][1]])[0])
         return found[0], self.labels(found[1])
 
     def _half(self, line: _Line) -> errors.UserError:
@@ -270,6 +270,11 @@ class _Reader:
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             known = f"an integer from 0 to {len(names) - 1}, or one of {shown}"
             remedy = "Correct the label, or add its name to dataset.labels"
+        elif " " in text and line.path is None:
+            known = "an integer, or path<TAB>caption"
+            remedy = "A caption needs a TAB before it, a name a file of labels (dataset.labels)"
+        elif " " in text:
+            remedy = "Captions need a list of their own, names a file of labels (dataset.labels)"
         return errors.UserError(
             "label is no integer and no known name",
             where=line.where,
