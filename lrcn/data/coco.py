@@ -16,6 +16,7 @@ _EXPECTED = (
     '{"images": [{"id": 1, "file_name": "a.jpg"}, ...], '
     '"annotations": [{"id": 1, "image_id": 1, "caption": "a dog"}, ...]}'
 )
+_BY_SPLIT = "'dataset.annotations={train: TRAIN.json, val: VAL.json}'"
 _Paths = str | os.PathLike | Mapping[str, str | os.PathLike]
 
 
@@ -52,10 +53,12 @@ def coco(
     ids = ids or {}
     alone = not isinstance(annotations, Mapping)
     if not alone:
-        example = "dataset.annotations={train: FILE, val: FILE}"
-        captioned.check_splits(annotations, "dataset.annotations", example)
+        captioned.check_splits(annotations, "dataset.annotations", _BY_SPLIT)
     if alone or ids:
-        captioned.check_splits(ids, "dataset.ids", "dataset.ids={train: FILE, val: FILE}")
+        example = "'dataset.ids={train: FILE, val: FILE}'"
+        if not ids:
+            example += f", or annotations for each split: {_BY_SPLIT}"
+        captioned.check_splits(ids, "dataset.ids", example)
     files = {"": annotations} if alone else annotations
     folders = _folders(images, list(files))
     read = _read(files, folders)

@@ -77,8 +77,10 @@ def test_lists_of_ids_share_out_the_annotations_anew(official, tmp_path):
 
 def test_one_file_of_annotations_needs_lists_of_ids(alone):
     assert members(coco.coco(**alone)) == {"train": ["1", "2"]}
-    with pytest.raises(errors.UserError, match=r"dataset\.ids: no split is named"):
+    with pytest.raises(errors.UserError, match=r"dataset\.ids: no split is named") as caught:
         coco.coco(**{**alone, "ids": None})
+    for way in ("ids={train: FILE, val: FILE}", "annotations={train: TRAIN.json, val: VAL.json}"):
+        assert f"'dataset.{way}'" in str(caught.value)
 
 
 def image(values, number=0, **changes):
