@@ -112,6 +112,14 @@ def _a(thing: str) -> str:
     return f"an {thing}" if thing[0] in "aeiou" else f"a {thing}"
 
 
+def resolved(path: str | os.PathLike) -> str:
+    """Returns where a path leads, past detours and links; two paths of one file give the same."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # a NUL: it leads nowhere
+        return os.fspath(path)
+
+
 def splits(line: str) -> list[tuple[str, str]]:
     """Returns what stands before and after each gap of a line, the longest part before it first."""
     gaps = [match.span() for match in re.finditer(r"\s+", line)]

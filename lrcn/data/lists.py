@@ -208,7 +208,7 @@ class _Reader:
         text.check_caption(line.rest, where=line.where)
         image = self._image(line.path)
         if image != line.path:
-            key = _plain((self.folder / line.path).as_posix())
+            key = lines.resolved(self.folder / image) + line.path[len(image) :]
             first = self.numbered.setdefault(key, line.where)
             if first != line.where:
                 raise one_number_twice(line.where, line.path, first)
@@ -365,7 +365,7 @@ def _merged(items: list[Item], folder: pathlib.Path) -> tuple[Item, ...]:
     places: dict[str, int] = {}
     told = set()  # an image that is missing is one fault, however many captions it has
     for item in items:
-        path = _plain((folder / item.id).as_posix())
+        path = lines.resolved(folder / item.id)
         first = found[places[path]] if path in places else None
         if item.problem:
             fault = (path, item.problem.what, str(item.problem.received))
@@ -383,7 +383,7 @@ def _merged(items: list[Item], folder: pathlib.Path) -> tuple[Item, ...]:
                 "two items with one id",
                 where=item.where,
                 received=item.id,
-                expected="each path once, however it is written",
+                expected="each file once, however its path is written",
                 remedy=f"It stands first at {first.where}; remove one of the lines",
             )
             found.append(dataclasses.replace(item, problem=problem))

@@ -62,6 +62,10 @@ def test_a_list_that_is_null_leaves_its_split_out(files):
         ({"captions": (*TOKENS, "a cat")}, r"tokens\.txt:6: line without a caption"),
         ({"train": ("a.jpg", "d.jpg")}, r"train\.txt:2: no such image.*Correct dataset\.images"),
         ({"train": ("a.jpg", "a.jpg")}, r"train\.txt:2: named twice in train"),
+        (
+            {"train": ("a.jpg", "./a.jpg"), "captions": (*TOKENS, "./a.jpg#0\ta dog")},
+            r"train\.txt:2: named twice in train.*\./a\.jpg, also at .*train\.txt:1",
+        ),
         ({"val": ("c.jpg", "a.jpg")}, r"val\.txt:2: named in two splits.*train\.txt:3, in train"),
         ({"val": ("", "# none")}, r"names no item.*val"),
     ],

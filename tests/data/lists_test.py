@@ -152,6 +152,20 @@ def test_one_file_under_two_spellings_is_one_item(folder):
     assert items[1].where.endswith(":2")
 
 
+def test_a_link_is_the_file_that_it_leads_to(folder):
+    (folder / "link.mp4").symlink_to("c.mp4")
+    message = told(folder, "c.mp4 0\nlink.mp4 0\n")
+    assert "data.train:2: two items with one id. Received: link.mp4" in message
+    (folder / "links").symlink_to(".")
+    (item,) = read(folder, "a.jpg#0\ta dog\nlinks/a.jpg#1\ta cat\n")
+    assert (item.id, item.captions) == ("a.jpg", ("a dog", "a cat"))
+    assert "two captions of one number" in told(folder, "a.jpg#0\ta dog\nlinks/a.jpg#0\ta cat\n")
+
+
+def test_a_name_that_no_file_can_have_is_told(folder):
+    assert "no such image" in told(folder, "a.jpg 0\nb\0.jpg 0\n")
+
+
 def test_a_faulty_line_claims_no_path(folder):
     items = read(
         folder, "c.mp4 x\na.jpg 1\nc.mp4 -1\nc.mp4 3\nc.mp4 4\nc.mp4 -1\n", on_error="keep"
