@@ -245,7 +245,7 @@ def read_json(file: str | os.PathLike, expected: str) -> Any:
         data = pathlib.Path(file).read_bytes()
         return json.loads(data.decode("utf-8-sig"))
     except OSError as error:
-        what, reason = "captions cannot be read", error
+        what, reason = "captions cannot be read", lines.reason(error)
     except UnicodeDecodeError as error:
         what, reason = "not UTF-8", error
         where = f"{file}:{data[: error.start].count(10) + 1}"

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from lrcn import errors, files
+from lrcn.data import lines
 
 PADDING, BEGIN, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
@@ -335,7 +336,7 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
         raise errors.UserError(
             "vocabulary cannot be read",
             where=path,
-            received=error,
+            received=lines.reason(error),
             expected="the JSON of a vocabulary, UTF-8",
             remedy=_REBUILD,
         ) from error

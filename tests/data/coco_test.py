@@ -257,5 +257,5 @@ def test_keys_that_do_not_fit_are_named(official, alone, tmp_path):
         coco.coco({"train": tmp_path}, official["annotations"])
     with pytest.raises(errors.UserError, match=r"dataset\.images\.val: no such folder"):
         coco.coco({**official["images"], "val": tmp_path / "none"}, official["annotations"])
-    with pytest.raises(errors.UserError, match="none: captions cannot be read"):
+    with pytest.raises(errors.UserError, match="none: captions cannot be read.*: no such file"):
         coco.coco(**{**alone, "annotations": tmp_path / "none"})
