@@ -59,3 +59,10 @@ def test_help_imports_nothing_heavy(arguments):
     assert done.returncode == 0, done.stdout
     assert b"usage: lrcn" in done.stdout
     assert time.perf_counter() - begin < 30  # a hang, not a measurement
+
+
+def test_lists_are_told_to_hold_labels_or_captions():
+    text = help.of_verb("check", ["dataset=lists"])
+    assert "`path label [label ...]` or `path<TAB>caption` a line" in text
+    text = help.of_verb("train", ["dataset=coco"])
+    assert "'dataset.annotations={train: TRAIN.json, val: VAL.json}'" in text

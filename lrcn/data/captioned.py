@@ -12,13 +12,16 @@ from typing import Any
 from lrcn import errors
 from lrcn.data import grouping, lines, lists, text
 
+# Split and place of each id, by its split, and of each file, by no split.
+Seen = dict[tuple[str, str], tuple[str, str]]
+
 
 @dataclasses.dataclass
 class Entry:
     """An image or video that a split names.
 
     Attributes:
-        id: Unique in the data set.
+        id: Unique in its split.
         path: Where its file should be.
         where: Where it is named.
         captions: Pairs of place and text.
@@ -68,7 +71,7 @@ def catalog(
     Raises:
         UserError: As `on_error` tells, or if a split has no entry.
     """
-    seen: dict[str, tuple[str, str]] = {}
+    seen: Seen = {}
     found = {}
     for name in sorted(splits, key=grouping.SPLITS.index):
         items = tuple(item_of(entry, name, seen, origin) for entry in splits[name])
@@ -87,15 +90,13 @@ def catalog(
     return lists.Catalog(found, label_names=(), num_classes=0, multi_label=False)
 
 
-def item_of(
-    entry: Entry, split: str, seen: dict[str, tuple[str, str]], origin: Origin
-) -> lists.Item:
+def item_of(entry: Entry, split: str, seen: Seen, origin: Origin) -> lists.Item:
     """Returns an entry as an item, with `problem` set if something is wrong with it.
 
     Args:
         entry: The entry.
         split: The split that names it.
-        seen: Split and place of each id that came before; this one is added.
+        seen: What came before; this one is added.
         origin: For the messages.
     """
     try:
@@ -116,17 +117,22 @@ def item_of(
     )
 
 
-def _check_new(entry: Entry, split: str, seen: dict[str, tuple[str, str]]) -> None:
-    """Refuses an entry that was named before, in the same split or another one."""
-    other, place = seen.setdefault(entry.id, (split, entry.where))
-    if place == entry.where and other == split:
+def _check_new(entry: Entry, split: str, seen: Seen) -> None:
+    """Refuses an entry whose file was named before, or whose id was in the same split."""
+    here = (split, entry.where)
+    known = [seen.setdefault((split, entry.id), here)]
+    if entry.path:
+        known.append(seen.setdefault(("", lines.resolved(entry.path)), here))
+    before = [found for found in known if found != here]
+    if not before:
         return
+    other, place = before[0]
     twice = other == split
     raise errors.UserError(
         f"named twice in {split}" if twice else "named in two splits",
         where=entry.where,
         received=f"{entry.id}, also at {place}" + ("" if twice else f", in {other}"),
-        expected="each image or video once, in one split",
+        expected="each image or video once, however it is named, and in one split",
         remedy="Remove one of them" if twice else f"Take it out of {split} or {other}",
     )
 
@@ -239,7 +245,7 @@ def read_json(file: str | os.PathLike, expected: str) -> Any:
         data = pathlib.Path(file).read_bytes()
         return json.loads(data.decode("utf-8-sig"))
     except OSError as error:
-        what, reason = "captions cannot be read", error
+        what, reason = "captions cannot be read", lines.reason(error)
     except UnicodeDecodeError as error:
         what, reason = "not UTF-8", error
         where = f"{file}:{data[: error.start].count(10) + 1}"

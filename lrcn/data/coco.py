@@ -16,6 +16,7 @@ _EXPECTED = (
     '{"images": [{"id": 1, "file_name": "a.jpg"}, ...], '
     '"annotations": [{"id": 1, "image_id": 1, "caption": "a dog"}, ...]}'
 )
+_BY_SPLIT = "'dataset.annotations={train: TRAIN.json, val: VAL.json}'"
 _Paths = str | os.PathLike | Mapping[str, str | os.PathLike]
 
 
@@ -35,6 +36,9 @@ def coco(
 ) -> lists.Catalog:
     """Reads images and captions; the id of an item is that of the image.
 
+    Files of annotations may number their images alike: an id is unique in a file, and an image is
+    one by its file.
+
     A split with a list of ids holds these images, wherever the annotations tell of them, so that
     lists may share out the official files anew. A split without one holds every image of its own
     annotations.
@@ -52,10 +56,12 @@ def coco(
     ids = ids or {}
     alone = not isinstance(annotations, Mapping)
     if not alone:
-        example = "dataset.annotations={train: FILE, val: FILE}"
-        captioned.check_splits(annotations, "dataset.annotations", example)
+        captioned.check_splits(annotations, "dataset.annotations", _BY_SPLIT)
     if alone or ids:
-        captioned.check_splits(ids, "dataset.ids", "dataset.ids={train: FILE, val: FILE}")
+        example = "'dataset.ids={train: FILE, val: FILE}'"
+        if not ids:
+            example += f", or annotations for each split: {_BY_SPLIT}"
+        captioned.check_splits(ids, "dataset.ids", example)
     files = {"": annotations} if alone else annotations
     folders = _folders(images, list(files))
     read = _read(files, folders)
@@ -93,16 +99,11 @@ def _folders(images: _Paths, names: list[str]) -> dict[str, pathlib.Path]:
 def _read(
     files: Mapping[str, str | os.PathLike], folders: Mapping[str, pathlib.Path]
 ) -> dict[str, dict[str, _Image]]:
-    """Returns the images of each file by id; an id belongs to one file."""
+    """Returns the images of each file by id."""
     read: dict[str, dict[str, _Image]] = {}
-    first: dict[str, str] = {}
     for split, file in files.items():
-        if str(file) in read:
-            continue
-        read[str(file)] = entries = _entries(file, folders[split])
-        for name, entry in entries.items():
-            if first.setdefault(name, entry.where) != entry.where:
-                raise _twice(entry.where, f"image id {name}", first[name])
+        if str(file) not in read:
+            read[str(file)] = _entries(file, folders[split])
     return read
 
 
@@ -150,14 +151,14 @@ def _listed(
     file: str | os.PathLike, read: Mapping[str, Mapping[str, _Image]]
 ) -> list[captioned.Entry]:
     """Returns the entries that a list names by id, by file name or by the last part of one."""
-    known = {name: image for images in read.values() for name, image in images.items()}
-    by_file, by_end = collections.defaultdict(list), collections.defaultdict(list)
-    for image in known.values():
+    by_id, by_file, by_end = (collections.defaultdict(list) for _ in range(3))
+    for image in (image for images in read.values() for image in images.values()):
+        by_id[image.id].append(image)
         by_file[image.file_name].append(image)
         by_end[pathlib.PurePath(image.file_name).name].append(image)
     found = []
     for where, name in lines.filled(file):
-        meant = [known[name]] if name in known else by_file.get(name) or by_end.get(name, [])
+        meant = by_id.get(name) or by_file.get(name) or by_end.get(name, [])
         if len(meant) == 1:
             found.append(dataclasses.replace(meant[0], where=where))
         else:
@@ -167,13 +168,14 @@ def _listed(
 
 
 def _ambiguous(where: str, name: str, meant: list[_Image]) -> errors.UserError:
-    shown = [f"{image.file_name} (id {image.id})" for image in meant]
+    alike = len({image.id for image in meant}) < len(meant)
+    shown = [f"{image.file_name} ({image.where if alike else f'id {image.id}'})" for image in meant]
     return errors.UserError(
         "several images have this name",
         where=where,
         received=f"{name}, which is {errors.few(shown, separator=' or ')}",
         expected="the id or the file_name of one image",
-        remedy="Write its id, or its whole file_name if that is its alone",
+        remedy="Write its id or its whole file_name, whichever is its alone",
     )
 
 

@@ -61,6 +61,8 @@ def jpeg_from_file(
 
 def _without_objects(error: Exception) -> str:
     """Returns an error's text without the addresses of Python objects in it."""
+    if isinstance(error, PIL.UnidentifiedImageError):
+        return "a file that is no image"
     return re.sub(r"<[^>]* object at 0x[0-9a-f]+>", "its content", str(error))
 
 

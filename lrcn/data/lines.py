@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import pathlib
 import re
@@ -40,7 +41,7 @@ def read(
         raise errors.UserError(
             f"no such {what}" if missing else f"{what} cannot be read",
             where=file,
-            received="no file there" if missing else error,
+            received="no file there" if missing else reason(error),
             expected=expected,
             remedy=f"Correct {key or 'the path'}; it is relative to the working directory",
         ) from error
@@ -110,6 +111,23 @@ def numbered(
 
 def _a(thing: str) -> str:
     return f"an {thing}" if thing[0] in "aeiou" else f"a {thing}"
+
+
+def reason(error: Exception) -> object:
+    """Returns why a file cannot be read, without Python's words for it, such as `[Errno 2]`."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, json.JSONDecodeError):
+        return f"no JSON (line {error.lineno})"
+    return getattr(error, "strerror", None) or error
+
+
+def resolved(path: str | os.PathLike) -> str:
+    """Returns where a path leads, past detours and links; two paths of one file give the same."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # a NUL: it leads nowhere
+        return os.fspath(path)
 
 
 def splits(line: str) -> list[tuple[str, str]]:

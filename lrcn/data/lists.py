@@ -208,7 +208,7 @@ class _Reader:
         text.check_caption(line.rest, where=line.where)
         image = self._image(line.path)
         if image != line.path:
-            key = _plain((self.folder / line.path).as_posix())
+            key = lines.resolved(self.folder / image) + line.path[len(image) :]
             first = self.numbered.setdefault(key, line.where)
             if first != line.where:
                 raise one_number_twice(line.where, line.path, first)
@@ -247,7 +247,7 @@ class _Reader:
                 raise self._half(line)
             unknown = [rest for path, rest in splits if (self.folder / path).exists()]
             if unknown or found is None:
-                raise self._no_label(line, (unknown or [splits[0][1]])[0])
+                raise self._no_label(line, (unknown or [splits[-1][1]])[0])
         return found[0], self.labels(found[1])
 
     def _half(self, line: _Line) -> errors.UserError:
@@ -270,6 +270,11 @@ class _Reader:
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             known = f"an integer from 0 to {len(names) - 1}, or one of {shown}"
             remedy = "Correct the label, or add its name to dataset.labels"
+        elif " " in text and line.path is None:
+            known = "an integer, or path<TAB>caption"
+            remedy = "A caption needs a TAB before it, a name a file of labels (dataset.labels)"
+        elif " " in text:
+            remedy = "Captions need a list of their own, names a file of labels (dataset.labels)"
         return errors.UserError(
             "label is no integer and no known name",
             where=line.where,
@@ -360,7 +365,7 @@ def _merged(items: list[Item], folder: pathlib.Path) -> tuple[Item, ...]:
     places: dict[str, int] = {}
     told = set()  # an image that is missing is one fault, however many captions it has
     for item in items:
-        path = _plain((folder / item.id).as_posix())
+        path = lines.resolved(folder / item.id)
         first = found[places[path]] if path in places else None
         if item.problem:
             fault = (path, item.problem.what, str(item.problem.received))
@@ -378,7 +383,7 @@ def _merged(items: list[Item], folder: pathlib.Path) -> tuple[Item, ...]:
                 "two items with one id",
                 where=item.where,
                 received=item.id,
-                expected="each path once, however it is written",
+                expected="each file once, however its path is written",
                 remedy=f"It stands first at {first.where}; remove one of the lines",
             )
             found.append(dataclasses.replace(item, problem=problem))

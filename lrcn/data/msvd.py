@@ -37,7 +37,7 @@ def msvd(
     """
     folder = captioned.check_folder(videos, "dataset.videos")
     if isinstance(captions, Mapping):
-        captioned.check_splits(captions, "dataset.captions", "dataset.captions={train: FILE}")
+        captioned.check_splits(captions, "dataset.captions", "'dataset.captions={train: FILE}'")
         names = _read_mapping(mapping)
         files = _files_by_stem(folder)
         splits = {
@@ -50,7 +50,7 @@ def msvd(
             where="dataset.mapping",
             received=f"{mapping} with dataset.captions={captions}",
             expected="null, or a file of sentences a split",
-            remedy="Leave dataset.mapping out, or set dataset.captions={train: FILE, val: FILE}",
+            remedy="Leave dataset.mapping out, or set 'dataset.captions={train: FILE, val: FILE}'",
         )
     else:
         splits = _from_json(captions, folder)

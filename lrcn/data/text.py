@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from lrcn import errors, files
+from lrcn.data import lines
 
 PADDING, BEGIN, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
@@ -53,10 +54,11 @@ def check_caption(text: str, *, where: str, max_words: int = MAX_WORDS) -> list[
         max_words: More tokens than this are taken for a mistake in the file.
 
     Raises:
-        UserError: If no token is left, there are too many, or the text is no valid Unicode.
+        UserError: If no token has a letter or a digit, whatever the script, there are too many
+            tokens, or the text is no valid Unicode.
     """
     tokens = tokenise(text)
-    if not tokens:
+    if not any(character.isalnum() for token in tokens for character in token):
         raise errors.UserError(
             "caption without a word",
             where=where,
@@ -334,7 +336,7 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
         raise errors.UserError(
             "vocabulary cannot be read",
             where=path,
-            received=error,
+            received=lines.reason(error),
             expected="the JSON of a vocabulary, UTF-8",
             remedy=_REBUILD,
         ) from error

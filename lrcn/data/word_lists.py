@@ -45,12 +45,13 @@ def read_list(
             entries[where] = captioned.Entry(line, "", where, problem=problem)
             continue
         name = posixpath.normpath(name)
-        entry = entries.setdefault(name, captioned.Entry(name, folder / name, where))
+        new = captioned.Entry(name, folder / name, where)
+        entry = entries.setdefault(lines.resolved(new.path), new)
         try:
             entry.captions.append((where, text.words_of(indices, tokens, where=where)))
         except errors.UserError as problem:
             entry.problem = entry.problem or problem
-    seen: dict[str, tuple[str, str]] = {}
+    seen: captioned.Seen = {}
     origin = captioned.Origin("dataset.path_prepend_folder", "the list", frame_format)
     split = pathlib.Path(file).name
     items = [captioned.item_of(entry, split, seen, origin) for entry in entries.values()]

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import text
+from lrcn.data import lines, text
 
 # No line of vectors is longer; a file of another kind is not read into memory in search of one.
 _LONGEST_LINE = 2**20
@@ -84,7 +84,7 @@ def _rows_of(path: str | os.PathLike) -> Iterator[tuple[str, bytes, list[bytes]]
         raise errors.UserError(
             "word vectors cannot be read",
             where=path,
-            received=error,
+            received=lines.reason(error),
             expected="a text file with lines `word number ...`",
             remedy="Correct the path; it is relative to the working directory",
         ) from error
@@ -97,8 +97,8 @@ def _rows(file: BinaryIO, path: str | os.PathLike) -> Iterator[tuple[str, bytes,
     and since most lines are of words that nobody asked for.
     """
     width, announced, rows = 0, None, 0
-    lines = iter(functools.partial(file.readline, _LONGEST_LINE), b"")
-    for number, line in enumerate(lines, start=1):
+    stream = iter(functools.partial(file.readline, _LONGEST_LINE), b"")
+    for number, line in enumerate(stream, start=1):
         where = f"{path}:{number}"
         fields = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).split()
         if number == 1 and _is_header(fields):

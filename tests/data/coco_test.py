@@ -77,8 +77,10 @@ def test_lists_of_ids_share_out_the_annotations_anew(official, tmp_path):
 
 def test_one_file_of_annotations_needs_lists_of_ids(alone):
     assert members(coco.coco(**alone)) == {"train": ["1", "2"]}
-    with pytest.raises(errors.UserError, match=r"dataset\.ids: no split is named"):
+    with pytest.raises(errors.UserError, match=r"dataset\.ids: no split is named") as caught:
         coco.coco(**{**alone, "ids": None})
+    for way in ("ids={train: FILE, val: FILE}", "annotations={train: TRAIN.json, val: VAL.json}"):
+        assert f"'dataset.{way}'" in str(caught.value)
 
 
 def image(values, number=0, **changes):
@@ -102,6 +104,7 @@ def annotation(values, number=0, **changes):
         (lambda v: annotation(v, 1, image_id=[1]), r"annotations\[1\]: no image_id"),
         (lambda v: annotation(v, caption=None), r"annotations\[0\]: annotation without a caption"),
         (lambda v: annotation(v, caption=" . "), r"annotations\[0\]: caption without a word"),
+        (lambda v: annotation(v, caption="..."), r"annotations\[0\]: caption without a word"),
         (lambda v: annotation(v, caption="a " * 10_000), r"annotations\[0\]: .*10000 words"),
         (lambda v: annotation(v, caption="\ud800"), r"annotations\[0\]: .*(word|character)"),
         (lambda v: image(v, file_name="no.jpg"), "no such image"),
@@ -131,9 +134,47 @@ def test_a_file_that_is_no_json_is_told(alone, data, message):
         coco.coco(**alone)
 
 
-def test_an_id_of_two_files_is_refused(official):
-    write(official["annotations"]["val"], content(3, 4))
-    with pytest.raises(errors.UserError, match=r"val\.json: images\[0\]: id stands twice"):
+@pytest.fixture
+def alike(official):
+    """Own files for each split, both of which number from 1."""
+    values = content(1, 2)
+    image(values, 0, file_name="004.jpg")
+    image(values, 1, file_name="005.jpg")
+    write(official["annotations"]["val"], values)
+    return official
+
+
+def test_files_of_two_splits_may_number_their_images_alike(alike):
+    found = coco.coco(**alike)
+    assert members(found) == {"train": ["1", "2", "3"], "val": ["1", "2"]}
+    names = [pathlib.Path(item.path).name for item in found.splits["val"].items]
+    assert names == ["004.jpg", "005.jpg"]
+    assert found.splits["val"].items[0].captions == ("dog 1 of 0.", "dog 1 of 1.")
+
+
+def test_a_list_names_an_image_whose_id_stands_in_two_files_by_its_file(alike, tmp_path):
+    ids = {"test": tmp_path / "test.txt"}
+    ids["test"].write_text("1\n")
+    of_both = r"test\.txt:1: several.*001\.jpg \(.*train\.json: .*004\.jpg \(.*val\.json: "
+    with pytest.raises(errors.UserError, match=of_both):
+        coco.coco(**alike, ids=ids)
+    ids = {"train": ids["test"], "val": tmp_path / "val.txt"}
+    ids["train"].write_text("004.jpg\n")
+    ids["val"].write_text("001.jpg\n")
+    assert members(coco.coco(**alike, ids=ids)) == {"train": ["1"], "val": ["1"]}
+
+
+def test_one_file_under_two_ids_is_refused(official):
+    values = content(1, 2)
+    image(values, 1, file_name="../train/001.jpg")
+    write(official["annotations"]["train"], values)
+    with pytest.raises(errors.UserError, match=r"images\[1\]: named twice in train.*images\[0\]"):
+        coco.coco(**official)
+    write(official["annotations"]["train"], content(1))
+    values = content(7)
+    image(values, file_name="../train/001.jpg")
+    write(official["annotations"]["val"], values)
+    with pytest.raises(errors.UserError, match=r"val\.json: images\[0\]: named in two splits"):
         coco.coco(**official)
 
 
@@ -216,5 +257,5 @@ def test_keys_that_do_not_fit_are_named(official, alone, tmp_path):
         coco.coco({"train": tmp_path}, official["annotations"])
     with pytest.raises(errors.UserError, match=r"dataset\.images\.val: no such folder"):
         coco.coco({**official["images"], "val": tmp_path / "none"}, official["annotations"])
-    with pytest.raises(errors.UserError, match="none: captions cannot be read"):
+    with pytest.raises(errors.UserError, match="none: captions cannot be read.*: no such file"):
         coco.coco(**{**alone, "annotations": tmp_path / "none"})

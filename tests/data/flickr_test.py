@@ -56,11 +56,16 @@ def test_a_list_that_is_null_leaves_its_split_out(files):
     [
         ({"captions": TOKENS[:3]}, r"val\.txt:1: named without a caption.*c\.jpg"),
         ({"captions": (*TOKENS, "c.jpg#1\t .")}, r"tokens\.txt:6: caption without a word"),
+        ({"captions": (*TOKENS, "c.jpg#1\t...")}, r"tokens\.txt:6: caption without a word"),
         ({"captions": (*TOKENS, f"c.jpg#1\t{'a ' * 10_000}")}, r"tokens\.txt:6:.*10000 words"),
         ({"captions": (*TOKENS, "a.jpg#1\ta cat")}, r"tokens\.txt:6: two captions of one number"),
         ({"captions": (*TOKENS, "a cat")}, r"tokens\.txt:6: line without a caption"),
         ({"train": ("a.jpg", "d.jpg")}, r"train\.txt:2: no such image.*Correct dataset\.images"),
         ({"train": ("a.jpg", "a.jpg")}, r"train\.txt:2: named twice in train"),
+        (
+            {"train": ("a.jpg", "./a.jpg"), "captions": (*TOKENS, "./a.jpg#0\ta dog")},
+            r"train\.txt:2: named twice in train.*\./a\.jpg, also at .*train\.txt:1",
+        ),
         ({"val": ("c.jpg", "a.jpg")}, r"val\.txt:2: named in two splits.*train\.txt:3, in train"),
         ({"val": ("", "# none")}, r"names no item.*val"),
     ],

@@ -116,6 +116,9 @@ def test_an_image_of_unusual_suffix_is_one_if_frames_have_it(folder):
         ("1 2", ["no such image", "path_prepend_folder"]),
         ("a.jpg dog", ["label is no integer and no known name", "'dog'", "dataset.labels"]),
         ("a.jpg\tdog", ["label is no integer and no known name", "'dog'"]),
+        ("a.jpg A dog runs .", ["'A dog runs .'. Expected: an integer, or path<TAB>caption. A"]),
+        ("none.jpg A dog runs .", ["no known name", "'A dog runs .'", "path<TAB>caption"]),
+        ("a.jpg 0\nc.mp4 1\nb.PNG\ta small dog", ["Captions need a list of their own"]),
         ("a.jpg 1.5", ["label is no integer and no known name", "'1.5'"]),
         ("a.jpg -1", ["label out of range", "-1"]),
         ("a.jpg\t", ["line without label or caption"]),
@@ -147,6 +150,20 @@ def test_one_file_under_two_spellings_is_one_item(folder):
     items = read(folder, "c.mp4 0\n./c.mp4 0\nclip 1\n", on_error="keep")
     assert [bool(item.problem) for item in items] == [False, True, False]
     assert items[1].where.endswith(":2")
+
+
+def test_a_link_is_the_file_that_it_leads_to(folder):
+    (folder / "link.mp4").symlink_to("c.mp4")
+    message = told(folder, "c.mp4 0\nlink.mp4 0\n")
+    assert "data.train:2: two items with one id. Received: link.mp4" in message
+    (folder / "links").symlink_to(".")
+    (item,) = read(folder, "a.jpg#0\ta dog\nlinks/a.jpg#1\ta cat\n")
+    assert (item.id, item.captions) == ("a.jpg", ("a dog", "a cat"))
+    assert "two captions of one number" in told(folder, "a.jpg#0\ta dog\nlinks/a.jpg#0\ta cat\n")
+
+
+def test_a_name_that_no_file_can_have_is_told(folder):
+    assert "no such image" in told(folder, "a.jpg 0\nb\0.jpg 0\n")
 
 
 def test_a_faulty_line_claims_no_path(folder):
@@ -289,7 +306,7 @@ def test_bad_folders(tmp_path, names, message):
     assert message in str(caught.value) and str(tmp_path / "x") in str(caught.value)
 
 
-@pytest.mark.parametrize("caption", [".", "a " * 10_000])
+@pytest.mark.parametrize("caption", [".", "...", "a " * 10_000])
 def test_a_caption_that_teaches_nothing_is_told_with_its_line(tmp_path, caption):
     (tmp_path / "a.png").write_bytes(b"")
     file = tmp_path / "data.train"

@@ -79,6 +79,7 @@ def test_sentences_are_read_with_a_mapping(videos, captions, sentences):
         ({"captions": ["a man", 3]}, r"\[0\]\.captions: "),
         ({"captions": []}, r"\[0\]\.file: named without a caption"),
         ({"captions": ["a man", "."]}, r"\[0\]\.captions\[1\]: caption without a word"),
+        ({"captions": ["a man", "..."]}, r"\[0\]\.captions\[1\]: caption without a word"),
         ({"captions": ["a " * 10_000]}, r"\[0\]\.captions\[0\]: .*10000 words"),
         ({"file": "none_1_2.mp4"}, r"\[0\]\.file: no such .*Correct dataset\.videos"),
         ({"file": "a-_b_20_31.mp4"}, r"\[1\]\.file: named twice in train"),

@@ -26,6 +26,7 @@ def test_captions_come_as_written_in_stored_order(write_records):
     [
         ((), "nothing describes this item.*no caption.*singleframe or lstm"),
         (("a dog", " . "), "caption without a word"),
+        (("a dog", "..."), "caption without a word"),
         ((" ".join(["word"] * 10_000),), "caption is too long to be one.*10000 words"),
     ],
 )

@@ -89,7 +89,11 @@ class TestCheckCaption:
     def test_returns_tokens(self):
         assert text.check_caption("A dog.", where="a.txt:1") == ["a", "dog"]
 
-    @pytest.mark.parametrize("caption", ["", "  ", "."])
+    @pytest.mark.parametrize("caption", ["5", "日本", "हिन्दी ।", "<unk>", "... dog"])
+    def test_a_word_of_any_script_or_a_number_is_enough(self, caption):
+        assert text.check_caption(caption, where="a.txt:1") == text.tokenise(caption)
+
+    @pytest.mark.parametrize("caption", ["", "  ", ".", "...", " - ?! ", "_", "。"])
     def test_nothing_to_learn(self, caption):
         message = told(text.check_caption, caption, where="a.txt:7")
         assert message.startswith("a.txt:7: caption without a word. Received: '")
@@ -272,12 +276,20 @@ class TestVocabularyFile:
         assert heard.startswith(f"{path}: ") and message in heard
 
     @pytest.mark.parametrize(
-        "content", [b"", b"{", b"words", b'{"tokens": ["caf\xe9"]}', b"[" * 100_000]
+        ("content", "received"),
+        [
+            (b"", "no JSON (line 1). "),
+            (b"{\n\n", "no JSON (line 3). "),
+            (b"words", "no JSON (line 1). "),
+            (b'{"tokens": ["caf\xe9"]}', ""),
+            (b"[" * 100_000, ""),
+        ],
     )
-    def test_no_json(self, tmp_path, content):
+    def test_no_json(self, tmp_path, content, received):
         path = tmp_path / "vocabulary.json"
         path.write_bytes(content)
-        assert told(text.read_vocabulary, path).startswith(f"{path}: vocabulary cannot be read")
+        message = f"{path}: vocabulary cannot be read. Received: {received}"
+        assert told(text.read_vocabulary, path).startswith(message)
 
     @pytest.mark.parametrize("content", ["[]", "7", "null", "{}", '"<eos>"'])
     def test_other_json(self, tmp_path, content):
@@ -286,8 +298,12 @@ class TestVocabularyFile:
         assert told(text.read_vocabulary, path).startswith(f"{path}: no vocabulary, or one of")
 
     def test_no_file(self, tmp_path):
-        assert str(tmp_path / "none.json") in told(text.read_vocabulary, tmp_path / "none.json")
-        assert str(tmp_path) in told(text.read_vocabulary, tmp_path)
+        for path, reason in (
+            (tmp_path / "none.json", "no such file"),
+            (tmp_path, "Is a directory"),
+        ):
+            message = f"{path}: vocabulary cannot be read. Received: {reason}. "
+            assert told(text.read_vocabulary, path).startswith(message)
 
 
 class TestWordIndices:

@@ -186,6 +186,7 @@ def test_captions_of_different_numbers_within_a_sequence_are_all_read(tmp_path):
     [
         ([b"a dog", b"caf\xe9"], r"#1: text is not UTF-8.*position 3"),
         (["a dog", " . "], r"#1: caption without a word"),
+        (["a dog", "..."], r"#1: caption without a word"),
         ([""], r"#1: caption without a word"),
         ([], r"#1: nothing describes this item"),
     ],

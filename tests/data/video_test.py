@@ -191,7 +191,8 @@ def test_an_image_is_one_frame(tmp_path):
     assert video.count_frames(item(tmp_path / "x.png")) == 1
     assert len(jpeg_frames(item(tmp_path / "x.png"), frame_step=5, fps=3)) == 1
     (tmp_path / "x.png").write_bytes(b"nothing")
-    assert "image cannot be read or decoded" in told(item(tmp_path / "x.png"))
+    message = "image cannot be read or decoded. Received: a file that is no image. Expected"
+    assert message in told(item(tmp_path / "x.png"))
 
 
 def test_frames_of_several_sizes_need_a_stored_size(tmp_path, make_frames):

@@ -106,8 +106,10 @@ def test_none_of_the_words(read, content):
 
 
 def test_no_file(tmp_path):
-    for path in (tmp_path, tmp_path / "none.txt"):
-        with pytest.raises(errors.UserError, match="word vectors cannot be read"):
+    reasons = {tmp_path: "Is a directory", tmp_path / "none.txt": "no such file"}
+    for path, reason in reasons.items():
+        message = rf"word vectors cannot be read\. Received: {reason}\."
+        with pytest.raises(errors.UserError, match=message):
             word_vectors.read_vectors(path, VOCABULARY, seed=0)
 
 
