@@ -194,7 +194,7 @@ def test_a_describer_of_videos_starts_from_one_of_images(capsys, images):
     assert code == 0, err
     assert "init: words of both: " in err
     (matched,) = [line for line in err.splitlines() if line.startswith("init: matched: ")]
-    for name in ("conv1/kernel", "lstm1/lstm_cell/kernel", "embedding/embeddings"):
+    for name in ("the CNN (all ", "lstm1/lstm_cell/kernel", "embedding/embeddings"):
         assert name in matched
     assert content("r/evaluation/train/metrics.json")["items"] == 12
 
