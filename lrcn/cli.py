@@ -128,7 +128,10 @@ def _run(verb: str, overrides: list[str]) -> int:
     if outcomes.sweep is not None:
         from lrcn import verbs
 
-        outcomes.codes.append(verbs.finish_sweep(outcomes.sweep, outcomes.jobs))
+        try:
+            outcomes.codes.append(verbs.finish_sweep(outcomes.sweep, outcomes.jobs))
+        except BrokenPipeError:
+            _let_go_of_stdout()
     return max(outcomes.codes, default=0)
 
 

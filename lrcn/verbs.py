@@ -324,11 +324,19 @@ def show_metrics(metrics: dict, *, title: str) -> None:
     output.print(table)
 
 
+class _Console(rich.console.Console):
+    """Leaves it to the command what becomes of results that nobody reads; rich would exit."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises what was raised."""
+        raise BrokenPipeError
+
+
 def _console() -> rich.console.Console:
-    plain = rich.console.Console(highlight=False, markup=False)
+    plain = _Console(highlight=False, markup=False)
     if plain.is_terminal:
         return plain
-    return rich.console.Console(highlight=False, markup=False, width=_UNBOUNDED)
+    return _Console(highlight=False, markup=False, width=_UNBOUNDED)
 
 
 def _log_next(results: pathlib.Path, command: str) -> None:

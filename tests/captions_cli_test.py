@@ -190,8 +190,10 @@ def test_a_run_is_continued_and_keeps_its_words(capsys, videos):
 
 def test_a_describer_of_videos_starts_from_one_of_images(capsys, images):
     given = [*SMALL, "workflow=videodesc_pooling", "epochs=1", f"init={images.path}"]
-    code, _, err = run(capsys, "train", *given, "hydra.run.dir=r", "evaluate=[train]")
+    code, out, err = run(capsys, "train", *given, "hydra.run.dir=r", "evaluate=[train]")
     assert code == 0, err
+    assert "/r: validation\n" in out and "/r: train\n" in out
+    assert "next: lrcn predict " in err and "input=VIDEO" in err
     assert "init: words of both: " in err
     (matched,) = [line for line in err.splitlines() if line.startswith("init: matched: ")]
     for name in ("the CNN (all ", "lstm1/lstm_cell/kernel", "embedding/embeddings"):

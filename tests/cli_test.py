@@ -32,19 +32,32 @@ def test_the_package_is_the_command_too():
     assert "no such verb 'trian'" in done.stderr
 
 
-def test_whoever_reads_the_results_may_have_enough_of_them(tmp_path):
-    examples = pathlib.Path(__file__).parent / "examples"
-    command = [
-        *(sys.executable, "-m", "lrcn", "serialize", "do_serialize=false", "output_folder=r"),
-        f"dataset.input_files=['{examples / 'videos.train'}']",
-        f"dataset.labels='{examples / 'labels.txt'}'",
-    ]
+EXAMPLES = pathlib.Path(__file__).parent / "examples"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (
+            [
+                *("serialize", "do_serialize=false", "output_folder=r"),
+                f"dataset.input_files=['{EXAMPLES / 'videos.train'}']",
+                f"dataset.labels='{EXAMPLES / 'labels.txt'}'",
+            ],
+            0,
+        ),
+        (["train", "-m", "workflow=lstm,singleframe", "epochs=0"], 1),  # a table of failed jobs
+    ],
+    ids=["text", "table"],
+)
+def test_whoever_reads_the_results_may_have_enough_of_them(arguments, code, tmp_path):
+    command = [sys.executable, "-m", "lrcn", *arguments]
     with subprocess.Popen(  # noqa: S603
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as process:
         process.stdout.close()
         told = process.stderr.read()
-    assert process.returncode == 0, told
+    assert process.returncode == code, told
     assert "bug" not in told and "Traceback" not in told
 
 

@@ -93,6 +93,16 @@ def test_serialize_says_where_and_what_comes_next(capsys, tmp_path):
     assert not pathlib.Path("outputs").exists()
 
 
+def test_a_file_that_is_not_there_is_told_before_anything_is_serialized(
+    capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
+    code, _, err = run(capsys, "train", LISTS, LABELS, "dataset=lists", "init=nowhere")
+    assert code == 1
+    assert f"init: no such file. Received: {tmp_path}/nowhere. Expected: an existing file" in err
+    assert not (tmp_path / "cache").exists()
+
+
 def test_serialize_can_only_shuffle(capsys):
     arguments = ["do_serialize=false", "do_shuffle=true", "output_folder=r"]
     code, out, _ = run(capsys, "serialize", LISTS, LABELS, *arguments)

@@ -200,7 +200,7 @@ class _Grid:
 
 def _cell(item: Shown, grid: _Grid) -> _Cell:
     lines = _wrapped(wrapping.caption(item.caption), _CAPTION, grid.cell, top=10)
-    lines += _facts(item, top=_end(lines) + 4)
+    lines += _facts(item, grid.cell, top=_end(lines) + 4)
     for number, reference in enumerate(_references(item)):
         top = _end(lines) + (5 if number else 9)
         lines.append(_Line("–", _REFERENCE, 0, top))
@@ -215,12 +215,15 @@ def _references(item: Shown) -> list[str]:
     return list(dict.fromkeys(map(wrapping.caption, ranked)))[:_MOST_REFERENCES]
 
 
-def _facts(item: Shown, *, top: float) -> list[_Line]:
+def _facts(item: Shown, room: float, *, top: float) -> list[_Line]:
     value = f"{item.log_probability:.2f}".replace("-", "−")
     text = f"{item.ranked}  {item.score} {value}".strip()
     lines = [_Line(text, _SMALL, 0, top)]
     if item.is_right:
-        lines.append(_Line(f"✓ {item.right}", _MARKED, _text_width(text, _SMALL) + _INDENT, top))
+        mark, left = f"✓ {item.right}", _text_width(text, _SMALL) + _INDENT
+        if left + _text_width(mark, _MARKED) > room:
+            left, top = 0, _end(lines)
+        lines.append(_Line(mark, _MARKED, left, top))
     return lines
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import matplotlib
@@ -127,9 +128,17 @@ def test_what_is_right_is_told_by_words_and_not_by_colour_alone(tmp_path):
     assert np.count_nonzero(np.abs(right - wrong).sum(axis=2) > 150) > 300
     green = (right[..., 1] > right[..., 0] + 50) & (right[..., 1] > right[..., 2] + 30)
     assert green.sum() > 300
-    told, untold = (sheets._facts(_item(right=value), top=0) for value in (True, False))
+    told, untold = (sheets._facts(_item(right=value), 500, top=0) for value in (True, False))
     assert [line.text for line in told[1:]] == ["✓ equal to a reference"]
     assert len(untold) == 1
+
+
+def test_what_an_item_is_ranked_by_is_told_and_the_mark_stays_in_its_cell():
+    item = dataclasses.replace(_item(right=True), ranked="CIDEr 12.50")
+    wide, narrow = (sheets._facts(item, room, top=10) for room in (500, 300))
+    assert wide[0].text == narrow[0].text == "CIDEr 12.50  log-probability −3.25"
+    assert wide[1].top == 10 and wide[1].left > 250
+    assert narrow[1].top > 10 and narrow[1].left == 0
 
 
 def test_at_most_three_references_are_shown_the_equal_one_first():
