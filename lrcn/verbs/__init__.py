@@ -1,0 +1,41 @@
+"""The verbs: typed settings in, results on stdout, an exit code out.
+
+TensorFlow is imported inside, when work starts: a finished job of a sweep is answered without it.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+from lrcn import runs
+from lrcn.verbs import data, training, using
+from lrcn.verbs.showing import start_tensorflow
+from lrcn.verbs.training import finish_sweep
+
+__all__ = ["finish_sweep", "run", "start_tensorflow"]
+
+_VERBS = {
+    "serialize": data.serialize,
+    "check": data.check,
+    "evaluate": using.evaluate,
+    "predict": using.predict,
+    "retrieve": using.retrieve,
+}
+
+
+def run(verb: str, settings: Any, *, folder: pathlib.Path, origin: runs.Origin) -> int:
+    """Carries out one verb.
+
+    Args:
+        verb: A key of `settings.VERBS`.
+        settings: The typed settings of that verb.
+        folder: Hydra's output folder: the run directory of `train`.
+        origin: The command line, stored with a run so that it can be resumed by its folder.
+
+    Returns:
+        The exit code.
+    """
+    if verb == "train":
+        return training.train(settings, folder=folder, origin=origin)
+    return _VERBS[verb](settings)

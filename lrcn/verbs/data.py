@@ -1,0 +1,81 @@
+"""Verbs about data sets: `serialize` and `check`."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import shlex
+from typing import Any
+
+from lrcn import settings as settings_lib
+from lrcn.verbs import showing
+
+log = logging.getLogger(__name__)
+
+
+def serialize(settings: settings_lib.SerializeSettings) -> int:
+    """Writes the records of a data set and prints what was stored and skipped."""
+    showing.start_tensorflow()
+    from lrcn import datasets
+    from lrcn.data import report
+    from lrcn.data import serialize as serialize_lib
+
+    catalog = datasets.catalog_of(settings.dataset, seed=settings.seed, on_error=settings.on_error)
+    folder = datasets.output_folder(settings.dataset, settings.output_folder)
+    options = datasets.store_options(settings)
+    if not settings.do_serialize:
+        return _shuffle_only(catalog, folder, options)
+    reports = serialize_lib.serialize(catalog, folder, options=options)
+    output = showing.console()
+    showing.show(report.render(reports, width=output.width if output.is_terminal else None))
+    showing.log_next(folder, _train_command(reports))
+    return 0
+
+
+def _shuffle_only(catalog: Any, folder: pathlib.Path, options: Any) -> int:
+    """Counts the items of each split, and writes `NAME.shuffled` if asked; no records."""
+    from lrcn.data import serialize as serialize_lib
+
+    for split in catalog.splits.values():
+        showing.show(f"{split.name}: {len(split.items)} items, {catalog.num_classes} classes")
+        if options.shuffle:
+            target = folder / f"{split.name}.shuffled"
+            serialize_lib.write_shuffled(split, target, seed=options.seed)
+            log.info("shuffled list: %s", target)
+    log.info("no records were written (do_serialize=false)")
+    return 0
+
+
+def check(settings: settings_lib.CheckSettings) -> int:
+    """Prints what is wrong with lists, media, records and the split; 1 if anything is."""
+    showing.start_tensorflow()
+    from lrcn import datasets
+    from lrcn.data import check as check_lib
+
+    findings = datasets.findings(settings)
+    check_lib.show(findings, showing.console())
+    if settings.report:
+        check_lib.write_report(findings, settings.report)
+        log.info("report: %s", settings.report)
+    if findings:
+        log.info("findings: %d; nothing was changed", len(findings))
+        return 1
+    log.info("nothing found; next: lrcn serialize or lrcn train with the same dataset keys")
+    return 0
+
+
+def _train_command(reports: list) -> str:
+    """Returns the command that trains on what was just stored."""
+    from lrcn.data import records
+
+    paths = {report.name.rpartition(".")[2]: report.path for report in reports}
+    if len(paths) < len(reports):  # several lists of one role: which to train on is not ours to say
+        return ""
+    keys = [f"dataset.{role}={paths[role]}" for role in ("train", "val", "test") if role in paths]
+    if not keys:
+        return ""
+    stored = records.read_metadata(reports[0].path)
+    if not stored.num_classes:  # captions, which the default workflow cannot learn
+        is_image = stored.type == "image"
+        keys.append(f"workflow={'imgdesc_step' if is_image else 'videodesc_pooling'}")
+    return shlex.join(["lrcn", "train", "dataset=records", *keys])

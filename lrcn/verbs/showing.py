@@ -1,0 +1,81 @@
+"""What every verb shows: results on stdout, and where they are; TensorFlow starts quietly."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pathlib
+import sys
+import tempfile
+
+import rich.box
+import rich.console
+import rich.table
+
+log = logging.getLogger(__name__)
+
+_UNBOUNDED = 100_000  # columns: off a terminal nothing is wrapped or shortened
+
+
+def start_tensorflow() -> None:
+    """Imports TensorFlow without the lines that its libraries write to stderr by themselves.
+
+    They come from C++ before any setting of a log level is read. If the import fails they are
+    shown after all.
+    """
+    # Whoever calls a model with clips of another length is told how it is compiled, at length.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401 - only to have it said
+        except BaseException:
+            said.seek(0)
+            os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def show(text: str) -> None:
+    """Writes results to stdout."""
+    sys.stdout.write(text.rstrip("\n") + "\n")
+    sys.stdout.flush()
+
+
+def show_metrics(metrics: dict, *, title: str) -> None:
+    """Writes metrics to stdout as a small table below its title."""
+    table = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    output = console()
+    output.print(title)
+    output.print(table)
+
+
+class _Console(rich.console.Console):
+    """Leaves it to the command what becomes of results that nobody reads; rich would exit."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises what was raised."""
+        raise BrokenPipeError
+
+
+def console() -> rich.console.Console:
+    """Returns the console of results, which nothing wraps off a terminal."""
+    plain = _Console(highlight=False, markup=False)
+    if plain.is_terminal:
+        return plain
+    return _Console(highlight=False, markup=False, width=_UNBOUNDED)
+
+
+def log_next(results: pathlib.Path, command: str) -> None:
+    """Tells where results are and which command comes next, if any."""
+    log.info("results: %s", results)
+    if command:
+        log.info("next: %s", command)

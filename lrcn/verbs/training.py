@@ -1,0 +1,181 @@
+"""The verb `train`: a run that is begun, continued or repeated, and the summary of a sweep."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import pathlib
+import shlex
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from lrcn import config, runs
+from lrcn import settings as settings_lib
+from lrcn.errors import UserError
+from lrcn.verbs import showing
+
+log = logging.getLogger(__name__)
+
+# What may differ when a run is continued in its own folder; `epochs` may only grow.
+_FREE_KEYS = {"resume", "num_threads", "traceback", "evaluate", "callbacks.patience"}
+_LONGEST_REASON = 300  # characters of why a job failed; the whole is in its log and the summary
+
+
+def train(
+    settings: settings_lib.TrainSettings, *, folder: pathlib.Path, origin: runs.Origin
+) -> int:
+    """Trains, or continues, or repeats the stored result of the run in `folder`.
+
+    A failure is marked in the folder only once the settings are known to be the run's own: a
+    request that is refused changes nothing about the run that stands there.
+    """
+    settings = config.with_absolute_paths(settings)
+    run_directory = runs.RunDirectory(folder)
+    plain = config.to_plain(settings)
+    _refuse_foreign(run_directory)
+    stored = run_directory.read_config() if run_directory.is_begun else None
+    if stored:
+        _refuse_changes(stored, plain, run_directory)
+    elif settings.resume:
+        source = runs.RunDirectory(pathlib.Path(settings.resume))
+        _refuse_changes(source.read_config(), plain, source)
+    more = {"epochs", "callbacks"}
+    if run_directory.is_done and all(stored[key] == plain[key] for key in more):
+        log.info("done before: %s", folder)
+        metrics = run_directory.read_metrics()
+        # `metrics.json` is the last file of an evaluation: one that was cut off is done again.
+        missing = [s for s in settings.evaluate if not _is_evaluated(run_directory, s)]
+    else:
+        if not (run_directory.last.exists() or settings.resume):
+            _require_files(settings)
+        run_directory.clear_marks()
+        known = {key: stored[key] for key in runs.NOT_SETTINGS if stored and key in stored}
+        run_directory.write_config({**dataclasses.asdict(origin), **known, **plain})
+        metrics = None
+        missing = settings.evaluate
+    with _marking_failure(run_directory):
+        metrics = _fit(settings, run_directory) if metrics is None else metrics
+        evaluated = {split: _evaluate_run(folder, split) for split in missing}
+    run_directory.mark_done()
+    validated = "videos" in metrics or "items" in metrics
+    showing.show_metrics(metrics, title=f"{folder}{': validation' if validated else ''}")
+    for split, (found, results) in evaluated.items():
+        showing.show_metrics(found, title=f"{folder}: {split}")
+        log.info("results: %s", results)
+    given = shlex.quote(f"run={folder}")
+    is_next = f"lrcn predict {given} input={'IMAGE' if settings.describes_images else 'VIDEO'}"
+    showing.log_next(folder, f"lrcn evaluate {given}" if validated and not evaluated else is_next)
+    return 0
+
+
+def _require_files(settings: settings_lib.TrainSettings) -> None:
+    """Refuses a file that is not there before hours go into serializing the data."""
+    vocabulary = settings.vocabulary
+    given = [
+        ("init", settings.init),
+        ("backbone.weights", settings.backbone.weights),
+        ("workflow.word_vectors", getattr(settings.workflow, "word_vectors", None)),
+        ("vocabulary.file", vocabulary.file),
+        *(("vocabulary.extra_text", file) for file in vocabulary.extra_text),
+    ]
+    for key, path in given:
+        if path not in (None, "imagenet") and not pathlib.Path(path).exists():
+            raise UserError(
+                "no such file",
+                where=key,
+                received=path,
+                expected="an existing file" + (" or run" if key == "init" else ""),
+                remedy=f"Correct {key}; relative paths start at the working directory",
+            )
+
+
+def _is_evaluated(run_directory: runs.RunDirectory, split: str) -> bool:
+    return (run_directory.evaluation(split) / "metrics.json").exists()
+
+
+def _fit(settings: settings_lib.TrainSettings, run_directory: runs.RunDirectory) -> dict:
+    showing.start_tensorflow()
+    from lrcn.inference import plots
+    from lrcn.training import session
+
+    metrics = session.train(settings, run_directory)
+    plots.curves(
+        run_directory.curves_file,
+        plots.read_history(run_directory.history_file),
+        monitor=f"val_{settings.callbacks.monitor}",
+        best_epoch=metrics.get("epoch"),
+    )
+    return metrics
+
+
+def _evaluate_run(folder: pathlib.Path, split: str) -> tuple[dict, pathlib.Path]:
+    """Evaluates a run as `lrcn evaluate run=... split=...` does; returns metrics and folder."""
+    showing.start_tensorflow()
+    from lrcn import evaluation
+
+    settings = settings_lib.EvaluateSettings(run=str(folder), split=split)
+    _, metrics, results = evaluation.of_run(settings)
+    return metrics, results
+
+
+def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
+    """Writes and prints the summary of a sweep; 1 if a job failed.
+
+    Args:
+        folder: The sweep's folder, which may hold jobs of other sweeps.
+        jobs: Run directory, overrides and error (or None) of each job of this one.
+    """
+    from lrcn.inference import sweeps
+
+    read = [sweeps.read_job(run, overrides, error=error) for run, overrides, error in jobs]
+    sweeps.write_summary(folder, read)
+    output = showing.console()
+    for table in (sweeps.table(read), sweeps.seeds_table(read)):
+        if table is not None:
+            output.print(table)
+    failed = [job for job in read if job.status == "FAILED"]
+    for job in failed:
+        log.error("FAILED %s: %s", job.folder.name, textwrap.shorten(job.reason, _LONGEST_REASON))
+    log.info("results: %s", folder / "summary.csv")
+    log.info("picture: %s", folder / "summary.png")
+    if failed:
+        log.error("%d of %d jobs failed; each has its own train.log", len(failed), len(read))
+    return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _marking_failure(run_directory: runs.RunDirectory) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        run_directory.mark_failed(error)
+        raise
+
+
+def _refuse_foreign(run_directory: runs.RunDirectory) -> None:
+    if run_directory.is_foreign:
+        raise UserError(
+            "the folder holds files but no run",
+            where="hydra.run.dir",
+            received=run_directory.path,
+            expected="a new or empty folder, or that of a run",
+            remedy="Give another folder: a run would write over files of these names",
+        )
+
+
+def _refuse_changes(stored: dict, plain: dict, run_directory: runs.RunDirectory) -> None:
+    """Raises a `UserError` at the first setting a run was not started with."""
+    stored = {key: value for key, value in stored.items() if key not in runs.NOT_SETTINGS}
+    stored = config.to_plain(config.from_plain("train", stored))  # with keys that came later
+    for key in config.changed_keys(stored, plain):
+        grows = key == "epochs" and plain["epochs"] > stored["epochs"]
+        if not (grows or key in _FREE_KEYS or key.partition(".")[0] in _FREE_KEYS):
+            raise UserError(
+                f"the run in {run_directory.path} was started with another value",
+                where=key,
+                received=config.value_of(plain, key),
+                expected=config.value_of(stored, key),
+                remedy="Give another hydra.run.dir, or repeat the run's own settings"
+                + ("; epochs may only grow" if key == "epochs" else ""),
+            )
