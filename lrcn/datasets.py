@@ -15,6 +15,7 @@ from lrcn.data import catalog as catalog_lib
 from lrcn.data import check as check_lib
 from lrcn.data import clips as clips_lib
 from lrcn.data import grouping, lists, records, serialize, sources
+from lrcn.data import modality as modality_lib
 from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,15 @@ def store_options(settings: settings_lib.SerializeSettings) -> serialize.StoreOp
         shards=settings.shards,
         overwrite=settings.overwrite,
         seed=settings.seed,
+        modality=modality_of(settings.modality) or modality_lib.Modality(),
     )
+
+
+def modality_of(settings: settings_lib.Modality) -> modality_lib.Modality | None:
+    """Returns what frames are to be stored as; None for `auto`."""
+    if settings.name == "auto":
+        return None
+    return modality_lib.Modality(settings.name, settings.method)
 
 
 def _stored_shape(
@@ -217,6 +226,7 @@ def records_of(
     image_shape: tuple[int, ...] | None,
     num_threads: int,
     seed: int,
+    modality: modality_lib.Modality | None = None,
 ) -> dict[str, pathlib.Path]:
     """Returns record files by split; what is no records yet is serialized into the cache.
 
@@ -229,12 +239,19 @@ def records_of(
         image_shape: `[height, width, 3]` of stored frames; None keeps them as they are.
         num_threads: Threads of the serializer.
         seed: Of a random split (`folder`).
+        modality: What frames are stored as; None for what records are, else rgb.
 
     Raises:
-        UserError: The data set is not as it should be.
+        UserError: The data set is not as it should be, or its records are of another modality.
     """
     if isinstance(dataset, settings_lib.Records):
-        return given_records(dataset)
+        paths = given_records(dataset)
+        if modality is not None:
+            for split, path in paths.items():
+                received = records.read_metadata(path).modality
+                modality_lib.require(received, modality.name, where=f"dataset.{split}", path=path)
+        return paths
+    modality = modality or modality_lib.Modality()
     catalog = catalog_of(dataset, seed=seed)
     names = _by_role(catalog)
     image_shape = _stored_shape(dataset, image_shape)
@@ -245,9 +262,11 @@ def records_of(
         frame_step=dataset.frame_step,
         fps=dataset.fps,
         num_threads=num_threads,
+        modality=modality,
     )
-    key = _fingerprint(catalog, dataset, image_shape)
-    folder = cache_folder() / "records" / f"{dataset.source}-{key}"
+    key = _fingerprint(catalog, dataset, options)
+    kind = dataset.source if modality.name == "rgb" else f"{dataset.source}-{modality.name}"
+    folder = cache_folder() / "records" / f"{kind}-{key}"
     if not folder.is_dir():
         _serialize_whole(catalog, folder, options)
     else:
@@ -270,12 +289,14 @@ def _serialize_whole(
 
 
 def _fingerprint(
-    catalog: lists.Catalog, dataset: settings_lib.Dataset, image_shape: tuple[int, ...] | None
+    catalog: lists.Catalog, dataset: settings_lib.Dataset, stored: serialize.StoreOptions
 ) -> str:
     """Returns a key that changes with the items, their files and how they are stored."""
     digest = hashlib.sha256()
     frame_format = getattr(dataset, "frame_format", "jpg")
-    options = [records.FORMAT_VERSION, image_shape, dataset.frame_step, dataset.fps]
+    options = [records.FORMAT_VERSION, stored.image_shape, dataset.frame_step, dataset.fps]
+    if stored.modality.is_of_pairs:
+        options += [stored.modality.name, stored.modality.method]
     options += [catalog.label_names, catalog.num_classes]
     if isinstance(dataset, settings_lib.MovingShapes):
         options += [dataset.kind, dataset.size, dataset.num_frames, dataset.seed]

@@ -13,7 +13,7 @@ import keras
 
 from lrcn import datasets, files
 from lrcn import settings as settings_lib
-from lrcn.data import augment, dataset, epochs, records, references
+from lrcn.data import augment, dataset, epochs, modality, records, references
 from lrcn.errors import UserError
 from lrcn.inference import describe, outputs, retrieve, trained
 from lrcn.inference import evaluate as evaluate_lib
@@ -106,6 +106,7 @@ def paths_of(
         image_shape=run.settings.raw_image_shape,
         num_threads=settings.num_threads,
         seed=run.settings.seed,
+        modality=modality.Modality(run.shown.modality, run.shown.flow_method),
     )
 
 

@@ -31,6 +31,8 @@ class Shown:
         frame_step: Every k-th frame was stored.
         fps: Frames a second after resampling, or None.
         quality: JPEG quality of stored frames.
+        modality: What stored frames show: `rgb`, `flow` or `difference`.
+        flow_method: How optical flow is computed, or None.
     """
 
     mode: dict | None
@@ -38,6 +40,8 @@ class Shown:
     frame_step: int
     fps: float | None
     quality: int
+    modality: str = "rgb"
+    flow_method: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,11 +28,14 @@ class View:
             corners, the middle and their mirror images (evaluation only; Donahue et al. 2015,
             released code).
         mirror: Whether a clip is mirrored left to right half of the time.
+        modality: Of the frames. In a mirrored image of optical flow what moved to the right moves
+            to the left, so x is negated: 255 - x (as in the released code of the paper).
     """
 
     size: tuple[int, int]
     crop: str = "centre"
     mirror: bool = False
+    modality: str = "rgb"
 
     def __post_init__(self):
         if self.crop not in CROPS:
@@ -117,11 +120,11 @@ def apply(frames: tf.Tensor, view: View, draw: tf.Tensor | None = None) -> tf.Te
     else:
         frames = _cover(frames, view.size, shrink=view.crop == "fit")
     if view.crop == "ten":
-        return _ten(frames, view.size)
+        return _ten(frames, view)
     if view.crop != "squash":
         frames = _crop(frames, _offset(tf.shape(frames)[1:3], view, draw), view.size)
     if view.mirror:
-        frames = tf.where(draw[2] < 0.5, frames[:, :, ::-1], frames)
+        frames = tf.where(draw[2] < 0.5, _mirrored(frames, view.modality), frames)
     return tf.ensure_shape(frames, [None, *view.size, 3])
 
 
@@ -164,8 +167,16 @@ def _crop(frames: tf.Tensor, offset: tf.Tensor, size: tuple[int, int]) -> tf.Ten
     return frames[:, top : top + size[0], left : left + size[1]]
 
 
-def _ten(frames: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+def _mirrored(frames: tf.Tensor, modality: str) -> tf.Tensor:
+    frames = frames[:, :, ::-1]
+    if modality != "flow":
+        return frames
+    return tf.concat([255 - frames[..., :1], frames[..., 1:]], axis=-1)
+
+
+def _ten(frames: tf.Tensor, view: View) -> tf.Tensor:
+    size = view.size
     shape = tf.unstack(tf.shape(frames)[1:3])
     crops = [_crop(frames, tf.stack(offset), size) for offset in ten_offsets(shape, size)]
-    crops = tf.stack(crops + [crop[:, :, ::-1] for crop in crops])
+    crops = tf.stack(crops + [_mirrored(crop, view.modality) for crop in crops])
     return tf.ensure_shape(crops, [TEN, None, *size, 3])

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import av
 import av.error
@@ -14,7 +15,7 @@ import av.video.reformatter
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import clips, images
+from lrcn.data import images
 
 # Headers of these tell no number of frames, only the duration.
 _DURATION_ONLY = ("matroska", "flv")
@@ -210,38 +211,39 @@ def _check_complete(
 def select(
     path: str | pathlib.Path,
     choose: Callable[[int], np.ndarray],
-    convert: Callable[[av.VideoFrame], bytes],
+    passing: Callable[[np.ndarray, np.ndarray], Any],
     *,
     frame_step: int = 1,
     fps: float | None = None,
-) -> tuple[int, list[bytes]]:
-    """Converts only the frames that are needed, in one pass over the file if packets tell truth.
+) -> tuple[int, list]:
+    """Makes only the images that are needed, in one pass over the file if packets tell truth.
 
     Args:
         path: The file.
         choose: From the number of frames after `fps` and `frame_step` to the indices that are
             needed; called again with the true number if the packets promised another.
-        convert: From a decoded frame to what is kept of it.
+        passing: From the numbers in the file of the frames that count, and the places among them
+            that are needed, to a `passing.Passing`.
         frame_step: Every `frame_step`-th frame counts.
         fps: Frames per second to resample to by time stamps.
 
     Returns:
-        The number of frames, and the converted frames in the order of their indices.
+        The number of frames, and the images in the order of their indices.
     """
     timeline = planned(path)
     while True:
         kept = timeline.kept(frame_step=frame_step, fps=fps)
         # A wrong promise must not be blamed on the video: look at the true count first.
-        short, wanted = None, kept[:0]
+        short, wanted, images_of = None, kept[:0], passing(kept, kept[:0])
         try:
-            wanted = kept[choose(len(kept))]
-        except clips.ShortVideo as error:
+            wanted = choose(len(kept))
+            images_of = passing(kept, wanted)
+        except errors.UserError as error:
             short = error
-        converted = dict.fromkeys(wanted.tolist())
+        found: dict[int, Any] = {}
 
-        def visit(index, frame, converted=converted):
-            if index in converted:
-                converted[index] = convert(frame)
+        def visit(index, frame, images_of=images_of, found=found):
+            found.update(images_of.visit(index, frame))
 
         true = decode(path, visit)
         same = true.kept(frame_step=frame_step, fps=fps)
@@ -250,7 +252,7 @@ def select(
         timeline = true
     if short is not None:
         raise short
-    return len(kept), [converted[index] for index in wanted.tolist()]
+    return len(kept), [found[place] for place in wanted.tolist()]
 
 
 class RgbConverter:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pathlib
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import PIL.Image
@@ -38,7 +40,7 @@ def jpeg_from_file(
     Raises:
         UserError: If the file is missing or does not decode.
     """
-    try:
+    with _explained(path):
         data = pathlib.Path(path).read_bytes()
         with PIL.Image.open(io.BytesIO(data)) as image:
             if _is_stored_as_is(image, size):
@@ -49,6 +51,18 @@ def jpeg_from_file(
                 return data, height_width
             rgb = _rgb(image)
         return jpeg_from_image(rgb, size=size, quality=quality)
+
+
+def rgb_from_file(path: str | pathlib.Path, *, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Reads any image as `[height, width, 3] uint8`; see `jpeg_from_file`."""
+    with _explained(path), PIL.Image.open(path) as image:
+        return np.asarray(_resized(_rgb(image), size))
+
+
+@contextlib.contextmanager
+def _explained(path: str | pathlib.Path) -> Iterator[None]:
+    try:
+        yield
     except UNDECODABLE as error:
         raise errors.UserError(
             "image cannot be read or decoded",
@@ -98,11 +112,23 @@ def jpeg_from_image(
     Returns:
         The JPEG and its `(height, width)`.
     """
-    if size is not None and size != (image.height, image.width):
-        image = image.resize((size[1], size[0]), PIL.Image.Resampling.BILINEAR)
+    image = _resized(image, size)
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=quality)
     return encoded.getvalue(), (image.height, image.width)
+
+
+def resized(frame: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """Returns a frame `[height, width, 3] uint8` in another size, as `jpeg_from_image` does."""
+    if size in (None, frame.shape[:2]):
+        return frame
+    return np.asarray(_resized(PIL.Image.fromarray(frame), size))
+
+
+def _resized(image: PIL.Image.Image, size: tuple[int, int] | None) -> PIL.Image.Image:
+    if size is None or size == (image.height, image.width):
+        return image
+    return image.resize((size[1], size[0]), PIL.Image.Resampling.BILINEAR)
 
 
 def jpeg_from_array(

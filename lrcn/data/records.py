@@ -45,7 +45,7 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """What the `.size` file tells about records; the last five hold one entry an item.
+    """What the `.size` file tells about records; five of them hold an entry an item.
 
     Attributes:
         format_version: Version of the schema.
@@ -65,6 +65,8 @@ class Metadata:
         frame_format: Suffix of frames in folders.
         short_videos: What became of videos shorter than a clip.
         quality: JPEG quality of encoded frames.
+        modality: What the frames show: `rgb`, `flow` or `difference`; see `data.modality`.
+        flow_method: How optical flow was computed, None for other modalities.
         shuffled: Whether items were stored in random order.
         seed: Seed of the clips and of the order.
         shards: Files in order.
@@ -104,6 +106,8 @@ class Metadata:
     clip_counts: tuple[int, ...]
     format_version: int = FORMAT_VERSION
     channel_order: str = "rgb"
+    modality: str = "rgb"
+    flow_method: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -294,6 +298,7 @@ def _read_json(size: pathlib.Path) -> dict:
 
 def _from_json(size: pathlib.Path, values: dict) -> Metadata:
     names = {field.name for field in dataclasses.fields(Metadata)}
+    values = {"modality": "rgb", "flow_method": None, **values}  # keys that came later
     if missing := sorted(names - values.keys()):
         raise errors.UserError(
             "metadata lacks keys",

@@ -15,6 +15,7 @@ import numpy as np
 from lrcn import errors, files
 from lrcn.data import clips as clips_lib
 from lrcn.data import lists, packing, records, sources, tfds_metadata, video, writing
+from lrcn.data import modality as modality_lib
 
 ON_ERROR = ("stop", "skip")
 
@@ -38,6 +39,7 @@ class StoreOptions:
         overwrite: Whether other records of the same name are replaced.
         seed: Seed of random clips and of the order.
         quality: JPEG quality of encoded frames.
+        modality: What the frames are stored as.
     """
 
     mode: clips_lib.ClipMode | None
@@ -54,6 +56,7 @@ class StoreOptions:
     overwrite: bool = False
     seed: int = 0
     quality: int = 95
+    modality: modality_lib.Modality = modality_lib.Modality()
 
     def __post_init__(self):
         for key in ("num_threads", "num_items_per_thread", "shards"):
@@ -78,7 +81,9 @@ class StoreOptions:
     def reading(self) -> video.Reading:
         """Returns how frames are read; raises for a bad shape, step or rate."""
         shape = tuple(self.image_shape) if self.image_shape else None
-        return video.Reading(shape, self.frame_format, self.frame_step, self.fps, self.quality)
+        return video.Reading(
+            shape, self.frame_format, self.frame_step, self.fps, self.quality, self.modality
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,6 +243,8 @@ class _Job:
             "fps": options.fps,
             "frame_format": options.frame_format,
             "quality": options.quality,
+            "modality": options.modality.name,
+            "flow_method": options.modality.method,
             "shuffled": options.shuffle,
             "num_classes": catalog.num_classes,
             "multi_label": catalog.multi_label,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from lrcn import errors
 from lrcn.data import containers, images, lists
+from lrcn.data import modality as modality_lib
+from lrcn.data import passing as passing_lib
 
 Choose = Callable[[int], np.ndarray]
 
@@ -23,6 +27,7 @@ class Reading:
         frame_step: Every `frame_step`-th frame counts, after `fps`.
         fps: Frames per second to resample videos to, or None.
         quality: JPEG quality of encoded frames.
+        modality: What frames are turned into, at the stored size.
     """
 
     image_shape: tuple[int, int, int] | None = None
@@ -30,6 +35,7 @@ class Reading:
     frame_step: int = 1
     fps: float | None = None
     quality: int = 95
+    modality: modality_lib.Modality = modality_lib.Modality()
 
     def __post_init__(self):
         shape = self.image_shape
@@ -62,6 +68,19 @@ class Reading:
     def size(self) -> tuple[int, int] | None:
         """`(height, width)` or None."""
         return tuple(self.image_shape[:2]) if self.image_shape else None
+
+    def passing(
+        self,
+        kept: np.ndarray,
+        wanted: Iterable[int],
+        *,
+        rgb: Callable[[Any], np.ndarray],
+        where: object,
+    ) -> passing_lib.Passing:
+        """Returns what makes the images at places `wanted` of the frames `kept` of a source."""
+        return passing_lib.Passing(
+            kept, wanted, rgb=rgb, modality=self.modality, quality=self.quality, where=where
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +150,8 @@ def located(error: errors.UserError, item: lists.Item) -> errors.UserError:
 
 
 def _read_image(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
+    if reading.modality.is_of_pairs:
+        modality_lib.refuse_single(1, item.path)
     needed = choose(1)
     frame = images.jpeg_from_file(item.path, size=reading.size, quality=reading.quality)
     return 1, [frame for _ in needed]
@@ -140,6 +161,9 @@ def _read_folder(item: lists.Item, reading: Reading, choose: Choose) -> tuple[in
     _refuse_fps(reading, item, "a folder of frames")
     files = lists.frame_files(item.path, reading.frame_format)[:: reading.frame_step]
     needed = choose(len(files))
+    if reading.modality.is_of_pairs:
+        rgb = functools.partial(images.rgb_from_file, size=reading.size)
+        return len(files), _of_sequence(files, needed, reading, rgb, item)
     read = [
         images.jpeg_from_file(files[index], size=reading.size, quality=reading.quality)
         for index in needed
@@ -149,22 +173,24 @@ def _read_folder(item: lists.Item, reading: Reading, choose: Choose) -> tuple[in
 
 def _read_video(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
     rgb = containers.RgbConverter(reading.size)
+    return containers.select(
+        item.path,
+        choose,
+        functools.partial(reading.passing, rgb=rgb, where=item.path),
+        frame_step=reading.frame_step,
+        fps=reading.fps,
+    )
 
-    def encoded(frame):
-        return images.jpeg_from_array(rgb(frame), quality=reading.quality)
 
-    if choose is not np.arange or reading.fps is not None:
-        return containers.select(
-            item.path, choose, encoded, frame_step=reading.frame_step, fps=reading.fps
-        )
-    frames = []
-
-    def visit(index, frame):
-        if index % reading.frame_step == 0:
-            frames.append(encoded(frame))
-
-    containers.decode(item.path, visit)
-    return len(frames), frames
+def _of_sequence(
+    frames: Sequence, needed: np.ndarray, reading: Reading, rgb: Callable, item: lists.Item
+) -> list:
+    """Returns the images at the needed places of frames that can be had in any order."""
+    passing = reading.passing(np.arange(len(frames)), needed.tolist(), rgb=rgb, where=item.path)
+    made = {}
+    for number in passing.needed:
+        made.update(passing.visit(number, frames[number]))
+    return [made[place] for place in needed.tolist()]
 
 
 def _read_picture(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
@@ -176,20 +202,20 @@ def _read_array(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int
     _refuse_fps(reading, item, "an item without time stamps")
     frames = list(item.load())[:: reading.frame_step]
     needed = choose(len(frames))
-    chosen = [np.asarray(frames[index]) for index in needed]
-    wrong = [frame for frame in chosen if frame.dtype != np.uint8 or frame.shape[2:] != (3,)]
-    if wrong:
-        raise errors.UserError(
-            "bad frame",
-            where=item.path,
-            received=f"{wrong[0].dtype} {list(wrong[0].shape)}",
-            expected="uint8 [height, width, 3]",
-            remedy="Let the item's load yield frames of this type and shape",
-        )
-    size, quality = reading.size, reading.quality
-    return len(frames), [
-        images.jpeg_from_array(frame, size=size, quality=quality) for frame in chosen
-    ]
+
+    def rgb(frame):
+        frame = np.asarray(frame)
+        if frame.dtype != np.uint8 or frame.shape[2:] != (3,):
+            raise errors.UserError(
+                "bad frame",
+                where=item.path,
+                received=f"{frame.dtype} {list(frame.shape)}",
+                expected="uint8 [height, width, 3]",
+                remedy="Let the item's load yield frames of this type and shape",
+            )
+        return images.resized(frame, reading.size)
+
+    return len(frames), _of_sequence(frames, needed, reading, rgb, item)
 
 
 _READERS = {

@@ -12,7 +12,7 @@ import keras
 
 from lrcn import config, runs
 from lrcn import settings as settings_lib
-from lrcn.data import augment, epochs, records, text, video
+from lrcn.data import augment, epochs, modality, records, text, video
 from lrcn.data import clips as clips_lib
 from lrcn.errors import UserError
 from lrcn.inference import answers
@@ -88,6 +88,7 @@ class Trained:
             self.shown.frame_step,
             self.shown.fps,
             self.shown.quality,
+            modality.Modality(self.shown.modality, self.shown.flow_method),
         )
         options = {"batch_size": self.settings.batch_size, "seed": self.settings.seed, **options}
         return predict_lib.Predictor(
@@ -135,7 +136,11 @@ class Trained:
     def view(self, given: settings_lib.Augment | None) -> augment.View:
         """Returns what part of a frame is seen in evaluation; None means as in the run."""
         crop = (given.evaluate if given else None) or self.settings.augment.evaluate
-        return augment.View((self.contract["height"], self.contract["width"]), crop)
+        return augment.View(
+            (self.contract["height"], self.contract["width"]),
+            crop,
+            modality=self.contract["modality"],
+        )
 
     def mode(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 
 from lrcn import errors
 from lrcn.data import clips as clips_lib
-from lrcn.data import containers, epochs, images, lists, video
+from lrcn.data import containers, epochs, lists, video
 
 FOLDER_RATE = 25.0
 """Frames per second that folders of frames are taken to have."""
@@ -102,46 +102,50 @@ def _video(item: lists.Item, plan: Plan, score: Score) -> Scored:
     timeline = containers.planned(item.path)
     while True:
         kept = timeline.kept(frame_step=step, fps=fps)
-        table = kept[plan.table(len(kept))] if len(kept) else np.zeros([0, 1], np.int64)
-        passing = _Passing(plan, table, score)
-        true = containers.decode(item.path, passing.visit)
+        table = plan.table(len(kept)) if len(kept) else np.zeros([0, 1], np.int64)
+        windows = _Windows(plan, kept, table, score, item.path)
+        true = containers.decode(item.path, windows.visit)
         same = true.kept(frame_step=step, fps=fps)
         if len(same) == len(kept) and (same == kept).all():
             break
         timeline = true
     times = np.asarray(true.times) - true.times[0]
     last = times[-1] + (1 / true.rate if true.rate else 0.0)
-    return _timed(np.concatenate(passing.values), table, np.append(times, last))
+    return _timed(np.concatenate(windows.values), kept[table], np.append(times, last))
 
 
 def _timed(values: np.ndarray, table: np.ndarray, times: np.ndarray) -> Scored:
     return Scored(values, times[table.min(axis=1)], times[table.max(axis=1) + 1])
 
 
-class _Passing:
+class _Windows:
     """Keeps the frames of the windows that are not complete yet, while a video passes by.
 
     Args:
         plan: How windows are cut.
-        table: Frame numbers in the file, [windows, time], in time order.
+        kept: Numbers in the file of the frames that count.
+        table: Places among them, [windows, time], in time order.
         score: Called with each part of the windows once all its frames have been seen.
+        path: The video.
     """
 
-    def __init__(self, plan: Plan, table: np.ndarray, score: Score):
+    def __init__(self, plan: Plan, kept: np.ndarray, table: np.ndarray, score: Score, path: str):
         self.values: list[np.ndarray] = []
         self._waiting = plan.parts(table)
-        self._needed = set(table.ravel().tolist())
         self._frames: dict[int, bytes] = {}
-        self._rgb = containers.RgbConverter(plan.reading.size)
-        self._quality = plan.reading.quality
+        self._passing = plan.reading.passing(
+            kept,
+            np.unique(table).tolist(),
+            rgb=containers.RgbConverter(plan.reading.size),
+            where=path,
+        )
         self._score = score
 
     def visit(self, index: int, frame) -> None:
         """Takes the next frame."""
-        if index in self._needed:
-            jpeg, _ = images.jpeg_from_array(self._rgb(frame), quality=self._quality)
-            self._frames[index] = jpeg
-        while self._waiting and self._waiting[0].max() <= index:
+        made = self._passing.visit(index, frame)
+        self._frames.update((place, jpeg) for place, (jpeg, _) in made)
+        while made and self._waiting and self._waiting[0].max() <= max(self._frames):
             self._finish(self._waiting.pop(0))
 
     def _finish(self, part: np.ndarray) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import keras
 
+from lrcn.data import modality as modality_lib
 from lrcn.errors import UserError
 from lrcn.models import alexnets, layers, weights
 
@@ -60,6 +61,7 @@ def build(
     dropout: float = 0.5,
     image_size: tuple[int, int] | None = None,
     initializer: str | None = None,
+    modality: str = "rgb",
 ) -> keras.Model:
     """Returns a CNN from frames [batch, height, width, 3] uint8 to features [batch, features].
 
@@ -74,6 +76,8 @@ def build(
         image_size: Height and width in pixels instead of the architecture's own.
         initializer: Name of the kernels' initialiser in the AlexNet family, such as
             "gaussian_0.01" (section 4 of Donahue et al. 2015); None is Keras's.
+        modality: What the frames show. Of "flow" and "difference", where 128 is nothing, 128 is
+            subtracted in the place of the architecture's mean colours (section 4, too).
 
     Raises:
         UserError: The name, layer, size, weights or number of blocks does not exist or fit.
@@ -89,7 +93,7 @@ def build(
     size = architecture.image_size
     if image_size is not None:
         size = _checked_size(name, architecture, image_size)
-    model = _extended(name, architecture, request, size)
+    model = _extended(name, architecture, request, size, _contract(architecture, modality))
     if weights and not request.pretrained:
         _load(model, weights)
     _set_trainable(model, architecture, trainable)
@@ -183,12 +187,16 @@ def _wants_imagenet(name: str, architecture: Architecture, weights: str | None) 
 
 
 def _extended(
-    name: str, architecture: Architecture, request: Request, size: tuple[int, int]
+    name: str,
+    architecture: Architecture,
+    request: Request,
+    size: tuple[int, int],
+    contract: dict,
 ) -> keras.Model:
     frames = keras.Input((*size, 3), dtype="uint8", name="frame")
-    contract = layers.InputContract(*size, name="input_contract", **architecture.contract)
+    values = layers.InputContract(*size, name="input_contract", **contract)(frames)
     try:
-        features = architecture.extend(contract(frames), request)
+        features = architecture.extend(values, request)
     except UserError:
         raise
     except ValueError as error:
@@ -200,6 +208,13 @@ def _extended(
             remedy="Leave backbone.image_size and backbone.alpha out for their defaults",
         ) from error
     return keras.Model(frames, features, name=name)
+
+
+def _contract(architecture: Architecture, modality: str) -> dict:
+    if modality == "rgb":
+        return architecture.contract
+    still = modality_lib.CENTRE * architecture.contract.get("scale", 1.0)
+    return {**architecture.contract, "mean": (still,) * 3, "modality": modality}
 
 
 def _load(model: keras.Model, file: str) -> None:

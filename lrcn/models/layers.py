@@ -33,6 +33,7 @@ class InputContract(keras.layers.Layer):
         scale: Factor on the 0..255 values.
         mean: Three values subtracted after scaling.
         std: Three values divided by after the mean is subtracted.
+        modality: What the frames show: "rgb", "flow" (x, y and magnitude) or "difference".
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class InputContract(keras.layers.Layer):
         scale: float = 1.0,
         mean: Sequence[float] = (0.0, 0.0, 0.0),
         std: Sequence[float] = (1.0, 1.0, 1.0),
+        modality: str = "rgb",
         **kwargs,
     ):
         kwargs.setdefault("trainable", False)
@@ -62,6 +64,7 @@ class InputContract(keras.layers.Layer):
         self.scale = float(scale)
         self.mean = tuple(float(value) for value in mean)
         self.std = tuple(float(value) for value in std)
+        self.modality = str(modality)
 
     def call(self, frames):
         """Returns the normalised frames, [batch, height, width, 3] float."""
@@ -87,6 +90,7 @@ class InputContract(keras.layers.Layer):
             "scale": self.scale,
             "mean": list(self.mean),
             "std": list(self.std),
+            "modality": self.modality,
         }
 
     def get_config(self) -> dict:

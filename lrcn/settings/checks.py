@@ -53,9 +53,17 @@ def resolved(settings: Any) -> Any:
         batch_size=batch_size,
         callbacks=callbacks,
         dataset=dataset,
+        modality=_modality(settings),
         optimizer=optimizer,
         schedule=schedule,
     )
+
+
+def _modality(settings: verbs.TrainSettings) -> data.Modality:
+    """Returns the modality, which only records that are there already can decide themselves."""
+    if settings.modality.name == "auto" and not isinstance(settings.dataset, data.Records):
+        return data.Modality("rgb")
+    return settings.modality
 
 
 def _dropout_in(settings: verbs.TrainSettings) -> float:
@@ -99,6 +107,14 @@ def check(settings: Any) -> None:
             received="records",
             expected="a data set of videos or images, such as lists or folder",
             remedy="Use them as they are: `lrcn train dataset=records dataset.train=FILE`",
+        )
+    if isinstance(settings, verbs.SerializeSettings) and settings.modality.name == "auto":
+        raise UsageError(
+            "there are no records yet that could tell",
+            where="modality",
+            received="auto",
+            expected="rgb | flow | difference",
+            remedy="Leave modality out for rgb",
         )
     dataset = getattr(settings, "dataset", None)
     known = verbs.EvaluateSettings | verbs.RetrieveSettings

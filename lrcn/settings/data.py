@@ -18,6 +18,14 @@ class ClipframeMode:
     tail: Literal["drop", "align"] | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Modality:
+    """Keys of `modality`; `auto` is what the records are, rgb where there are none yet."""
+
+    name: Literal["auto", "rgb", "flow", "difference"] = "auto"
+    method: Literal["dis", "tvl1"] | None = None
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Frames:
     """Keys of every data set that is decoded from media."""

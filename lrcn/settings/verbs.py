@@ -86,6 +86,7 @@ class TrainSettings:
     traceback: bool
     vocabulary: networks.Vocabulary = networks.Vocabulary()
     search: networks.Search = networks.Beam()
+    modality: data.Modality = data.Modality()
 
     @property
     def describes(self) -> bool:
@@ -134,6 +135,7 @@ class SerializeSettings:
     overwrite: bool
     seed: int = within(SEED)
     traceback: bool
+    modality: data.Modality = data.Modality("rgb")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,8 +16,16 @@ from lrcn.training import optimizers, schedules
 log = logging.getLogger(__name__)
 
 
-def build_backbone(settings: settings_lib.Backbone, workflow: str) -> keras.Model:
-    """Returns the CNN; one with given weights is frozen unless the settings say otherwise."""
+def build_backbone(
+    settings: settings_lib.Backbone, workflow: str, *, modality: str = "rgb"
+) -> keras.Model:
+    """Returns the CNN; one with given weights is frozen unless the settings say otherwise.
+
+    Args:
+        settings: The keys of the CNN.
+        workflow: Its default layer goes by the workflow.
+        modality: What the frames show that it is to look at.
+    """
     trainable = settings.trainable
     keys = ("alpha", "dropout", "initializer")
     own = {key: getattr(settings, key) for key in keys if hasattr(settings, key)}
@@ -27,6 +35,7 @@ def build_backbone(settings: settings_lib.Backbone, workflow: str) -> keras.Mode
         weights=settings.weights,
         trainable=settings.weights is None if trainable is None else trainable,
         image_size=settings.image_size,
+        modality=modality,
         **own,
     )
 

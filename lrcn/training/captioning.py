@@ -43,7 +43,11 @@ class Captioning:
     def build(self) -> keras.Model:
         """Returns a new network from `frames` and `words` to the `logits` of the next words."""
         workflow = self._settings.workflow
-        backbone = assembly.build_backbone(self._settings.backbone, workflow.name)
+        backbone = assembly.build_backbone(
+            self._settings.backbone,
+            workflow.name,
+            modality=self.data.train.metadata.modality,
+        )
         network = description.build(
             backbone,
             design_of(workflow, pooling=self._settings.pooling.frames),

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from lrcn import errors, runs
 from lrcn import settings as settings_lib
-from lrcn.data import augment, dataset, epochs, records
+from lrcn.data import augment, dataset, epochs, modality, records
 from lrcn.data import clips as clips_lib
 from lrcn.models import backbones, networks
 from lrcn.training import features
@@ -88,7 +88,7 @@ def open_data(paths: dict[str, pathlib.Path]) -> Data:
         paths: Records by split; "train" is needed.
 
     Raises:
-        UserError: There is no split to train on.
+        UserError: There is no split to train on, or the splits are of different modalities.
     """
     if "train" not in paths:
         raise errors.UserError(
@@ -99,8 +99,12 @@ def open_data(paths: dict[str, pathlib.Path]) -> Data:
             remedy="Give a list whose name ends in .train, such as videos.train, or records by "
             "dataset=records dataset.train=FILE",
         )
-    val = records.open_records(paths["val"]) if "val" in paths else None
-    return Data(records.open_records(paths["train"]), val)
+    train = records.open_records(paths["train"])
+    expected = train.metadata.modality
+    for split, path in paths.items():
+        received = records.read_metadata(path).modality
+        modality.require(received, expected, where=f"dataset.{split}", path=path)
+    return Data(train, records.open_records(paths["val"]) if "val" in paths else None)
 
 
 def make_feed(
@@ -188,6 +192,8 @@ def shown(settings: settings_lib.TrainSettings, data: Data) -> runs.Shown:
         frame_step=stored.frame_step,
         fps=stored.fps,
         quality=stored.quality,
+        modality=stored.modality,
+        flow_method=stored.flow_method,
     )
 
 
@@ -277,15 +283,15 @@ class _Features:
 def _source(network: keras.Model, settings: settings_lib.TrainSettings) -> _Frames | _Features:
     contract = backbones.contract_of(network)
     size = (contract["height"], contract["width"])
-    views = _views(settings.augment, size)
+    views = _views(settings.augment, size, contract["modality"])
     return (_Frames if settings.decodes_frames else _Features)(network, settings, views)
 
 
 def _views(
-    settings: settings_lib.Augment, size: tuple[int, int]
+    settings: settings_lib.Augment, size: tuple[int, int], shows: str
 ) -> tuple[augment.View, augment.View]:
     """Returns the view of training and that of evaluation."""
     return (
-        augment.View(size, settings.train, settings.mirror),
-        augment.View(size, settings.evaluate),
+        augment.View(size, settings.train, settings.mirror, shows),
+        augment.View(size, settings.evaluate, modality=shows),
     )

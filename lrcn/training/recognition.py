@@ -48,7 +48,11 @@ class Recognition:
             "pooling": self._settings.pooling.frames,
             "initializer": workflow.initializer,
         }
-        backbone = assembly.build_backbone(self._settings.backbone, workflow.name)
+        backbone = assembly.build_backbone(
+            self._settings.backbone,
+            workflow.name,
+            modality=self.data.train.metadata.modality,
+        )
         if workflow.name == "singleframe":
             return activity.singleframe(backbone, dropout=workflow.dropout_out, **common)
         return activity.lstm(

@@ -38,6 +38,7 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
         image_shape=settings.raw_image_shape,
         num_threads=settings.num_threads,
         seed=settings.seed,
+        modality=datasets.modality_of(settings.modality),
     )
     task = tasks.of(settings, paths)
     if task.data.val is None:
