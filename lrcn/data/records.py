@@ -359,7 +359,7 @@ def verify(path: str | pathlib.Path) -> list[errors.UserError]:
 
 def _check_content(path: pathlib.Path, shard: Shard, ids: Sequence[str]) -> None:
     _check_length(path, shard)
-    received = checksum(path)
+    received = files.checksum(path)
     if received != shard.checksum:
         good = _count_readable(path)
         item = f", first in the record of item {ids[good]}" if good < shard.records else ""
@@ -370,12 +370,6 @@ def _check_content(path: pathlib.Path, shard: Shard, ids: Sequence[str]) -> None
             expected=shard.checksum,
             remedy=_REDO,
         )
-
-
-def checksum(path: pathlib.Path) -> str:
-    """Returns the SHA-256 of a file as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _count_readable(path: pathlib.Path) -> int:

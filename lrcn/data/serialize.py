@@ -274,7 +274,7 @@ class _Job:
             ]
             written = self._write(order, temporary)
             shards = [
-                records.Shard(final.name, count, path.stat().st_size, records.checksum(path))
+                records.Shard(final.name, count, path.stat().st_size, files.checksum(path))
                 for final, count, path in zip(finals, written.counts, temporary, strict=True)
             ]
             # From here on the old metadata would describe other files.

@@ -134,3 +134,35 @@ def test_only_random_views_are_random():
     assert augment.View((8, 8), "random").is_random
     assert augment.View((8, 8), "centre", mirror=True).is_random
     assert not augment.View((8, 8), "ten").is_random
+
+
+def test_a_mirrored_flow_image_negates_x():
+    frames = np.random.default_rng(0).integers(0, 256, (2, 6, 8, 3), dtype=np.uint8)
+    heads = tf.constant([0.0, 0.0, 0.0], tf.float64)
+    seen = {
+        kind: augment.apply(
+            tf.constant(frames), augment.View((6, 8), mirror=True, modality=kind), heads
+        ).numpy()
+        for kind in ("rgb", "flow", "difference")
+    }
+    np.testing.assert_array_equal(seen["rgb"], frames[:, :, ::-1])
+    np.testing.assert_array_equal(seen["difference"], frames[:, :, ::-1])
+    np.testing.assert_array_equal(seen["flow"][..., 0], 255 - frames[:, :, ::-1, 0])
+    np.testing.assert_array_equal(seen["flow"][..., 1:], frames[:, :, ::-1, 1:])
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=10, deadline=None)
+def test_mirroring_flow_twice_changes_nothing(seed):
+    frames = np.random.default_rng(seed).integers(0, 256, (1, 5, 4, 3), dtype=np.uint8)
+    view = augment.View((5, 4), mirror=True, modality="flow")
+    heads = tf.constant([0.0, 0.0, 0.0], tf.float64)
+    once = augment.apply(tf.constant(frames), view, heads)
+    np.testing.assert_array_equal(augment.apply(once, view, heads).numpy(), frames)
+
+
+def test_ten_crops_of_flow_negate_x_in_their_mirrors():
+    frames = np.random.default_rng(0).integers(0, 256, (1, 8, 9, 3), dtype=np.uint8)
+    crops = augment.apply(tf.constant(frames), augment.View((6, 5), "ten", modality="flow")).numpy()
+    np.testing.assert_array_equal(crops[5:, ..., 0], 255 - crops[:5, ..., ::-1, 0])
+    np.testing.assert_array_equal(crops[5:, ..., 1:], crops[:5, ..., ::-1, 1:])

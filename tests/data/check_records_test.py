@@ -6,6 +6,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
+from lrcn import files
 from lrcn.data import check_records, folders, records, serialize, shapes
 
 
@@ -45,7 +46,7 @@ def rewrite(path, change):
     text = records.size_path(path).read_text()
     old = records._from_json(records.size_path(path), records._read_json(records.size_path(path)))
     first = old.shards[0]
-    text = text.replace(first.checksum, records.checksum(shard))
+    text = text.replace(first.checksum, files.checksum(shard))
     text = text.replace(f'"bytes": {first.bytes}', f'"bytes": {shard.stat().st_size}', 1)
     records.size_path(path).write_text(text)
 
