@@ -201,7 +201,7 @@ def _config_folder(context) -> str | None:
 def _in_brackets(override: str) -> str:
     """Returns the advice to write a list, for keys that may take one; groups never do."""
     key, _, value = override.partition("=")
-    if "." not in key and key not in ("input", "evaluate"):
+    if "." not in key and key not in ("input", "evaluate", "runs", "weights"):
         return ""
     return f"put a list in brackets: {shlex.quote(f'{key}=[{value}]')}, "
 

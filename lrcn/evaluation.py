@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -108,6 +109,19 @@ def paths_of(
         seed=run.settings.seed,
         modality=modality.Modality(run.shown.modality, run.shown.flow_method),
     )
+
+
+def splits(run: str | os.PathLike) -> tuple[str, ...]:
+    """Returns the splits of a run's own data set.
+
+    Args:
+        run: The run directory.
+
+    Raises:
+        UserError: There is no such run, or its data set cannot be had.
+    """
+    opened = trained.load(run)
+    return tuple(paths_of(opened, settings_lib.EvaluateSettings(run=str(run))))
 
 
 def open_split(paths: Mapping[str, pathlib.Path], split: str) -> records.RecordSet:

@@ -12,6 +12,7 @@ VERBS = {
     "evaluate": "a run on a split: metrics, per class, confusion, predictions, pictures",
     "predict": "labels or captions for files, folders or globs; optionally an annotated video",
     "retrieve": "finds each image's captions among all, and the image of each caption",
+    "fuse": "several streams as one, such as RGB and flow, beside each of them alone",
 }
 EXAMPLES = {
     "serialize": (
@@ -44,6 +45,11 @@ EXAMPLES = {
         "lrcn predict run=RUN input=photo.jpg search=beam search.width=5",
     ),
     "retrieve": ("lrcn retrieve run=RUN", "lrcn retrieve run=RUN split=val normalise=false"),
+    "fuse": (
+        "lrcn fuse runs=[RGB,FLOW]",
+        "lrcn fuse runs=[RGB,FLOW] weights=[.5,.5] split=val",
+        "lrcn fuse runs=[multirun/rgb/*workflow=lstm*,multirun/flow/*workflow=lstm*]",
+    ),
 }
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>\w+): *(?P<value>[^#]*?) *(?:# *(?P<comment>.*))?$")
 _DEFAULT = re.compile(r"^ *- (?P<group>\w+): (?P<member>\w+) *$")

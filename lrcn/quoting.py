@@ -11,6 +11,9 @@ from lrcn.errors import UsageError
 
 # Values of these name what need not exist yet, so they are read as a whole where Hydra cannot.
 _NAMES = ("output_folder", "overlay", "report", "input", "name", "hydra.run.dir", "hydra.sweep.dir")
+_NAMES += ("runs",)
+# A comma of a job's folder, such as `seed=0,workflow=lstm`, not one between two items.
+_WITHIN_A_NAME = r",(?=[\w.+~@-]+=[^,/]*(?:,|$))"
 
 
 def unreadable(override: str, is_readable: Callable[[str], bool]) -> UsageError:
@@ -49,6 +52,8 @@ def quoted(override: str, is_readable: Callable[[str], bool]) -> str:
     """
     key, equals, value = override.partition("=")
     bare = re.fullmatch(r"[\w/.:+*$%@?|\\-]*", value, re.ASCII)
+    if key == "runs" and value[:1] == "[" and not re.search("['\"]", value):
+        return override if is_readable(override) else f"{key}={_items_in_quotes(value)}"
     if not equals or bare or override[0] in "-~" or value[:1] in "'\"[{":
         return override
     foreign = not value.isascii() and not re.search(r"""[,\[\]{}'"()=]""", value)
@@ -62,6 +67,17 @@ def whole(override: str) -> str:
     """Returns an override with its value in quotes, one text whatever it holds."""
     key, _, value = override.partition("=")
     return f"{key}={_in_quotes(value)}"
+
+
+def _items_in_quotes(value: str) -> str:
+    """Returns a list, or a list of lists, of folders of runs with each of them in quotes."""
+
+    def items(found: re.Match) -> str:
+        marked = re.sub(_WITHIN_A_NAME, "\0", found[0])
+        parts = [part.strip().replace("\0", ",") for part in marked.split(",")]
+        return ",".join(_in_quotes(part) if part else "" for part in parts)
+
+    return re.sub(r"[^\[\]]+", items, value)
 
 
 def _in_quotes(value: str) -> str:

@@ -6,24 +6,18 @@ aligned with the end, and the mean of the frames' probabilities over all clips.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from lrcn import errors, files
+from lrcn import errors
 from lrcn.data import augment, dataset, epochs, records
 from lrcn.data import clips as clips_lib
-from lrcn.inference import outputs, plots
+from lrcn.inference import outputs, probabilities, results
 from lrcn.scoring import metrics
-
-_TOP = 5
 
 
 def evaluate(
@@ -53,8 +47,8 @@ def evaluate(
         batch_size: Clips in a batch; changes speed and memory, not the results.
         short_videos: "error" or "loop".
         label_names: Names of the model's classes, if it has any.
-        folder: Where `metrics.json`, `per_class.csv`, `confusion.csv`, `confusion.png` and
-            `predictions.jsonl` go; nothing is written if None.
+        folder: Where `metrics.json`, `per_class.csv`, `confusion.csv`, `confusion.png`,
+            `predictions.jsonl` and `probabilities.csv` go; nothing is written if None.
         seed: Of random modes.
         scores: The clips' scores if they are known already, such as from stored features.
 
@@ -90,8 +84,16 @@ def evaluate(
             multi_label=multi_label,
         )
         names = outputs.class_names(label_names or record_set.metadata.label_names, count)
-        lines = _lines(record_set, videos, _windows(chosen.every(seed), scores, names), names)
-        _write(pathlib.Path(folder), values, videos, labels, names, lines)
+        windows = _windows(chosen.every(seed), scores, names)
+        of_images = record_set.metadata.type == "image"
+        results.write(
+            folder,
+            values,
+            _predicted(record_set.metadata, names, videos),
+            labels=labels,
+            paths=outputs.paths(record_set),
+            windows=[[] if of_images else windows[item] for item in range(len(labels))],
+        )
     return values
 
 
@@ -99,7 +101,7 @@ def _check_classes(record_set: records.RecordSet, count: int, names: Sequence[st
     """Refuses records of other classes than the model's; fewer without names may be a subset."""
     own = record_set.metadata.label_names
     if names and own and tuple(names) != own:
-        model, data = _first_difference(names, own)
+        model, data = probabilities.first_difference(names, own)
         raise errors.UserError(
             "the model has other classes than the records",
             where=record_set.path,
@@ -117,34 +119,13 @@ def _check_classes(record_set: records.RecordSet, count: int, names: Sequence[st
         )
 
 
-def _first_difference(names: Sequence[str], others: Sequence[str]) -> tuple[str, str]:
-    length = min(len(names), len(others))
-    place = next((i for i in range(length) if names[i] != others[i]), length)
-    return tuple(
-        f"'{listed[place]}' as number {place}" if place < len(listed) else f"no number {place}"
-        for listed in (names, others)
+def _predicted(
+    metadata: records.Metadata, names: Sequence[str], videos: np.ndarray
+) -> probabilities.Predicted:
+    groups = metadata.groups or ("",) * len(metadata.ids)
+    return probabilities.Predicted(
+        metadata.ids, tuple(groups), metadata.labels, tuple(names), videos
     )
-
-
-def _write(
-    folder: pathlib.Path,
-    values: dict[str, float | int],
-    videos: np.ndarray,
-    labels: np.ndarray,
-    names: Sequence[str],
-    lines: str,
-) -> None:
-    """Writes every file of an evaluation; `metrics.json` last, so that it tells of a whole one."""
-    metrics_file = folder / "metrics.json"
-    metrics_file.unlink(missing_ok=True)
-    files.write_text(folder / "predictions.jsonl", lines)
-    files.write_text(folder / "per_class.csv", _csv(_per_class(videos, labels, names)))
-    if labels.ndim == 1:
-        counts = metrics.confusion(videos, labels)
-        rows = [[name, *row] for name, row in zip(names, counts.tolist(), strict=True)]
-        files.write_text(folder / "confusion.csv", _csv([["true \\ predicted", *names], *rows]))
-        plots.confusion(folder / "confusion.png", counts, names)
-    files.write_json(metrics_file, values)
 
 
 def _windows(
@@ -158,39 +139,3 @@ def _windows(
         span = {"first": int(frames.min()), "last": int(frames.max())}
         windows.setdefault(int(item), []).append({**span, **outputs.named(values, names)})
     return windows
-
-
-def _lines(
-    record_set: records.RecordSet,
-    videos: np.ndarray,
-    windows: dict[int, list[dict[str, Any]]],
-    names: Sequence[str],
-) -> str:
-    metadata = record_set.metadata
-    lines = []
-    for item, (id, path, own, values) in enumerate(
-        zip(metadata.ids, outputs.paths(record_set), metadata.labels, videos, strict=True)
-    ):
-        line = outputs.line(id=id, path=path, probabilities=values, names=names, top_k=_TOP)
-        line["windows"] = [] if metadata.type == "image" else windows[item]
-        line["truth"] = [names[label] for label in own]
-        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
-    return "".join(lines)
-
-
-def _per_class(videos: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> list[list[Any]]:
-    rows = metrics.per_class(videos, labels)
-    if labels.ndim == 2:
-        for index, row in enumerate(rows):
-            targets = labels[:, index].astype(bool)
-            row["average_precision"] = (
-                metrics.average_precision(videos[:, index], targets) if targets.any() else ""
-            )
-    header = ["label", "name", *rows[0]]
-    return [header, *([index, names[index], *row.values()] for index, row in enumerate(rows))]
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

@@ -205,6 +205,17 @@ class RetrieveSettings:
     traceback: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class FuseSettings:
+    """Everything `lrcn fuse` needs; the runs of an entry of `runs` are one stream."""
+
+    runs: tuple[tuple[str, ...], ...]
+    weights: tuple[float, ...] | None
+    split: Literal["train", "val", "test"] | None
+    output_folder: str | None
+    traceback: bool
+
+
 VERBS: dict[str, type] = {
     "serialize": SerializeSettings,
     "check": CheckSettings,
@@ -212,4 +223,5 @@ VERBS: dict[str, type] = {
     "evaluate": EvaluateSettings,
     "predict": PredictSettings,
     "retrieve": RetrieveSettings,
+    "fuse": FuseSettings,
 }

@@ -118,6 +118,7 @@ def test_every_file_of_an_evaluation_is_written(model, world, tmp_path):
         "metrics.json",
         "per_class.csv",
         "predictions.jsonl",
+        "probabilities.csv",
     ]
     assert json.loads((folder / "metrics.json").read_text()) == values
     table = _table(folder / "confusion.csv")

@@ -1,0 +1,222 @@
+"""Streams fused by the weighted mean of their probabilities, measured beside each one alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lrcn import files, runs
+from lrcn.errors import UserError
+from lrcn.inference import fusion_plot, results
+from lrcn.inference import streams as streams_lib
+from lrcn.inference.fused import Difference, Fused, Measured
+from lrcn.scoring import bootstrap, fusion, metrics
+
+log = logging.getLogger(__name__)
+
+_LONGEST_NAME = 60  # characters of a partner in the name of a folder
+
+
+@dataclasses.dataclass(frozen=True)
+class _Candidate:
+    """Weights to measure; None for those that val chooses."""
+
+    name: str
+    weights: tuple[float, ...] | None
+    how: str
+
+
+def fuse(
+    streams: Sequence[streams_lib.Stream],
+    *,
+    split: str,
+    weights: Sequence[float] | None = None,
+    validated: bool = False,
+    folder: pathlib.Path,
+) -> Fused:
+    """Measures every stream and every fusion from saved probabilities, and writes the results.
+
+    Args:
+        streams: Two streams or more; every run was evaluated on the split.
+        split: The split that is reported.
+        weights: A weight a stream; None for the paper's of two streams, equal ones of more, and
+            those that are best on val.
+        validated: Whether every run was evaluated on val, too.
+        folder: Where `fusion.json`, `fusion.png` (of two streams) and the files of an evaluation
+            go.
+
+    Raises:
+        UserError: The runs were evaluated on other items, labels or classes, or otherwise.
+    """
+    _refuse_foreign(folder)
+    tested = streams_lib.read(streams, split)
+    val = streams_lib.read(streams, "val") if validated and split != "val" else None
+    alone = [
+        _Candidate(stream.name, tuple(own), "alone")
+        for stream, own in zip(streams, np.eye(len(streams)).tolist(), strict=True)
+    ]
+    candidates = [*alone, *_candidates(len(streams), weights, chosen=val is not None)]
+    names = [stream.name for stream in streams]
+    rows = tuple(_measured(candidate, tested, val, names) for candidate in candidates)
+    free = [row for row in rows if row.how == "chosen on val"]
+    kept = (free or rows[len(streams) :])[0]
+    fused = Fused(
+        split,
+        rows,
+        kept.name,
+        len(tested.items.ids),
+        len(set(tested.items.clusters)),
+        any(tested.items.groups),
+    )
+    _write(folder, fused, kept, streams, tested, val)
+    return fused
+
+
+def default_folder(streams: Sequence[streams_lib.Stream], split: str) -> pathlib.Path:
+    """Returns a folder in the first run that tells which streams it was fused with."""
+    first, *others = streams
+    partner = "+".join(stream.runs[0].path.resolve().name for stream in others)
+    partner = re.sub(r"[^\w.,=+-]+", "_", partner)[:_LONGEST_NAME]
+    paths = [[str(run.path.resolve()) for run in stream.runs] for stream in streams]
+    digest = hashlib.sha256(json.dumps(paths).encode()).hexdigest()[:8]
+    return first.runs[0].evaluation(split) / "fused" / f"{partner}-{digest}"
+
+
+def _refuse_foreign(folder: pathlib.Path) -> None:
+    """Refuses a folder with files that no fusion wrote; those of a fusion are replaced."""
+    if (folder / "fusion.json").exists():
+        log.info("%s: these results replace those of a fusion before", folder)
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise UserError(
+            "the folder holds files of something else",
+            where="output_folder",
+            received=folder,
+            expected="a new or empty folder, or that of a fusion",
+            remedy="Give another folder, or leave output_folder out",
+        )
+
+
+def _candidates(count: int, weights: Sequence[float] | None, *, chosen: bool) -> list[_Candidate]:
+    if weights is not None:
+        return [_Candidate("given", tuple(weights), "given")]
+    found = [_Candidate("equal", (1 / count,) * count, "equal")]
+    if count == 2:
+        found = [_Candidate(name, own, "paper") for name, own in fusion.PAPER.items()]
+    return [*found, _Candidate("free", None, "chosen on val")] if chosen else found
+
+
+def _measured(
+    candidate: _Candidate,
+    tested: streams_lib.Values,
+    val: streams_lib.Values | None,
+    names: Sequence[str],
+) -> Measured:
+    labels, clusters, streams = tested.items.labels, tested.items.clusters, tested.streams
+    weights = candidate.weights or _chosen(val.streams, val.items.labels)
+    values = fusion.weighted(streams, weights)
+    right = metrics.hits(values, labels)
+    differences = []
+    for name, own in zip(names, streams, strict=True) if candidate.how != "alone" else ():
+        found = bootstrap.difference(right, metrics.hits(own, labels), clusters)
+        differences.append(Difference(name, found.difference, found.low, found.high))
+    return Measured(
+        candidate.name,
+        weights,
+        candidate.how,
+        _figures(values, labels),
+        _figures(fusion.weighted(val.streams, weights), val.items.labels) if val else None,
+        tuple(differences),
+        _by_seed(candidate, tested, val),
+    )
+
+
+def _by_seed(
+    candidate: _Candidate, tested: streams_lib.Values, val: streams_lib.Values | None
+) -> tuple[float, ...]:
+    """Returns the accuracy with each seed alone; what is chosen is chosen for each anew."""
+    accuracies = []
+    for number, streams in enumerate(tested.by_seed):
+        weights = candidate.weights or _chosen(val.by_seed[number], val.items.labels)
+        values = fusion.weighted(streams, weights)
+        accuracies.append(metrics.accuracy(values, tested.items.labels))
+    return tuple(accuracies)
+
+
+def _chosen(streams: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
+    """Returns the weights of the highest accuracy, of those that of the lowest log-loss."""
+
+    def score(values: np.ndarray) -> tuple[float, float]:
+        return metrics.accuracy(values, labels), -metrics.cross_entropy(values, labels)
+
+    return fusion.choose(streams, fusion.grid(len(streams)), score)
+
+
+def _figures(values: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    return {
+        "video_accuracy": metrics.accuracy(values, labels),
+        "video_top5": metrics.top_k(values, labels),
+        "loss": metrics.cross_entropy(values, labels),
+    }
+
+
+def _write(
+    folder: pathlib.Path,
+    fused: Fused,
+    kept: Measured,
+    streams: Sequence[streams_lib.Stream],
+    tested: streams_lib.Values,
+    val: streams_lib.Values | None,
+) -> None:
+    """Writes what was found; `fusion.json` first, so that the folder tells what it is."""
+    members = [
+        {
+            "name": stream.name,
+            "runs": [
+                {"run": str(run.path.absolute()), "seed": seed}
+                for run, seed in zip(stream.runs, stream.seeds, strict=True)
+            ],
+        }
+        for stream in streams
+    ]
+    report: dict[str, Any] = {"streams": members, **dataclasses.asdict(fused)}
+    files.write_json(folder / "fusion.json", report)
+    if len(streams) == 2:
+        curves = {fused.split: _curve(tested)} | ({"val": _curve(val)} if val else {})
+        fusion_plot.draw(folder / "fusion.png", curves, fused.rows, reported=fused.split)
+    items = tested.items
+    values = fusion.weighted(tested.streams, kept.weights)
+    paths = _paths(streams[0].runs[0], fused.split)
+    results.write(
+        folder,
+        {**kept.figures, "videos": fused.items},
+        dataclasses.replace(items, values=values),
+        labels=items.labels,
+        paths=[paths.get(id, "") for id in items.ids],
+        windows=[[] for _ in items.ids],
+    )
+
+
+def _curve(values: streams_lib.Values) -> list[tuple[float, float]]:
+    """Returns weight of the first stream and accuracy, over the grid."""
+    streams, labels = values.streams, values.items.labels
+    return [
+        (weights[0], metrics.accuracy(fusion.weighted(streams, weights), labels))
+        for weights in fusion.grid(2)
+    ]
+
+
+def _paths(run: runs.RunDirectory, split: str) -> dict[str, str]:
+    """Returns where each item came from, as far as the run's predictions tell."""
+    file = run.evaluation(split) / "predictions.jsonl"
+    if not file.exists():
+        return {}
+    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    return {line["id"]: line["path"] for line in lines}
