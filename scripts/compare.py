@@ -36,12 +36,17 @@ def right(folder: pathlib.Path) -> dict[str, float]:
     return {line["id"]: float(line["label"] in line["truth"]) for line in map(json.loads, lines)}
 
 
+def finished(sweep: pathlib.Path) -> list[tuple[runs.RunDirectory, dict]]:
+    """Returns the finished jobs of a sweep with their settings, in order of seeds."""
+    jobs = [runs.RunDirectory(file.parent) for file in sweep.rglob("config.json")]
+    configs = [(run, run.read_config()) for run in jobs if run.is_done]
+    return sorted(configs, key=lambda pair: (pair[1]["seed"], str(pair[0].path)))
+
+
 def read(sweep: pathlib.Path, split: str, by: str, within: str) -> dict:
     """Returns by setting and part the correct videos of each finished job, in order of seeds."""
     found = collections.defaultdict(lambda: collections.defaultdict(list))
-    finished = [runs.RunDirectory(file.parent) for file in sweep.rglob("config.json")]
-    configs = [(run, run.read_config()) for run in finished if run.is_done]
-    for run, config in sorted(configs, key=lambda pair: (pair[1]["seed"], str(pair[0].path))):
+    for run, config in finished(sweep):
         jobs = found[value_of(config, by)][value_of(config, within)]
         jobs.append(right(run.evaluation(split)))
     return dict(sorted(found.items()))
@@ -76,6 +81,14 @@ def difference(a: dict, b: dict, clusters: re.Pattern) -> bootstrap.Interval:
     return bootstrap.difference(gains_a, gains_b, names)
 
 
+def told(a: str, b: str, gain: bootstrap.Interval) -> str:
+    """Returns a difference with its interval as a line."""
+    return (
+        f"{a} minus {b}: {gain.difference:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] "
+        f"(95 %, {gain.items} videos in {gain.clusters} groups)"
+    )
+
+
 def main() -> int:
     """Prints the table and the differences."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -88,11 +101,7 @@ def main() -> int:
     found = read(options.sweep, options.split, options.by, options.within)
     print("\n".join(table(found)))
     for a, b in itertools.combinations(found, 2):
-        gain = difference(found[a], found[b], options.clusters)
-        print(
-            f"\n{a} minus {b}: {gain.difference:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] "
-            f"(95 %, {gain.items} videos in {gain.clusters} groups)"
-        )
+        print(f"\n{told(a, b, difference(found[a], found[b], options.clusters))}")
     return 0
 
 

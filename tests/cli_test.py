@@ -250,3 +250,29 @@ def test_a_folder_that_cannot_be_made_is_a_user_error(capsys, tmp_path):
     assert (code, out) == (1, "")
     assert err.startswith("error: hydra.run.dir: the folder of the results cannot be written to.")
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("[a,b/c]", ["a", "b/c"]),
+        ("[x/*modality=rgb*,x/*modality=flow*]", ["x/*modality=rgb*", "x/*modality=flow*"]),
+        ("[x/m=rgb,seed=0,x/m=flow,seed=0]", ["x/m=rgb,seed=0", "x/m=flow,seed=0"]),
+        ("[[x/m=rgb, x/m=flow],[y z]]", [["x/m=rgb", "x/m=flow"], ["y z"]]),
+        ("['x/m=rgb,seed=0',b]", ["x/m=rgb,seed=0", "b"]),
+        ("x/*m=rgb*", "x/*m=rgb*"),
+    ],
+)
+def test_runs_are_read_as_the_folders_of_sweeps_are_named(given, expected):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    text = quoting.quoted(f"runs={given}", cli._is_readable)
+    (override,) = OverridesParser.create().parse_overrides([text])
+    value = override.value()
+
+    def plain(item):
+        if isinstance(item, list):
+            return [plain(own) for own in item]
+        return getattr(item, "text", item)
+
+    assert plain(value) == expected

@@ -164,7 +164,7 @@ def test_an_evaluation_that_only_knows_its_run_is_that_of_the_command():
     assert settings.EvaluateSettings(run="x") == typed("evaluate", "run=x")
 
 
-@pytest.mark.parametrize("verb", ["train", "serialize", "check", "evaluate", "predict", "retrieve"])
+@pytest.mark.parametrize("verb", sorted(settings.VERBS))
 def test_plain_values_round_trip_through_json(verb):
     needed = {
         "serialize": ["dataset.input_files=[a,b]"],
@@ -172,10 +172,20 @@ def test_plain_values_round_trip_through_json(verb):
         "evaluate": ["run=x"],
         "predict": ["run=x", "input=[a,b]"],
         "retrieve": ["run=x"],
+        "fuse": ["runs=[[a,b],c]", "weights=[.5,.5]"],
     }
     values = typed(verb, *needed.get(verb, []))
     plain = json.loads(json.dumps(config.to_plain(values)))
     assert config.from_plain(verb, plain) == values
+
+
+def test_an_entry_of_runs_is_a_run_or_several():
+    assert typed("fuse", "runs=[[a,b],c]").runs == (("a", "b"), ("c",))
+    assert typed("fuse", "runs=a").runs == (("a",),)
+    assert typed("fuse", "runs=[a,b]", "weights=[1,0]").weights == (1.0, 0.0)
+    for wrong in ("[1/3,2/3]", "[1.5,-.5]"):
+        with pytest.raises(UserError, match=r"weights: not a value of this key. Received: \["):
+            typed("fuse", "runs=[a,b]", f"weights={wrong}")
 
 
 def test_changed_keys_are_dotted():

@@ -5,10 +5,12 @@ import io
 import sys
 
 import absl.logging
+import hydra
 import numpy as np
 import pytest
 from PIL import Image
 
+from lrcn import config, help, runs
 from lrcn.data import records
 
 # Abseil closes the stream it found when TensorFlow was imported, here one of pytest's own, as soon
@@ -99,5 +101,61 @@ def write_records(tmp_path):
         )
         records.write_metadata(path, metadata)
         return records.open_records(path)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def train_settings():
+    """Composes the settings of `train` as plain values."""
+    config.register_resolvers(job_folder=str, hydra_folder=str)
+
+    def settings(*overrides):
+        with hydra.initialize_config_dir(str(help.conf_folder()), version_base="1.3"):
+            composed = hydra.compose("train", list(overrides))
+        return config.to_plain(config.typed("train", composed))
+
+    return settings
+
+
+@pytest.fixture
+def write_run(tmp_path, train_settings):
+    """Writes the folder of a finished run with what it was evaluated to, without a network."""
+    results = pytest.importorskip("lrcn.inference.results")
+    from lrcn.inference import probabilities
+
+    def write(
+        name,
+        *overrides,
+        values,
+        truth=None,
+        ids=None,
+        groups=None,
+        names=("left", "right"),
+        splits=("test",),
+        modality="rgb",
+        done=True,
+    ):
+        run = runs.RunDirectory(tmp_path / name)
+        shown = {"modality": modality}
+        run.write_config({**train_settings(*overrides), "shown": shown, "overrides": []})
+        values = np.asarray(values, np.float64)
+        truth = tuple((label,) for label in (truth or [0] * len(values)))
+        ids = tuple(ids or [f"v{item}" for item in range(len(values))])
+        predicted = probabilities.Predicted(
+            ids, tuple(groups or [""] * len(ids)), truth, names, values
+        )
+        for split in splits:
+            results.write(
+                run.evaluation(split),
+                {"video_accuracy": 0.0},
+                predicted,
+                labels=predicted.labels,
+                paths=[f"/videos/{id}.avi" for id in ids],
+                windows=[[] for _ in ids],
+            )
+        if done:
+            run.mark_done()
+        return run
 
     return write

@@ -11,7 +11,8 @@ import hydra
 import numpy as np
 import pytest
 
-from lrcn import cli, config, help, runs, settings
+from lrcn import cli, config, files, help, runs, settings
+from lrcn.inference import probabilities
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
 
@@ -110,6 +111,106 @@ def test_compare_takes_other_keys_and_clusters(tmp_path):
     done = script("compare", tmp_path, "--by", "seed", "--clusters", "^(v)_")
     assert done.returncode == 0, done.stderr
     assert "0 minus 1: +0.000 [+0.000, +0.000] (95 %, 4 videos in 1 groups)" in done.stdout
+
+
+STREAM_JOBS = {  # the probability of the true class of two videos, by split, workflow and modality
+    (1, "singleframe", "rgb"): (0.6, 0.4),
+    (1, "singleframe", "flow"): (0.3, 0.8),
+    (1, "lstm", "rgb"): (0.6, 0.6),
+    (1, "lstm", "flow"): (0.46, 0.7),
+    (2, "singleframe", "rgb"): (0.1, 0.1),
+    (2, "singleframe", "flow"): (0.2, 0.6),
+    (2, "lstm", "rgb"): (0.9, 0.1),
+    (2, "lstm", "flow"): (0.8, 0.8),
+}
+
+
+def write_streams(folder, *, seeds=(0,)):
+    """Sweeps of RGB and of flow in folders of their own; the second seed knows nothing.
+
+    Runs of RGB are older than modalities. Group g holds a video of each split, h1 and h2 the other.
+    """
+    for (split, workflow, modality), shares in STREAM_JOBS.items():
+        for seed in seeds:
+            run = runs.RunDirectory(folder / modality / f"{workflow}-{split}-{seed}")
+            config = {"workflow": {"name": workflow}, "dataset": {"split": split}, "seed": seed}
+            if modality != "rgb":
+                config |= {"modality": {"name": "auto"}, "shown": {"modality": modality}}
+            run.write_config(config)
+            values = np.array([[p, 1 - p] if seed == 0 else [0, 1] for p in shares], float)
+            predicted = probabilities.Predicted(
+                (f"{split}/a", f"{split}/b"), ("g", f"h{split}"), ((0,), (0,)), ("x", "y"), values
+            )
+            text = probabilities.to_csv(predicted)
+            files.write_text(run.evaluation("test") / "probabilities.csv", text)
+            run.mark_done()
+
+
+def test_two_streams_are_laid_out_like_the_papers_table(tmp_path):
+    write_streams(tmp_path)
+    done = script("two_streams", tmp_path / "rgb", tmp_path / "flow")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split("\n\n")[0].splitlines() == [
+        "| | RGB | flow | 1/2, 1/2 | 1/3, 2/3 |",
+        "|---|---|---|---|---|",
+        # Of both videos at 1/2: .45 and .6; at 1/3: .4 and .67.
+        "| single frame, split 1 | 0.500 | 0.500 | 0.500 | 0.500 |",
+        # .53 and .65; .507 and .67
+        "| LSTM, split 1 | 1.000 | 0.500 | 1.000 | 1.000 |",
+        # .15 and .35; .17 and .43
+        "| single frame, split 2 | 0.000 | 0.500 | 0.000 | 0.000 |",
+        # .85 and .45; .83 and .57
+        "| LSTM, split 2 | 0.500 | 1.000 | 0.500 | 1.000 |",
+        "| single frame, mean of 2 splits | 0.250 | 0.500 | 0.250 | 0.250 |",
+        "| LSTM, mean of 2 splits | 0.750 | 0.750 | 0.750 | 1.000 |",
+    ]
+
+
+def test_two_streams_tell_how_sure_their_differences_are(tmp_path):
+    write_streams(tmp_path)
+    done = script("two_streams", tmp_path / "rgb", tmp_path / "flow")
+    lines = done.stdout.split("\n\n")[1].splitlines()
+    assert [line.partition(" [")[0] for line in lines] == [
+        "* RGB: LSTM minus single frame: +0.500",
+        "* flow: LSTM minus single frame: +0.250",
+        "* 1/2, 1/2: LSTM minus single frame: +0.500",
+        "* 1/3, 2/3: LSTM minus single frame: +0.750",
+        "* single frame: flow minus RGB: +0.250",
+        "* single frame: 1/2, 1/2 minus flow: -0.250",
+        "* single frame: 1/3, 2/3 minus flow: -0.250",
+        "* LSTM: flow minus RGB: +0.000",
+        "* LSTM: 1/2, 1/2 minus flow: +0.000",
+        "* LSTM: 1/3, 2/3 minus flow: +0.250",
+    ]
+    # From single frame to LSTM, flow wins a video of g, of two: three draws of g alone or of none.
+    assert lines[1].endswith("[+0.000, +0.500] (95 %, 4 videos in 3 groups)")
+
+
+def test_two_streams_give_mean_and_spread_over_seeds(tmp_path):
+    write_streams(tmp_path, seeds=(0, 1))
+    done = script("two_streams", tmp_path)  # one folder may hold both sweeps
+    assert done.returncode == 0, done.stderr
+    assert "| LSTM, split 1 | 0.500 ± 0.707 | 0.250 ± 0.354 |" in done.stdout
+    assert "| LSTM, mean of 2 splits | 0.375 ± 0.530 |" in done.stdout
+    assert "* RGB: LSTM minus single frame: +0.250 [" in done.stdout
+
+
+def test_two_streams_tell_what_is_missing(tmp_path):
+    write_streams(tmp_path)
+    folder = tmp_path / "flow" / "lstm-2-0"
+    (folder / "DONE").unlink()
+    done = script("two_streams", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    told = f"error: {tmp_path}: finished runs are missing. Received: none of lstm 2 flow 0."
+    assert done.stderr.startswith(told)
+    runs.RunDirectory(folder).mark_done()
+    (folder / "evaluation" / "test" / "probabilities.csv").unlink()
+    done = script("two_streams", tmp_path)
+    assert f"Evaluate it: lrcn evaluate run={folder} split=test" in done.stderr
+    done = script("two_streams", tmp_path / "rgb", tmp_path / "rgb")
+    assert "two runs of one setting and seed" in done.stderr
+    done = script("two_streams", tmp_path / "nowhere")
+    assert "finished runs are missing" in done.stderr
 
 
 def test_benchmark_of_the_help_prints_a_table_and_json(benchmark, capsys, tmp_path):

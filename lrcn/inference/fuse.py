@@ -67,6 +67,12 @@ def fuse(
     names = [stream.name for stream in streams]
     rows = tuple(_measured(candidate, tested, val, names) for candidate in candidates)
     free = [row for row in rows if row.how == "chosen on val"]
+    for row in free:
+        log.info(
+            "fuse: chosen on val: %s, of accuracy %.4f and log-loss %.4f there",
+            " + ".join(f"{own:g} {name}" for own, name in zip(row.weights, names, strict=True)),
+            *(row.validation[key] for key in ("video_accuracy", "loss")),
+        )
     kept = (free or rows[len(streams) :])[0]
     fused = Fused(
         split,

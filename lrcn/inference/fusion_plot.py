@@ -53,7 +53,9 @@ def draw(
     axes.margins(y=0.16)
     axes.grid(color="#e4e7eb", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="best", fontsize=8, framealpha=0.9)
+    legend = axes.legend(loc="best", fontsize=8, framealpha=0.9)
+    for text in legend.get_texts():  # folders may hold dollars
+        text.set_parse_math(False)
     plots.save(figure, path)
 
 

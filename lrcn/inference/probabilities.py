@@ -94,6 +94,9 @@ def read(path: str | os.PathLike) -> Predicted:
         values = np.array([row[len(_HEAD) :] for row in rows], np.float64)
     except ValueError as error:
         raise _unreadable(path, 1, error, "numbers after id and group") from error
+    highest = len(header) - len(_HEAD) - 1
+    if any(not 0 <= label <= highest for own in labels for label in own):
+        raise _unreadable(path, 1, "a label without a class", f"labels from 0 to {highest}")
     return Predicted(ids, groups, labels, tuple(header[len(_HEAD) :]), values)
 
 

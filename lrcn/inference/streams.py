@@ -87,6 +87,14 @@ def find(entries: Sequence[Sequence[str]]) -> tuple[Stream, ...]:
             expected="an entry for each of two streams or more",
             remedy="Set runs=[A,B]; runs of one entry are seeds of one stream, which are averaged",
         )
+    if not all(entries):
+        raise UserError(
+            "a stream has no run",
+            where="runs",
+            received="an empty list as an entry",
+            expected="a run for each stream",
+            remedy="Leave the entry out, or name its runs",
+        )
     found = [[run for text in entry for run in _matching(text)] for entry in entries]
     _refuse_twice([run for own in found for run in own])
     configs = [[_settings(run) for run in own] for own in found]
@@ -232,7 +240,7 @@ def read(streams: Sequence[Stream], split: str) -> Values:
         for run in stream.runs:
             file = run.evaluation(split) / probabilities.FILE
             found[str(run.path)] = probabilities.read(file)
-            _refuse_multi_label(run, split)
+            _refuse_multi_label(run, split, found[str(run.path)])
             if _is_older(file, run.best):
                 log.warning(
                     "fuse: %s was trained on after it was evaluated on %s; measure it anew with "
@@ -245,8 +253,9 @@ def read(streams: Sequence[Stream], split: str) -> Values:
     return Values(by_stream[0][0], values)
 
 
-def _refuse_multi_label(run: runs.RunDirectory, split: str) -> None:
-    if "video_map" in runs.read_json(run.evaluation(split) / "metrics.json"):
+def _refuse_multi_label(run: runs.RunDirectory, split: str, found: probabilities.Predicted) -> None:
+    is_named = "video_map" in runs.read_json(run.evaluation(split) / "metrics.json")
+    if is_named or any(len(own) != 1 for own in found.truth):
         raise UserError(
             "the run gives its items several labels each",
             where=run.path,

@@ -210,7 +210,7 @@ class FuseSettings:
     """Everything `lrcn fuse` needs; the runs of an entry of `runs` are one stream."""
 
     runs: tuple[tuple[str, ...], ...]
-    weights: tuple[float, ...] | None
+    weights: tuple[float, ...] | None = within(SHARE)
     split: Literal["train", "val", "test"] | None
     output_folder: str | None
     traceback: bool

@@ -8,7 +8,7 @@ import pytest
 
 from lrcn import errors
 from lrcn.data import augment, clips, dataset, epochs, records
-from lrcn.inference import evaluate, outputs
+from lrcn.inference import evaluate, outputs, probabilities
 from lrcn.scoring import metrics
 
 from . import conftest
@@ -129,6 +129,11 @@ def test_every_file_of_an_evaluation_is_written(model, world, tmp_path):
     header, *rows = _table(folder / "per_class.csv")
     assert header == ["label", "name", "precision", "recall", "f1", "support"]
     assert [row[1] for row in rows] == list(NAMES)
+    saved = probabilities.read(folder / "probabilities.csv")
+    assert (saved.ids, saved.names, saved.groups) == (("v0", "v1", "v2"), NAMES, ("",) * 3)
+    assert saved.truth == ((0,), (1,), (2,))
+    assert metrics.accuracy(saved.values, saved.labels) == values["video_accuracy"]
+    assert metrics.cross_entropy(saved.values, saved.labels) == values["loss"]  # to the last digit
     first = json.loads((folder / "predictions.jsonl").read_text().splitlines()[0])
     assert first["id"] == "v0"
     assert first["path"].endswith("v0.mp4")
@@ -166,6 +171,8 @@ def test_multi_label_models_are_judged_by_average_precision(multi_label_model, w
     assert not (tmp_path / "out" / "confusion.png").exists()
     header, *rows = _table(tmp_path / "out" / "per_class.csv")
     assert header[-1] == "average_precision"
+    saved = probabilities.read(tmp_path / "out" / "probabilities.csv")
+    assert saved.truth == ((0, 1), (2,), (0,))
     mean = np.mean([float(row[-1]) for row in rows])
     assert mean == pytest.approx(values["video_map"])
     lines = (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
