@@ -90,14 +90,33 @@ def build(
         initializer=initializer,
         pretrained=_wants_imagenet(name, architecture, weights),
     )
-    size = architecture.image_size
-    if image_size is not None:
-        size = _checked_size(name, architecture, image_size)
-    model = _extended(name, architecture, request, size, _contract(architecture, modality))
+    contract = input_contract(name, image_size=image_size, modality=modality)
+    model = _extended(name, architecture, request, contract)
     if weights and not request.pretrained:
         _load(model, weights)
     _set_trainable(model, architecture, trainable)
     return model
+
+
+def input_contract(
+    name: str, *, image_size: tuple[int, int] | None = None, modality: str = "rgb"
+) -> layers.InputContract:
+    """Returns the first layer of a CNN alone: from frames to the numbers that its weights expect.
+
+    Args:
+        name: One of `NAMES`.
+        image_size: Height and width in pixels instead of the architecture's own.
+        modality: What the frames show, as in `build`.
+
+    Raises:
+        UserError: There is no such CNN, or it cannot see frames of this size.
+    """
+    architecture = _architecture(name)
+    size = architecture.image_size
+    if image_size is not None:
+        size = _checked_size(name, architecture, image_size)
+    values = _contract(architecture, modality)
+    return layers.InputContract(*size, name="input_contract", **values)
 
 
 def default_layer(name: str, workflow: str) -> str:
@@ -190,13 +209,12 @@ def _extended(
     name: str,
     architecture: Architecture,
     request: Request,
-    size: tuple[int, int],
-    contract: dict,
+    contract: layers.InputContract,
 ) -> keras.Model:
+    size = (contract.height, contract.width)
     frames = keras.Input((*size, 3), dtype="uint8", name="frame")
-    values = layers.InputContract(*size, name="input_contract", **contract)(frames)
     try:
-        features = architecture.extend(values, request)
+        features = architecture.extend(contract(frames), request)
     except UserError:
         raise
     except ValueError as error:

@@ -165,7 +165,7 @@ def make_feed(
 
 
 def training_mode(
-    settings: settings_lib.TrainSettings, train: records.RecordSet
+    settings: settings_lib.TrainSettings | settings_lib.BrowseSettings, train: records.RecordSet
 ) -> clips_lib.ClipMode | None:
     """Returns the mode to train with, or None for the records' own clips.
 
@@ -179,6 +179,22 @@ def training_mode(
         offset_or_num=given.clip_offset_or_num,
         tail=given.tail,
         default="rand_frames" if settings.describes else "rand_clips",
+    )
+
+
+def views(
+    settings: settings_lib.Augment, size: tuple[int, int], modality: str
+) -> tuple[augment.View, augment.View]:
+    """Returns the view of training and that of evaluation.
+
+    Args:
+        settings: Keys of `augment`.
+        size: Height and width of the network's input, in pixels.
+        modality: What the frames show.
+    """
+    return (
+        augment.View(size, settings.train, settings.mirror, modality),
+        augment.View(size, settings.evaluate, modality=modality),
     )
 
 
@@ -283,15 +299,5 @@ class _Features:
 def _source(network: keras.Model, settings: settings_lib.TrainSettings) -> _Frames | _Features:
     contract = backbones.contract_of(network)
     size = (contract["height"], contract["width"])
-    views = _views(settings.augment, size, contract["modality"])
-    return (_Frames if settings.decodes_frames else _Features)(network, settings, views)
-
-
-def _views(
-    settings: settings_lib.Augment, size: tuple[int, int], shows: str
-) -> tuple[augment.View, augment.View]:
-    """Returns the view of training and that of evaluation."""
-    return (
-        augment.View(size, settings.train, settings.mirror, shows),
-        augment.View(size, settings.evaluate, modality=shows),
-    )
+    seen = views(settings.augment, size, contract["modality"])
+    return (_Frames if settings.decodes_frames else _Features)(network, settings, seen)
