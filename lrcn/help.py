@@ -12,6 +12,7 @@ VERBS = {
     "evaluate": "a run on a split: metrics, per class, confusion, predictions, pictures",
     "predict": "labels or captions for files, folders or globs; optionally an annotated video",
     "retrieve": "finds each image's captions among all, and the image of each caption",
+    "browse": "draws what a network sees of a data set, its classes and its lengths",
 }
 EXAMPLES = {
     "serialize": (
@@ -44,6 +45,11 @@ EXAMPLES = {
         "lrcn predict run=RUN input=photo.jpg search=beam search.width=5",
     ),
     "retrieve": ("lrcn retrieve run=RUN", "lrcn retrieve run=RUN split=val normalise=false"),
+    "browse": (
+        "lrcn browse augment=crop_mirror",
+        "lrcn browse dataset=lists dataset.input_files=[data.train,data.val] items=24",
+        "lrcn browse run=RUN split=val",
+    ),
 }
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>\w+): *(?P<value>[^#]*?) *(?:# *(?P<comment>.*))?$")
 _DEFAULT = re.compile(r"^ *- (?P<group>\w+): (?P<member>\w+) *$")

@@ -129,7 +129,7 @@ def make_feed(
         model: What is trained in the place of network or head; it has their variables.
     """
     source = _source(network, settings)
-    mode = training_mode(settings, data.train)
+    mode = training_mode(settings.clipframe_mode, data.train, describes=settings.describes)
     chosen = epochs.Clips(
         data.train, mode, short_videos=settings.short_videos, targets=lesson.counts
     )
@@ -165,20 +165,24 @@ def make_feed(
 
 
 def training_mode(
-    settings: settings_lib.TrainSettings | settings_lib.BrowseSettings, train: records.RecordSet
+    given: settings_lib.ClipframeMode, train: records.RecordSet, *, describes: bool
 ) -> clips_lib.ClipMode | None:
     """Returns the mode to train with, or None for the records' own clips.
 
     Captions are of whole videos, so unless a mode is asked for their frames come from all of it.
+
+    Args:
+        given: Keys of `clipframe_mode`.
+        train: The records of the training.
+        describes: Whether captions are learnt.
     """
-    given = settings.clipframe_mode
     return epochs.training_mode(
         train,
         None if given.name == "auto" else given.name,
         num_frames=given.num_frames_per_clip,
         offset_or_num=given.clip_offset_or_num,
         tail=given.tail,
-        default="rand_frames" if settings.describes else "rand_clips",
+        default="rand_frames" if describes else "rand_clips",
     )
 
 
@@ -201,7 +205,8 @@ def views(
 def shown(settings: settings_lib.TrainSettings, data: Data) -> runs.Shown:
     """Returns what a new item must go through to look as those of the training do."""
     stored = data.train.metadata
-    mode = training_mode(settings, data.train) or stored.clipframe_mode
+    mode = training_mode(settings.clipframe_mode, data.train, describes=settings.describes)
+    mode = mode or stored.clipframe_mode
     return runs.Shown(
         mode=dataclasses.asdict(mode) if mode and stored.type != "image" else None,
         frame_shape=stored.frame_shape,

@@ -38,4 +38,6 @@ def run(verb: str, settings: Any, *, folder: pathlib.Path, origin: runs.Origin) 
     """
     if verb == "train":
         return training.train(settings, folder=folder, origin=origin)
+    if verb == "browse":
+        return data.browse(settings, origin=origin)
     return _VERBS[verb](settings)

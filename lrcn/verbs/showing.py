@@ -7,6 +7,7 @@ import os
 import pathlib
 import sys
 import tempfile
+from collections.abc import Sequence
 
 import rich.box
 import rich.console
@@ -48,11 +49,20 @@ def show(text: str) -> None:
 
 def show_metrics(metrics: dict, *, title: str) -> None:
     """Writes metrics to stdout as a small table below its title."""
+    rows = [
+        [name, f"{value:.4f}" if isinstance(value, float) else str(value)]
+        for name, value in metrics.items()
+    ]
+    show_table(["metric", "value"], rows, title=title)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str) -> None:
+    """Writes a small table below its title; all but its first column are aligned to the right."""
     table = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    for name, value in metrics.items():
-        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*row)
     output = console()
     output.print(title)
     output.print(table)
