@@ -10,7 +10,7 @@ import numpy as np
 
 from lrcn import datasets, errors
 from lrcn import settings as settings_lib
-from lrcn.data import augment, dataset, epochs, modality, records, references
+from lrcn.data import augment, dataset, epochs, modality, records, references, text
 from lrcn.data import clips as clips_lib
 from lrcn.inference import balance, browse, inputs, strips, trained
 from lrcn.models import backbones, layers
@@ -90,7 +90,7 @@ def of_data(settings: settings_lib.BrowseSettings) -> Browsed:
     # First, and whatever becomes of the clips: it tells how many videos are too short for one.
     title = f"{settings.dataset.source}: {', '.join(data.opened)}"
     balance.draw(folder / "data.png", splits, data.names, num_frames=num_frames, title=title)
-    log.info("data: %s", folder / "data.png")
+    log.info("picture: %s", folder / "data.png")
     counts = references.counts(data.captions[settings.split]) if data.describes else None
     chosen = epochs.Clips(record_set, mode, short_videos=settings.short_videos, targets=counts)
     if contract is None:
@@ -141,8 +141,8 @@ def _open(settings: settings_lib.BrowseSettings) -> _Data:
     if settings.describes or not num_classes:
         captions = {split: references.of_records(own) for split, own in opened.items()}
         return _Data(opened, (), captions)
-    known = opened[settings.split].metadata
-    return _Data(opened, known.label_names or tuple(map(str, range(num_classes))), {})
+    names = max((own.metadata.label_names for own in opened.values()), key=len)
+    return _Data(opened, (*names, *map(str, range(len(names), num_classes))), {})
 
 
 def _mode(settings: settings_lib.BrowseSettings, data: _Data) -> clips_lib.ClipMode | None:
@@ -182,7 +182,7 @@ def _draw(
         subtitle=_subtitle(settings, chosen, view),
         is_flow=view.modality == "flow",
     )
-    log.info("clips: %s", folder / "clips.png")
+    log.info("picture: %s", folder / "clips.png")
     most = max(_MOST_FRAMES // strips.MOST_FRAMES, inputs.MOST_ROWS)
     values = [np.asarray(contract(own.frames[own.places])) for own in shown[:most]]
     told = inputs.draw(
@@ -192,7 +192,7 @@ def _draw(
         contract=contract.contract(),
         title=f"what enters {settings.backbone.name} ({contract.height}x{contract.width})",
     )
-    log.info("input: %s", folder / "input.png")
+    log.info("picture: %s", folder / "input.png")
     return told
 
 
@@ -233,7 +233,7 @@ def _strips(
         if captions is None:
             learnt = ", ".join(names[label] for label in known.labels[item]) or "(no class)"
         else:
-            learnt = flat[rows.target[at]]
+            learnt = " ".join(text.tokenise(flat[rows.target[at]]))
             facts.append(f"1 of {len(captions[item])} captions")
         numbers = tuple(rows.frames[at].tolist()) if known.type == "video" else ()
         if numbers:

@@ -77,9 +77,10 @@ def _lengths(
             _note(axes, f"shorter: {short:,}", _RED if short else _GREY, 1)
         _heading(axes, f"{split.name}: {len(split.frames):,} items", told, split)
         axes.set_xlabel("frames", fontsize=8.5, color=_GREY)
-        axes.set_ylim(top=axes.get_ylim()[1] * 1.15)
+        axes.set_ylim(top=axes.get_ylim()[1] * 1.35)
         ends = [*edges, num_frames or edges[0]]
-        axes.set_xlim(min(ends) - 1, max(ends) + 1)
+        aside = max(0.03 * (max(ends) - min(ends)), 1)
+        axes.set_xlim(min(ends) - aside, max(ends) + aside)
 
 
 def _classes(
@@ -125,7 +126,7 @@ def _kept(splits: Sequence[browse.Split], num_classes: int) -> list[int | None]:
 
 
 def _captions(part: figure_lib.SubFigure, splits: Sequence[browse.Split]) -> None:
-    most = max(len(own) for split in splits for own in split.captions)
+    most = max((len(own) for split in splits for own in split.captions), default=1)
     for axes, split in zip(_columns(part, splits), splits, strict=True):
         counts = [len(own) for own in split.captions]
         axes.hist(counts, bins=_edges(1, most), color=_OF_SPLITS[split.name], alpha=0.8)
@@ -136,10 +137,11 @@ def _captions(part: figure_lib.SubFigure, splits: Sequence[browse.Split]) -> Non
 
 def _words(part: figure_lib.SubFigure, splits: Sequence[browse.Split]) -> None:
     words = [split.words for split in splits]
-    edges = _edges(min(map(min, words)), max(map(max, words)))
+    every = [count for own in words for count in own] or [1]
+    edges = _edges(min(every), max(every))
     for axes, split, own in zip(_columns(part, splits), splits, words, strict=True):
         axes.hist(own, bins=edges, color=_OF_SPLITS[split.name], alpha=0.8)
-        _heading(axes, split.name, f"{np.median(own):g} words in the median", split)
+        _heading(axes, split.name, f"{np.median(own or [0]):g} words in the median", split)
         axes.set_xlabel("words of a caption", fontsize=8.5, color=_GREY)
 
 

@@ -72,13 +72,13 @@ def choose(rows: epochs.Rows, labels: Sequence[Sequence[int]], count: int) -> li
         count: The most clips.
 
     Returns:
-        Places in `rows`, by class; among equals the earlier one first.
+        Places in `rows`, by class, item and clip.
     """
     ranked: list[tuple[int, int]] = []
     classes: set[int] = set()
     seen: dict[int, set[int]] = {}
     for place, (item, clip) in enumerate(zip(rows.item.tolist(), rows.clip.tolist(), strict=True)):
-        own = set(labels[item]) if item < len(labels) else set()
+        own = set(labels[item]) if labels else set()
         if item not in seen:
             ranked.append((0 if own - classes else 1, place))
         elif clip not in seen[item]:
@@ -86,8 +86,12 @@ def choose(rows: epochs.Rows, labels: Sequence[Sequence[int]], count: int) -> li
         classes |= own
         seen.setdefault(item, set()).add(clip)
     chosen = [place for _, place in sorted(ranked)[:count]]
-    of = {place: tuple(labels[rows.item[place]]) if len(labels) else () for place in chosen}
-    return sorted(chosen, key=lambda place: (of[place], place))
+
+    def order(place: int) -> tuple:
+        item = int(rows.item[place])
+        return tuple(labels[item]) if labels else (), item, int(rows.clip[place])
+
+    return sorted(chosen, key=order)
 
 
 def channel_names(contract: Mapping) -> tuple[str, ...]:

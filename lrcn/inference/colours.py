@@ -12,6 +12,7 @@ from matplotlib import colors
 from lrcn.data import modality
 
 _MOVING = 0.5  # pixels a frame: what JPEG and resizing make of a still point is slower
+_STILL = 0.1  # as fast as what a still point becomes by mirroring: 255 - 128 is 1/16 pixel
 _FASTEST = (255 - modality.CENTRE) / modality.SCALE
 
 
@@ -32,7 +33,8 @@ def paint(moved: np.ndarray, *, fastest: float) -> np.ndarray:
 
     Args:
         moved: [..., 2] float, pixels a frame to the right and down.
-        fastest: The speed that has the full colour, in pixels a frame; the slower, the paler.
+        fastest: The speed that has the full colour, in pixels a frame, 1 or more; the slower, the
+            paler.
 
     Returns:
         [..., 3] uint8.
@@ -40,7 +42,7 @@ def paint(moved: np.ndarray, *, fastest: float) -> np.ndarray:
     x, y = moved[..., 0], moved[..., 1]
     hue = (np.arctan2(-y, x) / (2 * np.pi)) % 1.0
     # The root keeps what is slow from fading beside what is fast.
-    strength = np.sqrt(np.clip(np.hypot(x, y) / fastest, 0, 1))
+    strength = np.sqrt(np.clip((_speed(moved) - _STILL) / (fastest - _STILL), 0, 1))
     painted = colors.hsv_to_rgb(np.stack([hue, strength, np.ones_like(hue)], axis=-1))
     return np.rint(painted * 255).astype(np.uint8)
 
@@ -86,10 +88,10 @@ def wheel(size: int) -> np.ndarray:
     Returns:
         [size, size, 3] uint8, white around the disc.
     """
-    across = np.linspace(-1, 1, size)
+    across = np.linspace(-_FASTEST, _FASTEST, size)
     moved = np.stack(np.meshgrid(across, across), axis=-1)
-    painted = paint(moved, fastest=1.0)
-    painted[_speed(moved) > 1] = 255
+    painted = paint(moved, fastest=_FASTEST)
+    painted[_speed(moved) > _FASTEST] = 255
     return painted
 
 

@@ -17,13 +17,14 @@ MOST_FRAMES = 8  # of a clip; more would be too small to see
 # All lengths are in pixels of the file.
 _WIDTH = 1976
 _EDGE = 28
-_NARROWEST, _WIDEST = 170, 390  # of the text beside a strip
+_NARROWEST, _WIDEST, _WIDEST_ID = 170, 390, 300  # of the text beside a strip
 _GUTTER = 26
 _FRAME_GAP = 6
 _LARGEST = 240  # height and width of a frame
 _ROW_GAP = 26
 _WHEEL = 132
 _STILL = 0.25  # pixels a frame: the mean of what moves each its own way has no direction
+_CUT = "…/"
 _OUTLINE = (208, 213, 219)
 _RULE = (226, 230, 235)
 _INK = (16, 35, 58)
@@ -237,7 +238,7 @@ def _head(
 
 def _cell(strip: Strip, sheet: _Sheet, look: _Plain | _Flow) -> _Cell:
     lines = lettering.wrapped(strip.learnt, _LABEL, sheet.text, top=0)
-    lines += lettering.wrapped(middle_cut(strip.id), _ID, sheet.text, top=lettering.end(lines) + 4)
+    lines += lettering.wrapped(_short_id(strip.id), _ID, sheet.text, top=lettering.end(lines) + 4)
     for fact in strip.facts:
         lines += lettering.wrapped(fact, _FACT, sheet.text, top=lettering.end(lines) + 3)
     if strip.mirrored:
@@ -257,18 +258,20 @@ def _cell(strip: Strip, sheet: _Sheet, look: _Plain | _Flow) -> _Cell:
 
 def _text_width(strip: Strip) -> float:
     """Returns the width that the text of a strip has where nothing is wrapped, in pixels."""
-    texts = [(strip.learnt, _LABEL), (middle_cut(strip.id), _ID)]
+    texts = [(strip.learnt, _LABEL), (_short_id(strip.id), _ID)]
     texts += [(fact, _FACT) for fact in strip.facts]
     return max(lettering.text_width(wrapping.printable(text), style) for text, style in texts)
 
 
-def middle_cut(text: str, longest: int = 64) -> str:
-    """Returns a text that is too long without its middle, since ids differ at their ends."""
-    text = " ".join(str(text).split())
-    if len(text) <= longest:
-        return text
-    kept = longest - 1
-    return f"{text[: kept // 2]}…{text[-(kept - kept // 2) :]}"
+def _short_id(name: str) -> str:
+    """Returns an id without its first folders if it is too long: ids differ at their ends."""
+    text = wrapping.printable(name)
+    while lettering.text_width(text, _ID) > _WIDEST_ID:
+        _, slash, rest = text.removeprefix(_CUT).partition("/")
+        if not slash:
+            break
+        text = _CUT + rest
+    return text
 
 
 def resized(frame: np.ndarray, size: tuple[int, int]) -> Image.Image:
