@@ -164,7 +164,9 @@ def test_an_evaluation_that_only_knows_its_run_is_that_of_the_command():
     assert settings.EvaluateSettings(run="x") == typed("evaluate", "run=x")
 
 
-@pytest.mark.parametrize("verb", ["train", "serialize", "check", "evaluate", "predict", "retrieve"])
+@pytest.mark.parametrize(
+    "verb", ["train", "serialize", "check", "evaluate", "predict", "retrieve", "browse"]
+)
 def test_plain_values_round_trip_through_json(verb):
     needed = {
         "serialize": ["dataset.input_files=[a,b]"],
