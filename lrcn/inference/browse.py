@@ -172,7 +172,8 @@ def summary(
         row += [_three(split.frames)] if lengths else []
         row += [f"{split.shorter(num_frames):,}"] if lengths and num_frames else []
         if not of_captions:
-            row += [_class(names, counts, at) for at in (counts.argmax(), counts.argmin())]
+            smallest = len(counts) - 1 - counts[::-1].argmin()
+            row += [_class(names, counts, place) for place in (counts.argmax(), smallest)]
         rows.append(row)
     return columns, rows
 
