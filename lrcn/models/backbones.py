@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 
 from lrcn.errors import UserError
-from lrcn.models import alexnets, layers, weights
+from lrcn.models import alexnets, layers
+from lrcn.models import weights as weights_lib
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
 CAFFE = {"channel_order": "bgr", "mean": CAFFE_MEAN}
@@ -60,6 +61,7 @@ def build(
     dropout: float = 0.5,
     image_size: tuple[int, int] | None = None,
     initializer: str | None = None,
+    contract: Mapping[str, object] | None = None,
 ) -> keras.Model:
     """Returns a CNN from frames [batch, height, width, 3] uint8 to features [batch, features].
 
@@ -74,6 +76,8 @@ def build(
         image_size: Height and width in pixels instead of the architecture's own.
         initializer: Name of the kernels' initialiser in the AlexNet family, such as
             "gaussian_0.01" (section 4 of Donahue et al. 2015); None is Keras's.
+        contract: What the CNN expects instead of the architecture's own: channel_order, scale,
+            mean, std. None takes it from the weights file if that tells, as ours do.
 
     Raises:
         UserError: The name, layer, size, weights or number of blocks does not exist or fit.
@@ -89,9 +93,11 @@ def build(
     size = architecture.image_size
     if image_size is not None:
         size = _checked_size(name, architecture, image_size)
-    model = _extended(name, architecture, request, size)
+    if contract is None and weights and not request.pretrained:
+        contract = weights_lib.contract_in(weights)
+    model = _extended(name, architecture, request, size, contract or architecture.contract)
     if weights and not request.pretrained:
-        _load(model, weights)
+        weights_lib.load_backbone_weights(model, pathlib.Path(weights))
     _set_trainable(model, architecture, trainable)
     return model
 
@@ -183,12 +189,16 @@ def _wants_imagenet(name: str, architecture: Architecture, weights: str | None) 
 
 
 def _extended(
-    name: str, architecture: Architecture, request: Request, size: tuple[int, int]
+    name: str,
+    architecture: Architecture,
+    request: Request,
+    size: tuple[int, int],
+    contract: Mapping[str, object],
 ) -> keras.Model:
     frames = keras.Input((*size, 3), dtype="uint8", name="frame")
-    contract = layers.InputContract(*size, name="input_contract", **architecture.contract)
+    contracted = layers.InputContract(*size, name="input_contract", **contract)(frames)
     try:
-        features = architecture.extend(contract(frames), request)
+        features = architecture.extend(contracted, request)
     except UserError:
         raise
     except ValueError as error:
@@ -200,10 +210,6 @@ def _extended(
             remedy="Leave backbone.image_size and backbone.alpha out for their defaults",
         ) from error
     return keras.Model(frames, features, name=name)
-
-
-def _load(model: keras.Model, file: str) -> None:
-    weights.load_backbone_weights(model, pathlib.Path(file))
 
 
 def _set_trainable(model: keras.Model, architecture: Architecture, trainable: bool | int) -> None:
