@@ -95,7 +95,10 @@ def _sizes(shape: Sequence[int]) -> str:
 
 
 def _train_command(imported: Any, output: pathlib.Path) -> str:
-    keys = [f"backbone={imported.backbone}", f"backbone.layer={imported.layer}"]
+    keys = [f"backbone={imported.backbone}"]
+    # Of an LSTM the usual layer is fc6, which is in a file that goes as deep as fc7 or fc8, too.
+    if imported.layer == "pool" or (imported.is_whole and imported.layer != "fc6"):
+        keys.append(f"backbone.layer={imported.layer}")
     if imported.is_whole:
         units = imported.model.get_layer("head").get_layer("lstm1").units
         keys += ["workflow=lstm", f"workflow.units={units}", f"init={output}"]

@@ -7,10 +7,11 @@ name is refused before anything is called. Pickles of Python 2 are read, too.
 
 from __future__ import annotations
 
+import ast
 import pathlib
 import pickle
 import re
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from lrcn.errors import UserError
 from lrcn.models.foreign import source
 
 _EXPECTED = "a dictionary of layer names and [weights, bias], as in bvlc_alexnet.npy"
+_MAGIC = b"\x93NUMPY"
+_LENGTHS = {1: 2, 2: 4, 3: 4}  # bytes of the header's length, by version of the format
+_LONGEST_HEADER = 10_000  # bytes, NumPy's own bound
 _FLOATS = ("f2", "f4", "f8")
 # What a pickle that is cut short or made up leads its reader to.
 _BROKEN = (
@@ -155,22 +159,31 @@ def read(file: pathlib.Path) -> source.Source:
 
 def _dictionary(file: pathlib.Path) -> dict:
     with file.open("rb") as stream:
-        version = np.lib.format.read_magic(stream)
-        readers = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }
-        if version not in readers:
-            raise ValueError(f"version {version} of the format")
-        shape, _, kind = readers[version](stream)
-        if kind != np.dtype(object):
-            raise ValueError(f"an array of {kind} {shape}")
+        header = _header(stream)
+        if header["descr"] != "|O":
+            raise ValueError(f"an array of {header['descr']} {header['shape']}")
         content = _Unpickler(stream, encoding="bytes").load()
     if isinstance(content, _Array):
         content = content.objects()[0]
     if not isinstance(content, dict):
         raise ValueError(f"an object that is a {type(content).__name__}")
     return content
+
+
+def _header(stream: BinaryIO) -> dict:
+    """Returns what stands before the pickle: descr, fortran_order and shape."""
+    magic = stream.read(len(_MAGIC) + 2)
+    if not magic.startswith(_MAGIC) or magic[-2] not in _LENGTHS:
+        raise ValueError("a file that does not begin as a .npy file does")
+    length = int.from_bytes(stream.read(_LENGTHS[magic[-2]]), "little")
+    text = stream.read(min(length, _LONGEST_HEADER)).decode("latin1")
+    try:
+        header = ast.literal_eval(text.strip())
+    except (SyntaxError, ValueError) as error:
+        raise ValueError("a damaged header") from error
+    if not isinstance(header, dict) or not {"descr", "shape"} <= header.keys():
+        raise ValueError("a damaged header")
+    return header
 
 
 def _layer(name: Any, content: Any) -> source.Layer:
