@@ -12,6 +12,7 @@ VERBS = {
     "evaluate": "a run on a split: metrics, per class, confusion, predictions, pictures",
     "predict": "labels or captions for files, folders or globs; optionally an annotated video",
     "retrieve": "finds each image's captions among all, and the image of each caption",
+    "import": "weights of Caffe, bvlc_alexnet.npy or torchvision's VGG16 -> a Keras file",
 }
 EXAMPLES = {
     "serialize": (
@@ -44,6 +45,11 @@ EXAMPLES = {
         "lrcn predict run=RUN input=photo.jpg search=beam search.width=5",
     ),
     "retrieve": ("lrcn retrieve run=RUN", "lrcn retrieve run=RUN split=val normalise=false"),
+    "import": (
+        "lrcn import file=bvlc_alexnet.npy",
+        "lrcn import file=bvlc_reference_caffenet.caffemodel backbone=caffenet backbone.layer=fc7",
+        "lrcn import file=lrcn_flow.caffemodel 'mean=[128,128,128]' output=flow.keras",
+    ),
 }
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>\w+): *(?P<value>[^#]*?) *(?:# *(?P<comment>.*))?$")
 _DEFAULT = re.compile(r"^ *- (?P<group>\w+): (?P<member>\w+) *$")

@@ -164,7 +164,7 @@ def test_an_evaluation_that_only_knows_its_run_is_that_of_the_command():
     assert settings.EvaluateSettings(run="x") == typed("evaluate", "run=x")
 
 
-@pytest.mark.parametrize("verb", ["train", "serialize", "check", "evaluate", "predict", "retrieve"])
+@pytest.mark.parametrize("verb", sorted(settings.VERBS))
 def test_plain_values_round_trip_through_json(verb):
     needed = {
         "serialize": ["dataset.input_files=[a,b]"],
@@ -172,6 +172,7 @@ def test_plain_values_round_trip_through_json(verb):
         "evaluate": ["run=x"],
         "predict": ["run=x", "input=[a,b]"],
         "retrieve": ["run=x"],
+        "import": ["file=x"],
     }
     values = typed(verb, *needed.get(verb, []))
     plain = json.loads(json.dumps(config.to_plain(values)))

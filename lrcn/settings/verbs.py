@@ -205,6 +205,18 @@ class RetrieveSettings:
     traceback: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class ImportSettings:
+    """Everything `lrcn import` needs."""
+
+    backbone: networks.BackboneAsInFile | networks.AnyBackbone
+    file: str
+    output: str | None
+    mean: tuple[float, ...] | None = within(NOT_NEGATIVE)
+    overwrite: bool
+    traceback: bool
+
+
 VERBS: dict[str, type] = {
     "serialize": SerializeSettings,
     "check": CheckSettings,
@@ -212,4 +224,5 @@ VERBS: dict[str, type] = {
     "evaluate": EvaluateSettings,
     "predict": PredictSettings,
     "retrieve": RetrieveSettings,
+    "import": ImportSettings,
 }
