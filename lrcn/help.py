@@ -13,6 +13,7 @@ VERBS = {
     "predict": "labels or captions for files, folders or globs; optionally an annotated video",
     "retrieve": "finds each image's captions among all, and the image of each caption",
     "browse": "draws what a network sees of a data set, its classes and its lengths",
+    "import": "weights of Caffe, bvlc_alexnet.npy or torchvision's VGG16 -> a Keras file",
 }
 EXAMPLES = {
     "serialize": (
@@ -49,6 +50,11 @@ EXAMPLES = {
         "lrcn browse augment=crop_mirror",
         "lrcn browse dataset=lists dataset.input_files=[data.train,data.val] items=24",
         "lrcn browse run=RUN split=val",
+    ),
+    "import": (
+        "lrcn import file=bvlc_alexnet.npy",
+        "lrcn import file=bvlc_reference_caffenet.caffemodel backbone=caffenet backbone.layer=fc7",
+        "lrcn import file=lrcn_flow.caffemodel 'mean=[128,128,128]' output=flow.keras",
     ),
 }
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>\w+): *(?P<value>[^#]*?) *(?:# *(?P<comment>.*))?$")

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from lrcn import cli
+from lrcn.models import backbones
 
 EXAMPLES = pathlib.Path(__file__).parent / "examples"
 SMALL = [
@@ -132,11 +133,12 @@ def test_a_run_is_shown_what_it_was_trained_on(capsys, tmp_path):
         ([*SMALL, "split=test"], 1, "split: the data set has no such split. Received: test."),
         (["clipframe_mode=none"], 1, "clipframe_mode: training needs clips. Received: none."),
         (["augment=auto"], 2, "augment: only evaluate and predict take it from a run."),
-        (["dataset=auto"], 2, "dataset: only evaluate and retrieve know the data set of a run."),
+        (["dataset=auto"], 2, "dataset: only evaluate"),
         (["dataset=records"], 1, "dataset: no records are given."),
         (["dataset=records", "dataset.train=a.tfrecord"], 1, "a.tfrecord.size: no such records."),
         (["dataset=lists"], 1, "dataset.input_files: a value is needed."),
         (["run=nowhere"], 1, "run: no such run directory. Received: "),
+        (["backbone.weights=no.h5"], 1, "backbone.weights: no such file. Received: no.h5."),
         (["backbone.image_size=[8]"], 1, "backbone.image_size: not a value of this key."),
         (
             [*SMALL, "clipframe_mode.num_frames_per_clip=7"],
@@ -154,3 +156,13 @@ def test_what_does_not_fit_is_one_clear_message(capsys, given, code, told):
     assert len(error) == 1
     assert told in error[0]
     assert "Traceback" not in err
+
+
+def test_the_contract_in_a_weights_file_is_what_is_drawn(capsys):
+    mean = {"channel_order": "bgr", "scale": 1.0, "mean": [40.0] * 3, "std": [1.0] * 3}
+    model = backbones.build("small", image_size=(16, 16), contract=mean)
+    model.save("small.keras")
+    code, out, err = run(capsys, "browse", *SMALL, "items=2", "backbone.weights=small.keras")
+    assert code == 0, err
+    (red,) = [line.split() for line in out.splitlines() if line.startswith(" 3: red")]
+    assert float(red[-1]) > 100  # the network's own contract ends at 1

@@ -103,13 +103,16 @@ def check(settings: Any) -> None:
         expected = "[height, width, 3] | null"
         raise misfit("raw_image_shape", list(shape), expected, good="[240,320,3]")
     backbone = getattr(settings, "backbone", None)
-    if backbone is not None and len(backbone.image_size) != 2:
+    known_size = backbone is not None and not isinstance(backbone, networks.BackboneAsInFile)
+    if known_size and len(backbone.image_size) != 2:
         given = list(backbone.image_size)
         raise misfit("backbone.image_size", given, "[height, width]", good="[224,224]")
     if isinstance(settings, verbs.TrainSettings | verbs.BrowseSettings):
         _check_shown(settings)
     if isinstance(settings, verbs.TrainSettings):
         _check_train(settings)
+    if isinstance(settings, verbs.ImportSettings):
+        _check_import(settings)
     if isinstance(settings, verbs.SerializeSettings) and settings.dataset.source == "records":
         raise UserError(
             "records are serialized already",
@@ -136,6 +139,21 @@ def check(settings: Any) -> None:
             expected="a data set of its own, such as lists or records",
             remedy="Name it: dataset=records dataset.train=FILE, or dataset=lists with its lists",
         )
+
+
+def _check_import(settings: verbs.ImportSettings) -> None:
+    if settings.mean is not None and len(settings.mean) != 3:
+        raise misfit("mean", list(settings.mean), "three numbers | null", good="[128,128,128]")
+    for key in ("weights", "trainable"):
+        given = getattr(settings.backbone, key, None)
+        if given is not None:
+            raise UserError(
+                "an import has no use for it",
+                where=f"backbone.{key}",
+                received=given,
+                expected="null: the weights are those of file, and training comes later",
+                remedy=f"Leave backbone.{key} out",
+            )
 
 
 def _check_shown(settings: verbs.TrainSettings | verbs.BrowseSettings) -> None:

@@ -233,6 +233,18 @@ class BrowseSettings(_ByWorkflow):
     traceback: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class ImportSettings:
+    """Everything `lrcn import` needs."""
+
+    backbone: networks.BackboneAsInFile | networks.AnyBackbone
+    file: str
+    output: str | None
+    mean: tuple[float, ...] | None = within(NOT_NEGATIVE)
+    overwrite: bool
+    traceback: bool
+
+
 VERBS: dict[str, type] = {
     "serialize": SerializeSettings,
     "check": CheckSettings,
@@ -241,4 +253,5 @@ VERBS: dict[str, type] = {
     "predict": PredictSettings,
     "retrieve": RetrieveSettings,
     "browse": BrowseSettings,
+    "import": ImportSettings,
 }

@@ -9,7 +9,7 @@ import pathlib
 from typing import Any
 
 from lrcn import runs
-from lrcn.verbs import data, training, using
+from lrcn.verbs import data, training, using, weights
 from lrcn.verbs.showing import start_tensorflow
 from lrcn.verbs.training import finish_sweep
 
@@ -21,6 +21,7 @@ _VERBS = {
     "evaluate": using.evaluate,
     "predict": using.predict,
     "retrieve": using.retrieve,
+    "import": weights.import_weights,
 }
 
 

@@ -72,6 +72,7 @@ def check(settings: settings_lib.CheckSettings) -> int:
 def browse(settings: settings_lib.BrowseSettings, *, origin: runs.Origin) -> int:
     """Draws what a network sees of a data set, and prints what its splits hold."""
     _refuse_groups(settings, origin)
+    showing.require_file("backbone.weights", settings.backbone.weights)
     showing.start_tensorflow()
     from lrcn import browsing
 

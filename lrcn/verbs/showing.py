@@ -13,6 +13,8 @@ import rich.box
 import rich.console
 import rich.table
 
+from lrcn.errors import UserError
+
 log = logging.getLogger(__name__)
 
 _UNBOUNDED = 100_000  # columns: off a terminal nothing is wrapped or shortened
@@ -39,6 +41,18 @@ def start_tensorflow() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def require_file(key: str, path: str | None) -> None:
+    """Raises a `UserError` if a key names a file that is not there; "imagenet" names none."""
+    if path not in (None, "imagenet") and not pathlib.Path(path).exists():
+        raise UserError(
+            "no such file",
+            where=key,
+            received=path,
+            expected="an existing file" + (" or run" if key == "init" else ""),
+            remedy=f"Correct {key}; relative paths start at the working directory",
+        )
 
 
 def show(text: str) -> None:
