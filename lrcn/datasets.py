@@ -14,7 +14,7 @@ from lrcn import settings as settings_lib
 from lrcn.data import catalog as catalog_lib
 from lrcn.data import check as check_lib
 from lrcn.data import clips as clips_lib
-from lrcn.data import grouping, lists, records, serialize, sources
+from lrcn.data import grouping, known, lists, records, serialize, sources
 from lrcn.data import modality as modality_lib
 from lrcn.errors import UserError
 
@@ -281,7 +281,10 @@ def _serialize_whole(
     log.info("data: serializing into %s", folder)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        serialize.serialize(catalog, temporary, options=options)
+        reading = options.reading()
+        stored = known.find(folder.parent, catalog, reading)
+        serialize.serialize(catalog, temporary, options=options, known=stored)
+        known.write(temporary, catalog, reading)
         if not folder.is_dir():  # another process may have been faster
             temporary.replace(folder)
     finally:

@@ -13,6 +13,8 @@ VERBS = {
     "predict": "labels or captions for files, folders or globs; optionally an annotated video",
     "retrieve": "finds each image's captions among all, and the image of each caption",
     "fuse": "several streams as one, such as RGB and flow, beside each of them alone",
+    "browse": "draws what a network sees of a data set, its classes and its lengths",
+    "import": "weights of Caffe, bvlc_alexnet.npy or torchvision's VGG16 -> a Keras file",
 }
 EXAMPLES = {
     "serialize": (
@@ -49,6 +51,16 @@ EXAMPLES = {
         "lrcn fuse runs=[RGB,FLOW]",
         "lrcn fuse runs=[RGB,FLOW] weights=[.5,.5] split=val",
         "lrcn fuse runs=[multirun/rgb/*workflow=lstm*,multirun/flow/*workflow=lstm*]",
+    ),
+    "browse": (
+        "lrcn browse augment=crop_mirror",
+        "lrcn browse dataset=lists dataset.input_files=[data.train,data.val] items=24",
+        "lrcn browse run=RUN split=val",
+    ),
+    "import": (
+        "lrcn import file=bvlc_alexnet.npy",
+        "lrcn import file=bvlc_reference_caffenet.caffemodel backbone=caffenet backbone.layer=fc7",
+        "lrcn import file=lrcn_flow.caffemodel 'mean=[128,128,128]' output=flow.keras",
     ),
 }
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>\w+): *(?P<value>[^#]*?) *(?:# *(?P<comment>.*))?$")

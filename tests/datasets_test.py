@@ -29,11 +29,12 @@ def stored(tmp_path, monkeypatch):
     monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
     folders = []
 
-    def serialize(catalog, folder, *, options):
+    def serialize(catalog, folder, *, options, known):
         folder.mkdir(parents=True)
         folders.append(folder)
 
     monkeypatch.setattr(datasets.serialize, "serialize", serialize)
+    monkeypatch.setattr(datasets.known, "write", lambda folder, catalog, reading: None)
     return folders
 
 
@@ -151,7 +152,7 @@ def test_the_role_is_the_last_part_of_the_name(stored, lists):
 
 
 def test_a_serialization_that_fails_leaves_nothing_in_the_cache(tmp_path, stored, monkeypatch):
-    def half(catalog, folder, *, options):
+    def half(catalog, folder, *, options, known):
         folder.mkdir(parents=True)
         (folder / "train.tfrecord").write_text("half")
         raise KeyboardInterrupt
@@ -166,7 +167,7 @@ def test_another_process_that_was_faster_is_right(tmp_path, stored, monkeypatch)
     final = folder_of(SHAPES)
     final.rmdir()
 
-    def raced(catalog, folder, *, options):
+    def raced(catalog, folder, *, options, known):
         folder.mkdir()
         (folder / "mine").touch()
         final.mkdir()

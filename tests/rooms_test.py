@@ -17,7 +17,7 @@ ROOMS = [
     {"datasets"},
     {"runs"},
     {"training", "inference"},
-    {"evaluation"},
+    {"evaluation", "browsing"},
     {"verbs"},
     {"help", "quoting", "resuming"},
     {"cli"},

@@ -60,6 +60,10 @@ class View:
         """Whether the same clip looks different from epoch to epoch."""
         return self.crop == "random" or self.mirror
 
+    def mirrors(self, draw: np.ndarray | tf.Tensor) -> bool | tf.Tensor:
+        """Tells whether a clip is mirrored, by its row of `draws`."""
+        return self.mirror and draw[2] < 0.5
+
 
 def draws(rng: np.random.Generator, clips: int) -> np.ndarray:
     """Draws what is random about the view of each clip.
@@ -124,7 +128,7 @@ def apply(frames: tf.Tensor, view: View, draw: tf.Tensor | None = None) -> tf.Te
     if view.crop != "squash":
         frames = _crop(frames, _offset(tf.shape(frames)[1:3], view, draw), view.size)
     if view.mirror:
-        frames = tf.where(draw[2] < 0.5, _mirrored(frames, view.modality), frames)
+        frames = tf.where(view.mirrors(draw), _mirrored(frames, view.modality), frames)
     return tf.ensure_shape(frames, [None, *view.size, 3])
 
 

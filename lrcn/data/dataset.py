@@ -119,6 +119,28 @@ def evaluation_clips(
     return threaded(dataset.prefetch(_AHEAD))
 
 
+def clips_of(
+    chosen: epochs_lib.Clips, rows: epochs_lib.Rows, *, view: augment.View
+) -> list[np.ndarray]:
+    """Returns single clips of an epoch, as `training_clips` and `evaluation_clips` show them.
+
+    Args:
+        chosen: The clips of the records, whose checksums are verified first.
+        rows: Those to decode, some of `chosen.epoch` or `chosen.every`.
+        view: Crop and mirror.
+
+    Returns:
+        For each row [time, height, width, 3] uint8, or [10, time, height, width, 3] for ten crops.
+
+    Raises:
+        UserError: The records are damaged.
+    """
+    with records.translating_errors(chosen.records.path):
+        decode = _decoder(_Reader(chosen.records), view)
+        dataset = tf.data.Dataset.from_tensor_slices((rows.item, rows.frames, rows.draw))
+        return list(dataset.map(decode).as_numpy_iterator())
+
+
 def stored_frames(
     record_set: records.RecordSet, items: Sequence[int], *, view: augment.View, batch_size: int
 ) -> tf.data.Dataset:

@@ -138,6 +138,12 @@ def jpeg_from_array(
     return jpeg_from_image(PIL.Image.fromarray(frame), size=size, quality=quality)
 
 
+def size_of(jpeg: bytes) -> tuple[int, int]:
+    """Returns the `(height, width)` of a stored JPEG without decoding it."""
+    with PIL.Image.open(io.BytesIO(jpeg)) as image:
+        return image.height, image.width
+
+
 def decode(jpeg: bytes) -> np.ndarray:
     """Returns the frame `[height, width, 3] uint8` of a stored JPEG."""
     with PIL.Image.open(io.BytesIO(jpeg)) as image:

@@ -129,12 +129,12 @@ def encode(flow: np.ndarray) -> np.ndarray:
     Returns:
         [height, width, 3] uint8 (Donahue et al. 2015, section 4, and the released code).
     """
-    image = np.empty([*flow.shape[:2], 3], np.float32)
-    image[..., :2] = flow
-    np.hypot(flow[..., 0], flow[..., 1], out=image[..., 2])
-    image *= SCALE
-    image += CENTRE
-    return np.clip(np.rint(image, out=image), 0, 255, out=image).astype(np.uint8)
+    x, y = flow[..., 0] * np.float32(SCALE), flow[..., 1] * np.float32(SCALE)
+    image = np.empty([*flow.shape[:2], 3], np.uint8)
+    for channel, values in enumerate((x, y, np.sqrt(x * x + y * y))):
+        # A channel at a time stays in the cache; half is added, since the cast cuts off.
+        image[..., channel] = np.clip(values + np.float32(CENTRE + 0.5), 0, 255)
+    return image
 
 
 def difference(before: np.ndarray, after: np.ndarray) -> np.ndarray:

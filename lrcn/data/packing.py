@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
 from lrcn import errors
 from lrcn.data import clips as clips_lib
-from lrcn.data import lists, records, video
+from lrcn.data import framing, known, lists, records, video
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Packer:
         reading: Size, step and rate of frames.
         mode: How clips are chosen, None to keep every frame.
         short_videos: `error`, `loop` or `skip`.
+        known: Where records lie that hold the frames of items already, by place in `items`; only
+            if every frame is kept.
         seed: With the place of an item in `items` it decides on the clips of that item.
         only_lengths: Set once the records are lost anyway because a video was too short: the
             others like it are still looked for, but nothing is encoded any more.
@@ -57,6 +61,7 @@ class Packer:
     mode: clips_lib.ClipMode | None
     short_videos: str
     seed: int
+    known: Mapping[int, framing.Place] = dataclasses.field(default_factory=dict)
     only_lengths: bool = False
 
     def __call__(self, index: int) -> Packed:
@@ -69,10 +74,17 @@ class Packer:
             return frames[:0] if self.only_lengths else frames
 
         try:
-            read = video.read(item, self.reading, choose if self.mode else None)
+            read = self._known(index)
+            read = read or video.read(item, self.reading, choose if self.mode else None)
         except errors.UserError as fault:
             return Packed(item, fault=fault)
         return self._packed(item, read, tables[-1] if self.mode else None)
+
+    def _known(self, index: int) -> video.Frames | None:
+        if index in self.known:
+            with contextlib.suppress(OSError):  # the other records may be gone by now
+                return known.read(self.known[index])
+        return None
 
     def _clips(self, index: int, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the frames that are needed of `n`, and the clips as places among them."""

@@ -8,13 +8,14 @@ import glob
 import hashlib
 import json
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from lrcn import errors, files
 from lrcn.data import clips as clips_lib
-from lrcn.data import lists, packing, records, sources, tfds_metadata, video, writing
+from lrcn.data import framing, lists, packing, records, sources, tfds_metadata, video, writing
+from lrcn.data import known as known_lib
 from lrcn.data import modality as modality_lib
 
 ON_ERROR = ("stop", "skip")
@@ -105,6 +106,7 @@ def serialize(
     output_folder: str | pathlib.Path,
     *,
     options: StoreOptions,
+    known: known_lib.Places | None = None,
 ) -> list[Report]:
     """Stores every split of a data set as records with metadata.
 
@@ -116,6 +118,7 @@ def serialize(
         catalog: The data set.
         output_folder: Where the records go; it is created.
         options: How they are stored.
+        known: Where the frames of items are stored already, if every frame is.
 
     Raises:
         UserError: If an item is bad (and `on_error` is `stop`), videos are shorter than a clip,
@@ -123,7 +126,11 @@ def serialize(
     """
     folder = pathlib.Path(output_folder)
     splits = catalog.splits.values()
-    jobs = [_Job(catalog, split, folder / split.name, options) for split in splits]
+    known = known or {}
+    jobs = [
+        _Job(catalog, split, folder / split.name, options, known.get(split.name, {}))
+        for split in splits
+    ]
     for job in jobs:
         job.check()
     with writing.telling_errors(folder), _new_folder(folder):
@@ -175,6 +182,7 @@ class _Job:
     split: lists.Split
     target: pathlib.Path
     options: StoreOptions
+    known: Mapping[int, framing.Place]
 
     @property
     def path(self) -> pathlib.Path:
@@ -304,6 +312,7 @@ class _Job:
             mode=self.mode,
             short_videos=options.short_videos,
             seed=options.seed,
+            known=self.known,
         )
         return writing.write(
             packer,

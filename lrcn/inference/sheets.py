@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import os
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import figure as figure_lib
-from matplotlib import font_manager, transforms
-from matplotlib.backends import backend_agg
 from PIL import Image
 
 from lrcn import errors
 from lrcn.data import text as text_lib
-from lrcn.inference import plots, wrapping
+from lrcn.inference import lettering, plots, wrapping
 
 # All lengths are in pixels of the file.
 _EDGE = 28
@@ -56,43 +52,17 @@ class Shown:
     ranked: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Style:
-    size: int
-    colour: str
-    weight: str = "normal"
-    most_lines: int = 3
-
-    @functools.cached_property
-    def font(self) -> font_manager.FontProperties:
-        return font_manager.FontProperties(size=self.size * 72 / plots.DPI, weight=self.weight)
-
-    @property
-    def line_height(self) -> int:
-        return round(self.size * 1.32)
-
-
-_TITLE = _Style(24, "#10233a", "bold")
-_CAPTION = _Style(19, "#10233a", "bold", most_lines=6)
-_SMALL = _Style(15, "#5c6670")
-_MARKED = _Style(15, "#1a7a3f", "bold")
-_REFERENCE = _Style(16, "#5c6670")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Line:
-    """A line of text, its place from the upper left corner of its cell's text."""
-
-    text: str
-    style: _Style
-    left: float
-    top: float
+_TITLE = lettering.Style(24, "#10233a", "bold")
+_CAPTION = lettering.Style(19, "#10233a", "bold", most_lines=6)
+_SMALL = lettering.Style(15, "#5c6670")
+_MARKED = lettering.Style(15, "#1a7a3f", "bold")
+_REFERENCE = lettering.Style(16, "#5c6670")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Cell:
     pictures: list[Image.Image]
-    lines: list[_Line]
+    lines: list[lettering.Line]
 
     @property
     def picture_size(self) -> tuple[int, int]:
@@ -102,7 +72,7 @@ class _Cell:
 
     @property
     def text_height(self) -> int:
-        return math.ceil(_end(self.lines))
+        return math.ceil(lettering.end(self.lines))
 
 
 def choose(scores: Sequence[float], *, count: int = 24) -> list[int]:
@@ -164,16 +134,16 @@ def captions(path: str | os.PathLike, shown: Sequence[Shown], *, title: str) -> 
     grid = _Grid.of(shown)
     with plots.any_script():
         cells = [_cell(item, grid) for item in shown]
-        lines = _wrapped(title, _TITLE, grid.width - 2 * _EDGE, top=_EDGE)
+        lines = lettering.wrapped(title, _TITLE, grid.width - 2 * _EDGE, top=_EDGE)
     rows = [cells[first : first + grid.columns] for first in range(0, len(cells), grid.columns)]
-    tops = [math.ceil(_end(lines)) + _EDGE - 8]
+    tops = [math.ceil(lettering.end(lines)) + _EDGE - 8]
     for row in rows:
         tops.append(tops[-1] + _picture_height(row) + _text_height(row) + _ROW_GAP)
     canvas = Image.new("RGB", (grid.width, tops[-1]), "white")
     lines = [dataclasses.replace(line, left=line.left + _EDGE) for line in lines]
     for row, top in zip(rows, tops[:-1], strict=True):
         lines += _place(canvas, row, top, grid.cell)
-    plots.save(_figure(canvas, lines), path)
+    lettering.save(canvas, lines, path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,12 +169,12 @@ class _Grid:
 
 
 def _cell(item: Shown, grid: _Grid) -> _Cell:
-    lines = _wrapped(wrapping.caption(item.caption), _CAPTION, grid.cell, top=10)
-    lines += _facts(item, grid.cell, top=_end(lines) + 4)
+    lines = lettering.wrapped(wrapping.caption(item.caption), _CAPTION, grid.cell, top=10)
+    lines += _facts(item, grid.cell, top=lettering.end(lines) + 4)
     for number, reference in enumerate(_references(item)):
-        top = _end(lines) + (5 if number else 9)
-        lines.append(_Line("–", _REFERENCE, 0, top))
-        lines += _wrapped(reference, _REFERENCE, grid.cell, top=top, left=_INDENT)
+        top = lettering.end(lines) + (5 if number else 9)
+        lines.append(lettering.Line("–", _REFERENCE, 0, top))
+        lines += lettering.wrapped(reference, _REFERENCE, grid.cell, top=top, left=_INDENT)
     return _Cell(_fitted(item.frames, grid), lines)
 
 
@@ -215,40 +185,16 @@ def _references(item: Shown) -> list[str]:
     return list(dict.fromkeys(map(wrapping.caption, ranked)))[:_MOST_REFERENCES]
 
 
-def _facts(item: Shown, room: float, *, top: float) -> list[_Line]:
+def _facts(item: Shown, room: float, *, top: float) -> list[lettering.Line]:
     value = f"{item.log_probability:.2f}".replace("-", "−")
     text = f"{item.ranked}  {item.score} {value}".strip()
-    lines = [_Line(text, _SMALL, 0, top)]
+    lines = [lettering.Line(text, _SMALL, 0, top)]
     if item.is_right:
-        mark, left = f"✓ {item.right}", _text_width(text, _SMALL) + _INDENT
-        if left + _text_width(mark, _MARKED) > room:
-            left, top = 0, _end(lines)
-        lines.append(_Line(mark, _MARKED, left, top))
+        mark, left = f"✓ {item.right}", lettering.text_width(text, _SMALL) + _INDENT
+        if left + lettering.text_width(mark, _MARKED) > room:
+            left, top = 0, lettering.end(lines)
+        lines.append(lettering.Line(mark, _MARKED, left, top))
     return lines
-
-
-def _wrapped(text: str, style: _Style, room: float, *, top: float, left: float = 0) -> list[_Line]:
-    measure = functools.partial(_text_width, style=style)
-    text = wrapping.printable(text)
-    parts = wrapping.wrap(text, width=measure, room=room - left, most=style.most_lines)
-    return [
-        _Line(part, style, left, top + number * style.line_height)
-        for number, part in enumerate(parts)
-    ]
-
-
-def _end(lines: Sequence[_Line]) -> float:
-    return max((line.top + line.style.line_height for line in lines), default=0)
-
-
-def _text_width(text: str, style: _Style) -> float:
-    return _renderer().get_text_width_height_descent(text, style.font, False)[0]
-
-
-@functools.cache
-def _renderer() -> backend_agg.RendererAgg:
-    """Returns what figures are drawn with, since nothing else measures text as they have it."""
-    return backend_agg.FigureCanvasAgg(figure_lib.Figure(dpi=plots.DPI)).get_renderer()
 
 
 def _fitted(frames: Sequence[np.ndarray], grid: _Grid) -> list[Image.Image]:
@@ -273,7 +219,7 @@ def _text_height(row: Sequence[_Cell]) -> int:
     return max(cell.text_height for cell in row)
 
 
-def _place(canvas: Image.Image, row: Sequence[_Cell], top: int, width: int) -> list[_Line]:
+def _place(canvas: Image.Image, row: Sequence[_Cell], top: int, width: int) -> list[lettering.Line]:
     """Pastes the pictures of a row and returns its lines where they stand on the canvas.
 
     Mattes of one size make pictures of any shape line up.
@@ -292,25 +238,6 @@ def _place(canvas: Image.Image, row: Sequence[_Cell], top: int, width: int) -> l
             for line in cell.lines
         ]
     return lines
-
-
-def _figure(canvas: Image.Image, lines: Sequence[_Line]) -> figure_lib.Figure:
-    # Half a pixel more: what inches lose by rounding must not cost a row of pixels.
-    size = [(side + 0.5) / plots.DPI for side in canvas.size]
-    figure = figure_lib.Figure(figsize=size, dpi=plots.DPI, facecolor="white")
-    figure.figimage(np.asarray(canvas), origin="upper")
-    for line in lines:
-        figure.text(
-            line.left,
-            canvas.height - line.top - line.style.size,
-            line.text,
-            fontproperties=line.style.font,
-            color=line.style.colour,
-            va="baseline",
-            transform=transforms.IdentityTransform(),
-            parse_math=False,
-        )
-    return figure
 
 
 def _check_count(count: int, least: int, most: int | None) -> None:

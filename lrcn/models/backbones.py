@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 
 from lrcn.data import modality as modality_lib
 from lrcn.errors import UserError
-from lrcn.models import alexnets, layers, weights
+from lrcn.models import alexnets, layers
+from lrcn.models import weights as weights_lib
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
 CAFFE = {"channel_order": "bgr", "mean": CAFFE_MEAN}
@@ -62,6 +63,7 @@ def build(
     image_size: tuple[int, int] | None = None,
     initializer: str | None = None,
     modality: str = "rgb",
+    contract: Mapping[str, object] | None = None,
 ) -> keras.Model:
     """Returns a CNN from frames [batch, height, width, 3] uint8 to features [batch, features].
 
@@ -78,6 +80,8 @@ def build(
             "gaussian_0.01" (section 4 of Donahue et al. 2015); None is Keras's.
         modality: What the frames show. Of "flow" and "difference", where 128 is nothing, 128 is
             subtracted in the place of the architecture's mean colours (section 4, too).
+        contract: What the CNN expects instead of the architecture's own: channel_order, scale,
+            mean, std. None takes it from the weights file if that tells, as ours do.
 
     Raises:
         UserError: The name, layer, size, weights or number of blocks does not exist or fit.
@@ -90,14 +94,42 @@ def build(
         initializer=initializer,
         pretrained=_wants_imagenet(name, architecture, weights),
     )
-    size = architecture.image_size
-    if image_size is not None:
-        size = _checked_size(name, architecture, image_size)
-    model = _extended(name, architecture, request, size, _contract(architecture, modality))
+    contract = input_contract(
+        name, image_size=image_size, modality=modality, weights=weights, contract=contract
+    )
+    model = _extended(name, architecture, request, contract)
     if weights and not request.pretrained:
-        _load(model, weights)
+        weights_lib.load_backbone_weights(model, pathlib.Path(weights))
     _set_trainable(model, architecture, trainable)
     return model
+
+
+def input_contract(
+    name: str,
+    *,
+    image_size: tuple[int, int] | None = None,
+    modality: str = "rgb",
+    weights: str | None = None,
+    contract: Mapping[str, object] | None = None,
+) -> layers.InputContract:
+    """Returns the first layer of a CNN alone: from frames to the numbers that its weights expect.
+
+    Args:
+        name: One of `NAMES`.
+        image_size: Height and width in pixels instead of the architecture's own.
+        modality: What the frames show, as in `build`.
+        weights: As in `build`: a file may tell what its weights expect.
+        contract: As in `build`: what they expect whatever a file tells.
+
+    Raises:
+        UserError: There is no such CNN, or it cannot see frames of this size.
+    """
+    architecture = _architecture(name)
+    size = _checked_size(name, architecture, image_size or architecture.image_size)
+    if contract is None and weights not in (None, "imagenet"):
+        contract = weights_lib.contract_in(weights)
+    values = _of_modality(contract or architecture.contract, modality)
+    return layers.InputContract(*size, name="input_contract", **values)
 
 
 def default_layer(name: str, workflow: str) -> str:
@@ -190,13 +222,12 @@ def _extended(
     name: str,
     architecture: Architecture,
     request: Request,
-    size: tuple[int, int],
-    contract: dict,
+    contract: layers.InputContract,
 ) -> keras.Model:
+    size = (contract.height, contract.width)
     frames = keras.Input((*size, 3), dtype="uint8", name="frame")
-    values = layers.InputContract(*size, name="input_contract", **contract)(frames)
     try:
-        features = architecture.extend(values, request)
+        features = architecture.extend(contract(frames), request)
     except UserError:
         raise
     except ValueError as error:
@@ -210,15 +241,12 @@ def _extended(
     return keras.Model(frames, features, name=name)
 
 
-def _contract(architecture: Architecture, modality: str) -> dict:
-    if modality == "rgb":
-        return architecture.contract
-    still = modality_lib.CENTRE * architecture.contract.get("scale", 1.0)
-    return {**architecture.contract, "mean": (still,) * 3, "modality": modality}
-
-
-def _load(model: keras.Model, file: str) -> None:
-    weights.load_backbone_weights(model, pathlib.Path(file))
+def _of_modality(contract: Mapping[str, object], modality: str) -> Mapping[str, object]:
+    """Returns a contract for what frames show; a file may hold one of its very own modality."""
+    if modality == contract.get("modality", "rgb"):
+        return contract
+    still = modality_lib.CENTRE * contract.get("scale", 1.0)
+    return {**contract, "mean": (still,) * 3, "modality": modality}
 
 
 def _set_trainable(model: keras.Model, architecture: Architecture, trainable: bool | int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import pathlib
 import re
 import zipfile
@@ -12,10 +13,14 @@ import h5py
 import keras
 import numpy as np
 
+from lrcn import files
 from lrcn.errors import UserError
+from lrcn.models import layers
 
 WHERE = "backbone.weights"
 READABLE = "a .weights.h5, .h5 or .keras file of Keras weights"
+_CONTRACT = "lrcn_input_contract"  # an attribute of the file
+_OF_CONTRACT = ("channel_order", "scale", "mean", "std")
 
 
 def open_model(file: str | pathlib.Path, *, key: str = "") -> keras.Model:
@@ -72,6 +77,87 @@ def load_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
             pairs.extend(_fitting(layer, arrays, path))
     for variable, array in pairs:
         variable.assign(array)
+
+
+def save_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
+    """Writes a backbone's weights, with its input contract, as a whole or not at all.
+
+    Plain Keras loads the file, too; the contract is an attribute that it does not look at.
+
+    Args:
+        model: A backbone.
+        file: The final path, `.weights.h5`.
+    """
+    contract = next(layer for layer in model.layers if isinstance(layer, layers.InputContract))
+    text = json.dumps({name: contract.contract()[name] for name in _OF_CONTRACT})
+    with files.atomic_path(file) as temporary:
+        written = temporary.with_suffix(".weights.h5")  # the only suffix that Keras writes
+        try:
+            model.save_weights(written)
+            with h5py.File(written, "r+") as stored:
+                stored.attrs[_CONTRACT] = text
+            written.replace(temporary)
+        finally:
+            written.unlink(missing_ok=True)
+
+
+def contract_in(file: str | pathlib.Path) -> dict | None:
+    """Returns the input contract that a weights file of ours holds, without its size.
+
+    Args:
+        file: A weights file or `.keras` archive.
+
+    Returns:
+        channel_order, scale, mean and std, or None where the file tells nothing.
+    """
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                found = _contract_in_config(json.loads(archive.read("config.json")))
+        else:
+            with h5py.File(file, "r") as stored:
+                found = json.loads(stored.attrs.get(_CONTRACT, "null"))
+        return found and {name: found[name] for name in _OF_CONTRACT}
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        return None  # what is no weights file is told when its weights are read
+
+
+def carry_contract(source: keras.Model, target: keras.Model) -> bool:
+    """Gives a network the input contract of another one with the same CNN, in place.
+
+    Args:
+        source: The network that the weights are from.
+        target: One that has not run yet.
+
+    Returns:
+        Whether the two differed.
+    """
+    given, taken = (_contract_layer(model) for model in (source, target))
+    if given is None or taken is None:
+        return False
+    changed = [name for name in _OF_CONTRACT if getattr(given, name) != getattr(taken, name)]
+    for name in changed:
+        setattr(taken, name, getattr(given, name))
+    return bool(changed)
+
+
+def _contract_layer(model: keras.Model) -> layers.InputContract | None:
+    for layer in model.layers:
+        if isinstance(layer, layers.InputContract):
+            return layer
+        if isinstance(layer, layers.PerFrame):
+            return _contract_layer(layer.layer)
+    return None
+
+
+def _contract_in_config(config: object) -> dict | None:
+    """Returns the configuration of the first input contract in that of a model."""
+    if isinstance(config, dict):
+        if config.get("class_name") == layers.InputContract.__name__:
+            return config["config"]
+        config = list(config.values())
+    found = map(_contract_in_config, config) if isinstance(config, list) else ()
+    return next((inner for inner in found if inner), None)
 
 
 def carry_over(

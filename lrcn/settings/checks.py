@@ -21,6 +21,9 @@ _DROPOUT_OF_CAPTIONS, _DROPOUT_OF_CAPTIONS_FROZEN = 0.0, 0.3
 
 def resolved(settings: Any) -> Any:
     """Returns settings with the values that depend on the workflow where none were given."""
+    if isinstance(settings, verbs.BrowseSettings):
+        own = {"dataset": _dataset(settings), "modality": _modality(settings)}
+        return dataclasses.replace(settings, **own)
     if not isinstance(settings, verbs.TrainSettings):
         return settings
     of_captions = settings.describes_images or (settings.describes and not settings.decodes_frames)
@@ -28,14 +31,6 @@ def resolved(settings: Any) -> Any:
     callbacks = settings.callbacks
     if callbacks.monitor is None:
         callbacks = dataclasses.replace(callbacks, monitor=settings.monitors[0])
-    dataset = settings.dataset
-    if isinstance(dataset, data.MovingShapes):
-        kind, train = dataset.kind, dataset.train
-        if kind == "auto":
-            kind = "stills" if settings.describes_images else "motion"
-        if train is None and kind == "motion" and settings.describes:
-            train = _VIDEOS_TO_DESCRIBE
-        dataset = dataclasses.replace(dataset, kind=kind, train=train)
     workflow = settings.workflow
     if getattr(workflow, "dropout_in", 0.0) is None:
         workflow = dataclasses.replace(workflow, dropout_in=_dropout_in(settings))
@@ -52,14 +47,27 @@ def resolved(settings: Any) -> Any:
         workflow=workflow,
         batch_size=batch_size,
         callbacks=callbacks,
-        dataset=dataset,
+        dataset=_dataset(settings),
         modality=_modality(settings),
         optimizer=optimizer,
         schedule=schedule,
     )
 
 
-def _modality(settings: verbs.TrainSettings) -> data.Modality:
+def _dataset(settings: verbs.TrainSettings | verbs.BrowseSettings) -> data.Dataset:
+    """Returns the data set; what is rendered goes by what is to be learnt of it."""
+    dataset = settings.dataset
+    if not isinstance(dataset, data.MovingShapes):
+        return dataset
+    kind, train = dataset.kind, dataset.train
+    if kind == "auto":
+        kind = "stills" if settings.describes_images else "motion"
+    if train is None and kind == "motion" and settings.describes:
+        train = _VIDEOS_TO_DESCRIBE
+    return dataclasses.replace(dataset, kind=kind, train=train)
+
+
+def _modality(settings: verbs.TrainSettings | verbs.BrowseSettings) -> data.Modality:
     """Returns the modality, which only records that are there already can decide themselves."""
     if settings.modality.name == "auto" and not isinstance(settings.dataset, data.Records):
         return data.Modality("rgb")
@@ -95,11 +103,16 @@ def check(settings: Any) -> None:
         expected = "[height, width, 3] | null"
         raise misfit("raw_image_shape", list(shape), expected, good="[240,320,3]")
     backbone = getattr(settings, "backbone", None)
-    if backbone is not None and len(backbone.image_size) != 2:
+    known_size = backbone is not None and not isinstance(backbone, networks.BackboneAsInFile)
+    if known_size and len(backbone.image_size) != 2:
         given = list(backbone.image_size)
         raise misfit("backbone.image_size", given, "[height, width]", good="[224,224]")
+    if isinstance(settings, verbs.TrainSettings | verbs.BrowseSettings):
+        _check_shown(settings)
     if isinstance(settings, verbs.TrainSettings):
         _check_train(settings)
+    if isinstance(settings, verbs.ImportSettings):
+        _check_import(settings)
     if isinstance(settings, verbs.SerializeSettings) and settings.dataset.source == "records":
         raise UserError(
             "records are serialized already",
@@ -128,7 +141,23 @@ def check(settings: Any) -> None:
         )
 
 
-def _check_train(settings: verbs.TrainSettings) -> None:
+def _check_import(settings: verbs.ImportSettings) -> None:
+    if settings.mean is not None and len(settings.mean) != 3:
+        raise misfit("mean", list(settings.mean), "three numbers | null", good="[128,128,128]")
+    for key in ("weights", "trainable"):
+        given = getattr(settings.backbone, key, None)
+        if given is not None:
+            raise UserError(
+                "an import has no use for it",
+                where=f"backbone.{key}",
+                received=given,
+                expected="null: the weights are those of file, and training comes later",
+                remedy=f"Leave backbone.{key} out",
+            )
+
+
+def _check_shown(settings: verbs.TrainSettings | verbs.BrowseSettings) -> None:
+    """Refuses what leaves open what a network is shown and how it pools that."""
     if settings.clipframe_mode.name == "none":
         raise UserError(
             "training needs clips",
@@ -141,7 +170,8 @@ def _check_train(settings: verbs.TrainSettings) -> None:
         ("pooling", "avg | last | max"),
         ("augment", "none | crop_mirror | ten_crop"),
     ):
-        if None in dataclasses.asdict(getattr(settings, group)).values():
+        own = getattr(settings, group, None)
+        if own is not None and None in dataclasses.asdict(own).values():
             raise UsageError(
                 "only evaluate and predict take it from a run",
                 where=group,
@@ -149,6 +179,9 @@ def _check_train(settings: verbs.TrainSettings) -> None:
                 expected=others,
                 remedy=f"Leave {group} out for the default of train",
             )
+
+
+def _check_train(settings: verbs.TrainSettings) -> None:
     _check_task(settings)
     if settings.resume and settings.init:
         raise UserError(

@@ -184,4 +184,12 @@ class AlexNet(Backbone):
     initializer: str | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class BackboneAsInFile:
+    """`backbone=auto`: the one that a file of foreign weights is of."""
+
+    name: Literal["auto"]
+    layer: str | None
+
+
 AnyBackbone = Backbone | MobileNet | AlexNet

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Literal
 
 from lrcn.settings import data, networks
-from lrcn.settings.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, within
+from lrcn.settings.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, Range, within
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +58,24 @@ DESCRIPTION_MONITORS = (
 )
 
 
+class _ByWorkflow:
+    """What the workflow tells."""
+
+    workflow: networks.Workflow
+
+    @property
+    def describes(self) -> bool:
+        """Whether captions are written, not classes told."""
+        return isinstance(self.workflow, networks.DescriptionWorkflow)
+
+    @property
+    def describes_images(self) -> bool:
+        """Whether the captions are of images."""
+        return isinstance(self.workflow, networks.ImgdescStep | networks.ImgdescState)
+
+
 @dataclasses.dataclass(frozen=True)
-class TrainSettings:
+class TrainSettings(_ByWorkflow):
     """Everything `lrcn train` needs."""
 
     workflow: networks.Workflow
@@ -89,11 +105,6 @@ class TrainSettings:
     modality: data.Modality = data.Modality()
 
     @property
-    def describes(self) -> bool:
-        """Whether captions are written, not classes told."""
-        return isinstance(self.workflow, networks.DescriptionWorkflow)
-
-    @property
     def trains_backbone(self) -> bool:
         """Whether the CNN is trained, all of it or its last blocks."""
         trainable = self.backbone.trainable
@@ -105,11 +116,6 @@ class TrainSettings:
         own = self.augment
         changing = own.mirror or own.train == "random" or own.evaluate == "ten"
         return bool(self.trains_backbone or changing)
-
-    @property
-    def describes_images(self) -> bool:
-        """Whether the captions are of images."""
-        return isinstance(self.workflow, networks.ImgdescStep | networks.ImgdescState)
 
     @property
     def monitors(self) -> tuple[str, ...]:
@@ -216,6 +222,40 @@ class FuseSettings:
     traceback: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class BrowseSettings(_ByWorkflow):
+    """Everything `lrcn browse` needs; the groups are those of a training."""
+
+    workflow: networks.Workflow
+    clipframe_mode: data.ClipframeMode
+    dataset: data.Dataset
+    modality: data.Modality
+    backbone: networks.AnyBackbone
+    augment: data.Augment
+    run: str | None
+    split: Literal["train", "val", "test"]
+    items: int = within(Range(low=1, high=100))
+    epoch: int = within(NOT_NEGATIVE)
+    seed: int | None = within(SEED)
+    short_videos: Literal["error", "loop"]
+    raw_image_shape: tuple[int, ...] | None = within(POSITIVE)
+    num_threads: int = within(POSITIVE)
+    output_folder: str
+    traceback: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportSettings:
+    """Everything `lrcn import` needs."""
+
+    backbone: networks.BackboneAsInFile | networks.AnyBackbone
+    file: str
+    output: str | None
+    mean: tuple[float, ...] | None = within(NOT_NEGATIVE)
+    overwrite: bool
+    traceback: bool
+
+
 VERBS: dict[str, type] = {
     "serialize": SerializeSettings,
     "check": CheckSettings,
@@ -224,4 +264,6 @@ VERBS: dict[str, type] = {
     "predict": PredictSettings,
     "retrieve": RetrieveSettings,
     "fuse": FuseSettings,
+    "browse": BrowseSettings,
+    "import": ImportSettings,
 }

@@ -65,6 +65,10 @@ def start_from(network: keras.Model, init: str, *, keep_vectors: bool = False) -
         matched += carried
         unmatched = [path for path in unmatched if path not in carried]
         log.info("init: words of both: %d; new: %s", len(known), errors.few(new) or "none")
+    # Weights see what they were trained on, whatever is usual for their architecture.
+    of_cnn = {weight.path for weight in networks.backbone(network).weights}
+    if of_cnn <= set(matched) and weights.carry_contract(source, network):
+        log.info("init: the input contract of %s comes with its CNN", file)
     log.info("init: matched: %s", ", ".join(_in_short(matched, network)) or "none")
     log.info("init: unmatched, new: %s", ", ".join(unmatched) or "none")
     return set(matched)

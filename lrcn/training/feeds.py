@@ -129,7 +129,7 @@ def make_feed(
         model: What is trained in the place of network or head; it has their variables.
     """
     source = _source(network, settings)
-    mode = training_mode(settings, data.train)
+    mode = training_mode(settings.clipframe_mode, data.train, describes=settings.describes)
     chosen = epochs.Clips(
         data.train, mode, short_videos=settings.short_videos, targets=lesson.counts
     )
@@ -165,27 +165,48 @@ def make_feed(
 
 
 def training_mode(
-    settings: settings_lib.TrainSettings, train: records.RecordSet
+    given: settings_lib.ClipframeMode, train: records.RecordSet, *, describes: bool
 ) -> clips_lib.ClipMode | None:
     """Returns the mode to train with, or None for the records' own clips.
 
     Captions are of whole videos, so unless a mode is asked for their frames come from all of it.
+
+    Args:
+        given: Keys of `clipframe_mode`.
+        train: The records of the training.
+        describes: Whether captions are learnt.
     """
-    given = settings.clipframe_mode
     return epochs.training_mode(
         train,
         None if given.name == "auto" else given.name,
         num_frames=given.num_frames_per_clip,
         offset_or_num=given.clip_offset_or_num,
         tail=given.tail,
-        default="rand_frames" if settings.describes else "rand_clips",
+        default="rand_frames" if describes else "rand_clips",
+    )
+
+
+def views(
+    settings: settings_lib.Augment, size: tuple[int, int], modality: str
+) -> tuple[augment.View, augment.View]:
+    """Returns the view of training and that of evaluation.
+
+    Args:
+        settings: Keys of `augment`.
+        size: Height and width of the network's input, in pixels.
+        modality: What the frames show.
+    """
+    return (
+        augment.View(size, settings.train, settings.mirror, modality),
+        augment.View(size, settings.evaluate, modality=modality),
     )
 
 
 def shown(settings: settings_lib.TrainSettings, data: Data) -> runs.Shown:
     """Returns what a new item must go through to look as those of the training do."""
     stored = data.train.metadata
-    mode = training_mode(settings, data.train) or stored.clipframe_mode
+    mode = training_mode(settings.clipframe_mode, data.train, describes=settings.describes)
+    mode = mode or stored.clipframe_mode
     return runs.Shown(
         mode=dataclasses.asdict(mode) if mode and stored.type != "image" else None,
         frame_shape=stored.frame_shape,
@@ -283,15 +304,5 @@ class _Features:
 def _source(network: keras.Model, settings: settings_lib.TrainSettings) -> _Frames | _Features:
     contract = backbones.contract_of(network)
     size = (contract["height"], contract["width"])
-    views = _views(settings.augment, size, contract["modality"])
-    return (_Frames if settings.decodes_frames else _Features)(network, settings, views)
-
-
-def _views(
-    settings: settings_lib.Augment, size: tuple[int, int], shows: str
-) -> tuple[augment.View, augment.View]:
-    """Returns the view of training and that of evaluation."""
-    return (
-        augment.View(size, settings.train, settings.mirror, shows),
-        augment.View(size, settings.evaluate, modality=shows),
-    )
+    seen = views(settings.augment, size, contract["modality"])
+    return (_Frames if settings.decodes_frames else _Features)(network, settings, seen)

@@ -9,7 +9,7 @@ import pathlib
 from typing import Any
 
 from lrcn import runs
-from lrcn.verbs import data, fusing, training, using
+from lrcn.verbs import data, fusing, training, using, weights
 from lrcn.verbs.showing import start_tensorflow
 from lrcn.verbs.training import finish_sweep
 
@@ -22,6 +22,7 @@ _VERBS = {
     "predict": using.predict,
     "retrieve": using.retrieve,
     "fuse": fusing.fuse,
+    "import": weights.import_weights,
 }
 
 
@@ -39,4 +40,6 @@ def run(verb: str, settings: Any, *, folder: pathlib.Path, origin: runs.Origin) 
     """
     if verb == "train":
         return training.train(settings, folder=folder, origin=origin)
+    if verb == "browse":
+        return data.browse(settings, origin=origin)
     return _VERBS[verb](settings)

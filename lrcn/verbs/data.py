@@ -1,4 +1,4 @@
-"""Verbs about data sets: `serialize` and `check`."""
+"""Verbs about data sets: `serialize`, `check` and `browse`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import pathlib
 import shlex
 from typing import Any
 
+from lrcn import runs
 from lrcn import settings as settings_lib
+from lrcn.errors import UsageError
 from lrcn.verbs import showing
 
 log = logging.getLogger(__name__)
+
+# Of `browse` alone; every other key chooses data and how a training is shown it.
+_OF_BROWSING = ("run", "split", "items", "epoch", "output_folder", "traceback")
 
 
 def serialize(settings: settings_lib.SerializeSettings) -> int:
@@ -62,6 +67,56 @@ def check(settings: settings_lib.CheckSettings) -> int:
         return 1
     log.info("nothing found; next: lrcn serialize or lrcn train with the same dataset keys")
     return 0
+
+
+def browse(settings: settings_lib.BrowseSettings, *, origin: runs.Origin) -> int:
+    """Draws what a network sees of a data set, and prints what its splits hold."""
+    _refuse_groups(settings, origin)
+    showing.require_file("backbone.weights", settings.backbone.weights)
+    showing.start_tensorflow()
+    from lrcn import browsing
+
+    found = browsing.of_data(settings)
+    where = settings.run or settings.dataset.source
+    showing.show_table(found.columns, found.rows, title=f"{where}: what there is")
+    columns = ["channel", "mean", "spread", "lowest", "highest"]
+    rows = [
+        [own.name, *(f"{value:.3f}" for value in (own.mean, own.spread, own.low, own.high))]
+        for own in found.channels
+    ]
+    showing.show_table(columns, rows, title=f"what the CNN reads of {settings.split}")
+    showing.log_next(pathlib.Path(settings.output_folder), _next_of(settings, origin, found.needs))
+    return 0
+
+
+def _refuse_groups(settings: settings_lib.BrowseSettings, origin: runs.Origin) -> None:
+    """Refuses keys that a run already has."""
+    if settings.run is None:
+        return
+    free = (*_OF_BROWSING, "seed", "num_threads")
+    keys = [override.partition("=")[0].lstrip("+~") for override in origin.overrides]
+    if other := [key for key in keys if key not in free and not key.startswith("hydra")]:
+        raise UsageError(
+            "a run is shown its own data in its own way",
+            where=other[0],
+            received=f"run={settings.run} and {', '.join(other)}",
+            expected="run with " + " | ".join(free[1:]),
+            remedy="Leave the run out to look at other data, or the keys to look at the run's",
+        )
+
+
+def _next_of(
+    settings: settings_lib.BrowseSettings, origin: runs.Origin, workflow: str | None
+) -> str:
+    """Returns the command that trains on what was drawn."""
+    if settings.run is not None:
+        return shlex.join(["lrcn", "evaluate", f"run={settings.run}"])
+    kept = [key for key in origin.overrides if key.partition("=")[0] not in _OF_BROWSING]
+    flags = [f"--config-dir={origin.config_dir}"] if origin.config_dir else []
+    if workflow is not None:
+        kept = [key for key in kept if not key.startswith("workflow=")]
+        kept.append(f"workflow={workflow}")
+    return shlex.join(["lrcn", "train", *flags, *kept])
 
 
 def _train_command(reports: list) -> str:

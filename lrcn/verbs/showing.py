@@ -7,10 +7,13 @@ import os
 import pathlib
 import sys
 import tempfile
+from collections.abc import Sequence
 
 import rich.box
 import rich.console
 import rich.table
+
+from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,18 @@ def start_tensorflow() -> None:
             os.close(kept)
 
 
+def require_file(key: str, path: str | None) -> None:
+    """Raises a `UserError` if a key names a file that is not there; "imagenet" names none."""
+    if path not in (None, "imagenet") and not pathlib.Path(path).exists():
+        raise UserError(
+            "no such file",
+            where=key,
+            received=path,
+            expected="an existing file" + (" or run" if key == "init" else ""),
+            remedy=f"Correct {key}; relative paths start at the working directory",
+        )
+
+
 def show(text: str) -> None:
     """Writes results to stdout."""
     sys.stdout.write(text.rstrip("\n") + "\n")
@@ -48,11 +63,20 @@ def show(text: str) -> None:
 
 def show_metrics(metrics: dict, *, title: str) -> None:
     """Writes metrics to stdout as a small table below its title."""
+    rows = [
+        [name, f"{value:.4f}" if isinstance(value, float) else str(value)]
+        for name, value in metrics.items()
+    ]
+    show_table(["metric", "value"], rows, title=title)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str) -> None:
+    """Writes a small table below its title; all but its first column are aligned to the right."""
     table = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    for name, value in metrics.items():
-        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*row)
     output = console()
     output.print(title)
     output.print(table)

@@ -80,14 +80,7 @@ def _require_files(settings: settings_lib.TrainSettings) -> None:
         *(("vocabulary.extra_text", file) for file in vocabulary.extra_text),
     ]
     for key, path in given:
-        if path not in (None, "imagenet") and not pathlib.Path(path).exists():
-            raise UserError(
-                "no such file",
-                where=key,
-                received=path,
-                expected="an existing file" + (" or run" if key == "init" else ""),
-                remedy=f"Correct {key}; relative paths start at the working directory",
-            )
+        showing.require_file(key, path)
 
 
 def _is_evaluated(run_directory: runs.RunDirectory, split: str) -> bool:

@@ -68,7 +68,7 @@ def test_per_frame_equals_a_loop_over_frames():
     outputs = numpy(layers.PerFrame(dense)(frames))
 
     expected = np.stack([numpy(dense(frames[:, t])) for t in range(4)], axis=1)
-    np.testing.assert_allclose(outputs, expected, rtol=1e-6)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_per_frame_knows_its_shape_without_a_clip_length():

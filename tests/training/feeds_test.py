@@ -108,15 +108,14 @@ def test_short_videos_are_named_or_repeated(make_settings):
     assert (feed.clips, feed.num_frames) == (5, 7)
 
 
-def test_clips_to_train_on_are_the_records_own_unless_told(make_settings, write_records):
+def test_clips_to_train_on_are_the_records_own_unless_told(write_records):
     every = write_records((20, 20))
     mode = clips.ClipMode("iterative", 3, 0)
     own = write_records((6, 6), name="own.train", mode=mode, clips=[[[0, 1, 2], [3, 4, 5]]] * 2)
-    base = make_settings()
 
     def mode_of(record_set, *given):
         mode = settings_lib.ClipframeMode(*given)
-        return feeds.training_mode(dataclasses.replace(base, clipframe_mode=mode), record_set)
+        return feeds.training_mode(mode, record_set, describes=False)
 
     assert mode_of(every, "auto") == clips.ClipMode("rand_clips", 16, 1)
     assert mode_of(every, "auto", 4) == clips.ClipMode("rand_clips", 4, 1)
@@ -275,7 +274,10 @@ def test_the_loss_of_validation_sees_every_caption_and_its_search_every_item(cap
 def test_captions_of_videos_are_of_scattered_frames_unless_told(caption_settings):
     settings = caption_settings("pooling")
     data = feeds.open_data({"train": settings.dataset.train})
-    assert feeds.training_mode(settings, data.train) == clips.ClipMode("rand_frames", 4)
-    given = dataclasses.replace(settings.clipframe_mode, name="rand_clips")
-    settings = dataclasses.replace(settings, clipframe_mode=given)
-    assert feeds.training_mode(settings, data.train) == clips.ClipMode("rand_clips", 4)
+    given = settings.clipframe_mode
+    assert settings.describes
+    mode = feeds.training_mode(given, data.train, describes=True)
+    assert mode == clips.ClipMode("rand_frames", 4)
+    given = dataclasses.replace(given, name="rand_clips")
+    mode = feeds.training_mode(given, data.train, describes=True)
+    assert mode == clips.ClipMode("rand_clips", 4)

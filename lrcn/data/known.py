@@ -1,0 +1,106 @@
+"""Frames that records beside hold already: the splits of a data set share their videos.
+
+Three splits of UCF101 are three sets of records of the same videos, and optical flow takes longer
+than all else. Beside records in the cache lies which item of which files each of them is, so that
+records made later copy the stored frames of the items that have not changed since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import pathlib
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from lrcn import errors, files
+from lrcn.data import framing, images, lists, records, sources, video
+
+log = logging.getLogger(__name__)
+
+_FILE = "items.json"
+
+Places = Mapping[str, Mapping[int, framing.Place]]
+"""By split and place in it, where the record of an item lies."""
+
+
+def write(folder: pathlib.Path, catalog: lists.Catalog, reading: video.Reading) -> None:
+    """Writes beside finished records what each of their items was made of.
+
+    Args:
+        folder: The records of all splits of the catalog, with every frame.
+        catalog: The data set.
+        reading: How its frames were read.
+    """
+    found = {}
+    for name, split in catalog.splits.items():
+        items = {item.id: item for item in split.items}
+        ids = records.read_metadata(folder / name).ids
+        found[name] = [_key(items[id], reading) for id in ids]
+    files.write_json(folder / _FILE, found)
+
+
+def find(folder: pathlib.Path, catalog: lists.Catalog, reading: video.Reading) -> Places:
+    """Returns where the frames of items of a data set are stored already.
+
+    Records whose checksums are not right are passed over.
+
+    Args:
+        folder: Holds folders of records.
+        catalog: The data set.
+        reading: How its frames are to be read.
+    """
+    keys = {
+        name: [_key(item, reading) for item in split.items]
+        for name, split in catalog.splits.items()
+    }
+    wanted = {key for own in keys.values() for key in own if key}
+    stored: dict[str, framing.Place] = {}
+    for file in sorted(folder.glob(f"*/{_FILE}")):
+        for name, own in json.loads(file.read_text(encoding="utf-8")).items():
+            if not wanted.isdisjoint(own):
+                with contextlib.suppress(errors.UserError, tf.errors.DataLossError):
+                    stored.update(zip(own, _places(file.with_name(name)), strict=True))
+    places = {
+        name: {place: stored[key] for place, key in enumerate(own) if key in stored}
+        for name, own in keys.items()
+    }
+    if count := sum(map(len, places.values())):
+        total = sum(map(len, keys.values()))
+        log.info("data: the frames of %d of %d items are stored already", count, total)
+    return places
+
+
+def read(place: framing.Place) -> video.Frames:
+    """Returns the stored frames of an item.
+
+    Args:
+        place: Where its record lies.
+
+    Raises:
+        OSError: The file is no longer there.
+    """
+    example = tf.train.Example.FromString(place.read())
+    jpegs = list(example.features.feature["frames"].bytes_list.value)
+    return video.Frames(len(jpegs), jpegs, images.size_of(jpegs[0]))
+
+
+def _places(path: pathlib.Path) -> list[framing.Place]:
+    record_set = records.open_records(path)
+    for _ in record_set.serialized():  # checks what reading by place does not
+        pass
+    return [place for shard in record_set.shards for place in framing.places(shard)]
+
+
+def _key(item: lists.Item, reading: video.Reading) -> str:
+    """Returns what decides on the stored frames of an item; empty if that is not in files."""
+    stamp = sources.stamp(item, reading.frame_format)
+    if not stamp or item.load:
+        return ""
+    kind = [reading.modality.name, reading.modality.method]
+    facts = [reading.image_shape, reading.frame_step, reading.fps, reading.quality, *kind]
+    text = json.dumps([item.path, item.kind, stamp, reading.frame_format, *facts])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

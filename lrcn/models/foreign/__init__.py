@@ -1,0 +1,1 @@
+"""Weights that other programs wrote: files are read without those programs, and become Keras's."""
