@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import benchmark
+import measuring
 import numpy as np
 
 _FASTER = 20.0  # times the captions per second of `model.predict` that greedy is to find
@@ -95,14 +95,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unknown design {', '.join(unknown)}; there are {', '.join(DESIGNS)}")
     if given.rounds < 1:
         parser.error(f"--rounds is 1 or more, not {given.rounds}")
-    measures: list[benchmark.Measure] = []
+    measures: list[measuring.Measure] = []
     for name in given.designs or DESIGNS:
         sys.stderr.write(f"{name} ...\n")
         measures += measure(name, TINY if given.tiny else Sizes(), given.rounds)
-    return benchmark.tell(measures, given.json)
+    return measuring.tell(measures, given.json)
 
 
-def measure(conditioning: str, sizes: Sizes, rounds: int) -> list[benchmark.Measure]:
+def measure(conditioning: str, sizes: Sizes, rounds: int) -> list[measuring.Measure]:
     """Compares greedy with `model.predict`, and a beam with greedy.
 
     Raises:
@@ -133,7 +133,7 @@ def measure(conditioning: str, sizes: Sizes, rounds: int) -> list[benchmark.Meas
     compiling = {name: first[name] - sizes.images / near[name] for name in near}
     load = round(os.getloadavg()[0], 1)
     return [
-        benchmark.Measure(
+        measuring.Measure(
             f"{conditioning}: greedy, of model.predict a word",
             far["greedy"] / max(far["growing"], far["padded"]),
             "times",
@@ -147,7 +147,7 @@ def measure(conditioning: str, sizes: Sizes, rounds: int) -> list[benchmark.Meas
                 "load": load,
             },
         ),
-        benchmark.Measure(
+        measuring.Measure(
             f"{conditioning}: beam of {_WIDTH}, of greedy",
             near["beam"] / near["greedy"],
             "share",

@@ -33,7 +33,7 @@ def loaded(name, monkeypatch):
 @pytest.fixture
 def benchmark(monkeypatch):
     """The benchmarks as a module: they are measured elsewhere, here only their parts are tried."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", [str(SCRIPTS), *sys.path])
     return loaded("benchmark", monkeypatch)
 
 
@@ -246,10 +246,10 @@ def test_benchmark_of_the_training_asks_for_what_there_is(benchmark, monkeypatch
             writer.writerow(row)
         return 1.0
 
-    monkeypatch.setattr(benchmark, "run", noted)
+    monkeypatch.setattr(benchmark.measuring, "run_lrcn", noted)
     monkeypatch.setattr(benchmark, "matmul_peak", lambda: 1e12)
-    monkeypatch.setattr(benchmark, "_HEIGHT", 24)
-    monkeypatch.setattr(benchmark, "_WIDTH", 32)
+    monkeypatch.setattr(benchmark.benchmark_serialize, "HEIGHT", 24)
+    monkeypatch.setattr(benchmark.benchmark_serialize, "WIDTH", 32)
     share, wait = benchmark.measure_train()
     assert share.value == pytest.approx(10 * benchmark.training_operations() / 1e12)
     assert (wait.value, wait.at_least, wait.reached) == (0.01, False, True)
@@ -259,6 +259,21 @@ def test_benchmark_of_the_training_asks_for_what_there_is(benchmark, monkeypatch
         asked = config.typed(verb, hydra.compose(verb, overrides[:-1]))
     assert (asked.backbone.name, asked.backbone.image_size) == ("caffenet", (227, 227))
     assert (asked.workflow.name, asked.augment.train) == ("lstm", "random")
+
+
+@pytest.mark.parametrize("name", ["serialize_images", "serialize_videos", "serialize_flow"])
+def test_benchmark_of_serializing_stores_what_the_bare_loop_works_through(
+    benchmark, monkeypatch, name
+):
+    parts = benchmark.benchmark_serialize
+    monkeypatch.setattr(parts, "HEIGHT", 24)
+    monkeypatch.setattr(parts, "WIDTH", 32)
+    monkeypatch.setattr(parts, "_ROUNDS", 1)
+    monkeypatch.setattr(parts, "_ITEMS", 2)
+    (measure,) = benchmark.BENCHMARKS[name]()
+    assert measure.details["frames"] == {"serialize_images": 50}.get(name, 240)
+    speeds = measure.details["frames/s"], measure.details["bare frames/s"]
+    assert measure.value == pytest.approx(speeds[0] / speeds[1], rel=0.01)
 
 
 def test_benchmark_of_captions_prints_a_table_and_json(
