@@ -128,13 +128,18 @@ def encode(flow: np.ndarray) -> np.ndarray:
 
     Returns:
         [height, width, 3] uint8 (Donahue et al. 2015, section 4, and the released code).
+
+    Raises:
+        UserError: OpenCV is not installed.
     """
-    x, y = flow[..., 0] * np.float32(SCALE), flow[..., 1] * np.float32(SCALE)
-    image = np.empty([*flow.shape[:2], 3], np.uint8)
-    for channel, values in enumerate((x, y, np.sqrt(x * x + y * y))):
-        # A channel at a time stays in the cache; half is added, since the cast cuts off.
-        image[..., channel] = np.clip(values + np.float32(CENTRE + 0.5), 0, 255)
-    return image
+    cv2 = _opencv()
+    x, y = cv2.split(flow)
+    # One call scales, shifts, rounds and bounds: in NumPy they take four times as long.
+    channels = [
+        cv2.addWeighted(channel, SCALE, channel, 0, CENTRE, dtype=cv2.CV_8U)
+        for channel in (x, y, cv2.magnitude(x, y))
+    ]
+    return cv2.merge(channels)
 
 
 def difference(before: np.ndarray, after: np.ndarray) -> np.ndarray:
