@@ -25,7 +25,7 @@ demo: $(VENV)/.installed  ## train, evaluate and predict on the embedded videos 
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh $(DEMO)
 
 test: $(VENV)/.installed-test lint  ## the core tests (under 20 minutes on 2 cores)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-extras: $(VENV)/.installed-test  ## tests of the optional parts (METEOR needs Java)
 	$(PIP) install --constraint constraints.txt --editable '.[test,meteor]'

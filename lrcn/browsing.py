@@ -10,10 +10,10 @@ import numpy as np
 
 from lrcn import datasets, errors
 from lrcn import settings as settings_lib
-from lrcn.data import augment, dataset, epochs, modality, records, references, text
+from lrcn.data import augment, dataset, epochs, records, references, text
 from lrcn.data import clips as clips_lib
 from lrcn.inference import balance, browse, inputs, strips, trained
-from lrcn.models import backbones, layers
+from lrcn.models import backbones, layers, weights
 from lrcn.training import feeds
 
 log = logging.getLogger(__name__)
@@ -89,11 +89,14 @@ def of_data(settings: settings_lib.BrowseSettings) -> Browsed:
     columns, rows = browse.summary(splits, data.names, num_frames=num_frames)
     # First, and whatever becomes of the clips: it tells how many videos are too short for one.
     title = f"{settings.dataset.source}: {', '.join(data.opened)}"
+    for name in ("clips.png", "input.png"):  # pictures of other data do not stay beside it
+        (folder / name).unlink(missing_ok=True)
     balance.draw(folder / "data.png", splits, data.names, num_frames=num_frames, title=title)
     log.info("picture: %s", folder / "data.png")
     counts = references.counts(data.captions[settings.split]) if data.describes else None
     chosen = epochs.Clips(record_set, mode, short_videos=settings.short_videos, targets=counts)
     if contract is None:
+        weights.require_weights(settings.backbone.weights)
         contract = backbones.input_contract(
             settings.backbone.name,
             image_size=settings.backbone.image_size,
@@ -134,10 +137,6 @@ def _open(settings: settings_lib.BrowseSettings) -> _Data:
             remedy=f"Choose one that is there: split={next(iter(paths))}",
         )
     opened = {split: records.open_records(path) for split, path in paths.items()}
-    expected = opened[settings.split].metadata.modality
-    for split, own in opened.items():
-        received = own.metadata.modality
-        modality.require(received, expected, where=f"dataset.{split}", path=own.path)
     num_classes = max(own.metadata.num_classes for own in opened.values())
     if settings.describes or not num_classes:
         captions = {split: references.of_records(own) for split, own in opened.items()}

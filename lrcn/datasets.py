@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import uuid
+from collections.abc import Mapping
 
 from lrcn import settings as settings_lib
 from lrcn.data import catalog as catalog_lib
@@ -246,12 +247,7 @@ def records_of(
     """
     if isinstance(dataset, settings_lib.Records):
         paths = given_records(dataset)
-        if modality is not None:
-            # What is not there is told by who opens it: an evaluation needs one of the splits.
-            there = {name: path for name, path in paths.items() if records.size_path(path).exists()}
-            for split, path in there.items():
-                received = records.read_metadata(path).modality
-                modality_lib.require(received, modality.name, where=f"dataset.{split}", path=path)
+        _require_one_modality(paths, modality)
         return paths
     modality = modality or modality_lib.Modality()
     catalog = catalog_of(dataset, seed=seed)
@@ -274,6 +270,19 @@ def records_of(
     else:
         log.info("data: %s (serialized before)", folder)
     return {role: folder / f"{name}.tfrecord" for role, name in names.items()}
+
+
+def _require_one_modality(
+    paths: Mapping[str, pathlib.Path], expected: modality_lib.Modality | None
+) -> None:
+    """Refuses records of another modality than is asked for, or else than that of the first."""
+    for split, path in paths.items():
+        # What is not there is told by who opens it: an evaluation needs one of the splits.
+        if records.size_path(path).exists():
+            stored = records.read_metadata(path)
+            received = modality_lib.Modality(stored.modality, stored.flow_method)
+            expected = expected or received
+            modality_lib.require(received, expected, where=f"dataset.{split}", path=path)
 
 
 def _serialize_whole(

@@ -4,22 +4,21 @@
 
 A Markdown table of mean and spread over seeds goes to stdout, then the difference of every two
 settings with a bootstrap interval. Whole clusters of videos are drawn, because videos of one group
-resemble each other; `--clusters` is a pattern whose first group names the cluster in a video's id.
+resemble each other: those of one group in the records, or else each video by itself.
 """
 
 import argparse
 import collections
 import itertools
-import json
 import pathlib
-import re
 import sys
 
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from lrcn import runs  # noqa: E402 - the checkout's package comes first
+from lrcn import errors, runs  # noqa: E402 - the checkout's package comes first
+from lrcn.inference import probabilities  # noqa: E402
 from lrcn.scoring import bootstrap  # noqa: E402
 
 
@@ -30,10 +29,29 @@ def value_of(config: dict, key: str) -> str:
     return str(config)
 
 
-def right(folder: pathlib.Path) -> dict[str, float]:
+def evaluated(run: runs.RunDirectory, split: str) -> probabilities.Predicted:
+    """Returns what a run found for the videos of a split.
+
+    Raises:
+        errors.UserError: It was not evaluated on it.
+    """
+    file = run.evaluation(split) / probabilities.FILE
+    if not file.exists():
+        raise errors.UserError(
+            "the run has no probabilities of the split",
+            where=file.parent,
+            received=f"no {probabilities.FILE}",
+            expected="an evaluated run",
+            remedy=f"Evaluate it: lrcn evaluate run={run.path} split={split}",
+        )
+    return probabilities.read(file)
+
+
+def right(found: probabilities.Predicted) -> dict[str, float]:
     """Returns for each video whether its best label is a true one."""
-    lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-    return {line["id"]: float(line["label"] in line["truth"]) for line in map(json.loads, lines)}
+    best = found.values.argmax(axis=1)
+    rows = zip(found.ids, best, found.truth, strict=True)
+    return {id: float(label in truth) for id, label, truth in rows}
 
 
 def finished(sweep: pathlib.Path) -> list[tuple[runs.RunDirectory, dict]]:
@@ -43,13 +61,18 @@ def finished(sweep: pathlib.Path) -> list[tuple[runs.RunDirectory, dict]]:
     return sorted(configs, key=lambda pair: (pair[1]["seed"], str(pair[0].path)))
 
 
-def read(sweep: pathlib.Path, split: str, by: str, within: str) -> dict:
-    """Returns by setting and part the correct videos of each finished job, in order of seeds."""
+def read(sweep: pathlib.Path, split: str, by: str, within: str) -> tuple[dict, dict[str, str]]:
+    """Returns the correct videos of each finished job, and the cluster of each video.
+
+    The first are by setting and part, in order of seeds.
+    """
     found = collections.defaultdict(lambda: collections.defaultdict(list))
+    clusters = {}
     for run, config in finished(sweep):
-        jobs = found[value_of(config, by)][value_of(config, within)]
-        jobs.append(right(run.evaluation(split)))
-    return dict(sorted(found.items()))
+        own = evaluated(run, split)
+        found[value_of(config, by)][value_of(config, within)].append(right(own))
+        clusters |= dict(zip(own.ids, own.clusters, strict=True))
+    return dict(sorted(found.items())), clusters
 
 
 def mean_and_spread(values: list[float]) -> str:
@@ -70,14 +93,14 @@ def table(found: dict) -> list[str]:
     return lines
 
 
-def difference(a: dict, b: dict, clusters: re.Pattern) -> bootstrap.Interval:
+def difference(a: dict, b: dict, clusters: dict[str, str]) -> bootstrap.Interval:
     """Returns accuracy of a minus accuracy of b over all parts, videos averaged over seeds."""
     gains_a, gains_b, names = [], [], []
     for part in sorted(a):
         for video in sorted(a[part][0]):
             gains_a.append(np.mean([job[video] for job in a[part]]))
             gains_b.append(np.mean([job[video] for job in b[part]]))
-            names.append(clusters.search(video)[1])
+            names.append(clusters[video])
     return bootstrap.difference(gains_a, gains_b, names)
 
 
@@ -96,12 +119,15 @@ def main() -> int:
     parser.add_argument("--by", default="workflow.name", help="key that is compared")
     parser.add_argument("--within", default="dataset.split", help="key of the parts")
     parser.add_argument("--split", default="test", help="evaluated split")
-    parser.add_argument("--clusters", type=re.compile, default=re.compile(r"v_(\w+_g\d+)_c"))
     options = parser.parse_args()
-    found = read(options.sweep, options.split, options.by, options.within)
+    try:
+        found, clusters = read(options.sweep, options.split, options.by, options.within)
+    except errors.UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     print("\n".join(table(found)))
     for a, b in itertools.combinations(found, 2):
-        print(f"\n{told(a, b, difference(found[a], found[b], options.clusters))}")
+        print(f"\n{told(a, b, difference(found[a], found[b], clusters))}")
     return 0
 
 

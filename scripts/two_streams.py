@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from lrcn import errors  # noqa: E402 - the checkout's package comes first
+from lrcn import errors, runs  # noqa: E402 - the checkout's package comes first
 from lrcn.inference import probabilities  # noqa: E402
 from lrcn.scoring import bootstrap, fusion  # noqa: E402
 
@@ -53,25 +53,16 @@ def read(sweeps: list[pathlib.Path], split: str) -> dict[tuple, probabilities.Pr
             raise errors.UserError(
                 "two runs of one setting and seed",
                 where=run.path,
-                received=f"{' '.join(map(str, cell))}, as {folders[cell]}",
+                received=f"{' '.join(map(str, cell))}, as {folders[cell].path}",
                 expected="one run for each workflow, split, modality and seed",
                 remedy="Give the folders of one sweep each for RGB and flow",
             )
-        folders[cell] = run.evaluation(split)
+        folders[cell] = run
     _refuse_gaps(sweeps, folders)
-    for folder in folders.values():
-        if not (folder / probabilities.FILE).exists():
-            raise errors.UserError(
-                "the run has no probabilities of the split",
-                where=folder,
-                received=f"no {probabilities.FILE}",
-                expected="an evaluated run",
-                remedy=f"Evaluate it: lrcn evaluate run={folder.parent.parent} split={split}",
-            )
-    return {cell: probabilities.read(path / probabilities.FILE) for cell, path in folders.items()}
+    return {cell: compare.evaluated(run, split) for cell, run in folders.items()}
 
 
-def _refuse_gaps(sweeps: list[pathlib.Path], folders: dict[tuple, pathlib.Path]) -> None:
+def _refuse_gaps(sweeps: list[pathlib.Path], folders: dict[tuple, runs.RunDirectory]) -> None:
     models, splits, _, seeds = axes(folders) if folders else (MODELS, ["1"], STREAMS, [0])
     wanted = itertools.product(models, splits, STREAMS, seeds)
     if missing := [" ".join(map(str, cell)) for cell in wanted if cell not in folders]:
@@ -100,7 +91,7 @@ def right(found: dict[tuple, probabilities.Predicted]) -> tuple[Right, dict[str,
     for split in splits:
         own = {cell: each for cell, each in found.items() if cell[1] == split}
         named = {" ".join(map(str, cell)): each for cell, each in own.items()}
-        joined = dict(zip(own, probabilities.joined(named), strict=True))
+        joined = dict(zip(own, probabilities.joined(named, split=f"split {split}"), strict=True))
         first = next(iter(joined.values()))
         clusters[split] = first.clusters
         weights = [*np.eye(len(STREAMS)), *fusion.PAPER.values()]

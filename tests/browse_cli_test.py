@@ -139,6 +139,12 @@ def test_a_run_is_shown_what_it_was_trained_on(capsys, tmp_path):
         (["dataset=lists"], 1, "dataset.input_files: a value is needed."),
         (["run=nowhere"], 1, "run: no such run directory. Received: "),
         (["backbone.weights=no.h5"], 1, "backbone.weights: no such file. Received: no.h5."),
+        (
+            [*SMALL, "backbone.weights=picture.png"],
+            1,
+            "backbone.weights=picture.png: This is not a weights file.",
+        ),
+        (["output_folder=picture.png"], 1, "output_folder: results cannot be written."),
         (["backbone.image_size=[8]"], 1, "backbone.image_size: not a value of this key."),
         (
             [*SMALL, "clipframe_mode.num_frames_per_clip=7"],
@@ -150,6 +156,7 @@ def test_a_run_is_shown_what_it_was_trained_on(capsys, tmp_path):
     ids=lambda value: " ".join(value)[-40:] if isinstance(value, list) else "",
 )
 def test_what_does_not_fit_is_one_clear_message(capsys, given, code, told):
+    Image.new("RGB", (4, 4)).save("picture.png")
     result, out, err = run(capsys, "browse", *given)
     assert (result, out) == (code, "")
     error = [line for line in err.splitlines() if line.startswith("error: ")]

@@ -246,6 +246,17 @@ def test_experiments_compose_and_say_what_they_are(experiment):
         assert word in text
 
 
+@pytest.mark.parametrize("sweep", help.members("sweep"))
+def test_sweeps_compose_and_say_what_they_are(sweep):
+    assert typed("train", f"sweep={sweep}").name == sweep
+    text = (help.conf_folder() / "sweep" / f"{sweep}.yaml").read_text()
+    assert f"Command: lrcn train sweep={sweep}" in text
+
+
+def test_the_sweep_of_streams_is_evaluated_on_test():
+    assert typed("train", "sweep=two_streams").evaluate == ("test",)
+
+
 def test_debugging_is_fast_and_serves_every_data_set():
     values = typed("train", "debug=fast")
     assert values.epochs == 1

@@ -108,13 +108,13 @@ WRONG = {
     "other items": (
         [],
         {"values": A, "ids": [f"v{item}" for item in range(1, 7)]},
-        "runs: the runs were evaluated on other items. Received: 1 missing in {b} (v0); "
+        "runs: the runs were evaluated on other items of test. Received: 1 missing in {b} (v0); "
         "1 missing in {a} (v6). Expected: the same items in {a} and {b}.",
     ),
     "other labels": (
         [],
         {"values": A, "truth": [0, 0, 0, 0, 0, 1]},
-        "runs: the runs were told other labels of 1 items, such as v5. Received: 1 in {b}. "
+        "runs: the runs were told other labels of 1 items of test, such as v5. Received: 1 in {b}. "
         "Expected: 0 as in {a}.",
     ),
     "other classes": (
@@ -151,6 +151,11 @@ WRONG = {
         {"values": A, "done": False},
         "{b}: the run is not finished. Received: no mark DONE. Expected: a finished run.",
     ),
+    "a folder that is a file": (
+        ["output_folder={a}/config.json"],
+        SIX,
+        "output_folder: results cannot be written. Received: {a}/config.json: Not a directory",
+    ),
     "a split without data": (["split=train"], SIX, "{a}: the run has no checkpoint."),
 }
 
@@ -167,6 +172,45 @@ def test_mistakes_are_one_line_on_stderr(capsys, write_run, case):
     (line,) = (line for line in err.splitlines() if line.startswith("error: "))
     assert line.startswith(f"error: {message.format(**paths)}")
     assert "Traceback" not in err
+
+
+def test_items_without_a_label_are_named(capsys, write_run):
+    a, b = write_run("a", **SIX), write_run("b", **SIX)
+    file = b.evaluation("test") / "probabilities.csv"
+    file.write_text(file.read_text().replace("v5,,0,", "v5,,,"))
+    code, _, err = run(capsys, "fuse", f"runs=[{a.path},{b.path}]")
+    assert code == 1
+    assert f"{file.parent}: there is nothing to measure by: items without a label" in err
+    assert "Received: v5." in err
+
+
+def test_val_of_other_items_chooses_nothing(capsys, write_run):
+    both = {"splits": ("test", "val")}
+    a, b = write_run("a", values=A, **both), write_run("b", values=B, **both)
+    file = b.evaluation("val") / "probabilities.csv"
+    file.write_text(file.read_text().replace("v0,", "w0,"))
+    for more, free in ([], True), (["weights=[.5,.5]"], False):
+        code, out, err = run(capsys, "fuse", f"runs=[{a.path},{b.path}]", *more)
+        assert (code, "free" in out) == (0, False)
+        assert ("no free weights, which are chosen on val: runs: the runs were evaluated on other "
+                "items of val" in err) == free  # fmt: skip
+
+
+def test_other_classes_are_refused_before_anything_is_evaluated(capsys, write_run):
+    a, b = write_run("a", **SIX, splits=()), write_run("b", **SIX, splits=())
+    a.write_labels(("left", "right"))
+    b.write_labels(("left", "up"))
+    code, _, err = run(capsys, "fuse", f"runs=[{a.path},{b.path}]", "split=test")
+    assert code == 1
+    assert f"runs: the runs tell other classes apart. Received: 'up' as number 1 in {b.path}" in err
+
+
+def test_a_run_of_another_version_is_named(capsys, write_run):
+    a, b = write_run("a", **SIX), write_run("b", **SIX)
+    b.write_config({**b.read_config(), "colour": 1})
+    code, _, err = run(capsys, "fuse", f"runs=[{a.path},{b.path}]")
+    assert code == 2
+    assert f"error: {b.config_file}: colour: " in err
 
 
 def test_a_run_that_failed_is_told_with_its_reason(capsys, write_run):

@@ -60,7 +60,10 @@ def test_every_tensor_is_listed_and_the_file_is_beside_its_source(capsys, weight
     assert rows[-1] == ["fc7[0]", "3x2", "unmatched"]
     assert len(rows) == 2 + 12 + 1
     assert "input contract (Caffe's usual): BGR, mean 103.939, 116.779, 123.68" in err
-    assert "next: lrcn train backbone=caffenet backbone.weights=net.weights.h5" in err
+    assert (
+        "next: lrcn train backbone=caffenet 'backbone.image_size=[67,67]' backbone.weights=net."
+        in err
+    )
     assert sorted(path.name for path in pathlib.Path().iterdir()) == [
         "net.caffemodel",
         "net.weights.h5",
@@ -95,14 +98,14 @@ def test_a_mean_that_is_given_is_taken(capsys, weights):
     assert weights_lib.contract_in("flow.weights.h5")["mean"] == [128, 128, 128]
 
 
-def lstm_layers(units=4, classes=3):
+def lstm_layers(units=4, classes=3, *, of=("lstm1",), classifier=True):
     rng = np.random.default_rng(0)
-    shapes = [(4 * units, 4096), (4 * units,), (4 * units, units)]
-    blobs = [rng.normal(0, 0.01, shape) for shape in shapes]
+    content = b""
+    for name, inputs in zip(of, (4096, units), strict=False):
+        shapes = [(4 * units, inputs), (4 * units,), (4 * units, units)]
+        content += generated.layer(name, "LSTM", [rng.normal(0, 0.01, shape) for shape in shapes])
     last = [rng.normal(0, 1, (classes, units)), np.zeros(classes)]
-    return generated.layer("lstm1", "LSTM", blobs) + generated.layer(
-        "fc8-final", "InnerProduct", last
-    )
+    return content + (generated.layer("fc8-final", "InnerProduct", last) if classifier else b"")
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +165,44 @@ def test_a_contract_comes_with_the_weights_of_its_cnn(tmp_path):
     np.testing.assert_allclose(target.predict(frames, verbose=0)["logits"], expected, rtol=1e-5)
 
 
+def test_still_points_are_the_mean_of_flow_whatever_its_cnn_was_trained_on(tmp_path):
+    contract = {"channel_order": "bgr", "scale": 0.5, "mean": (1, 2, 3)}
+    options = {"image_size": (16, 16)}
+    rgb = activity.lstm(backbones.build("small", contract=contract, **options), num_classes=2)
+    flow = activity.lstm(backbones.build("small", modality="flow", **options), num_classes=2)
+    rgb.save(tmp_path / "best.keras")
+    assembly.start_from(flow, str(tmp_path / "best.keras"))
+    found = backbones.contract_of(flow)
+    assert (found["mean"], found["modality"]) == ([64, 64, 64], "flow")
+    assert (found["channel_order"], found["scale"]) == ("bgr", 0.5)
+    # As where the CNN alone is taken from the file.
+    cnn = backbones.build("small", weights=str(tmp_path / "best.keras"), modality="flow", **options)
+    assert backbones.contract_of(cnn) == found
+
+
+def test_the_next_command_fits_a_network_of_two_lstm_layers(capsys, weights):
+    caffemodel(weights, more=lstm_layers(of=("lstm1", "lstm2")))
+    code, _, err = run(capsys, "import", "file=net.caffemodel", "backbone=caffenet", *TINY)
+    assert code == 0, err
+    assert "workflow=lstm workflow.units=4 workflow.layers=2 init=net.keras" in err
+
+
+def test_an_lstm_without_its_classifier_is_left_and_said_so(capsys, weights):
+    caffemodel(weights, more=lstm_layers(classifier=False))
+    code, _, err = run(capsys, "import", "file=net.caffemodel", "backbone=caffenet", *TINY)
+    assert code == 0, err
+    assert "left: lstm1: an output .weights.h5, a classifier that is missing" in err
+    assert pathlib.Path("net.weights.h5").exists()
+
+
+def test_a_classifier_without_classes(capsys, weights):
+    broken = generated.layer("fc8-final", "InnerProduct", [np.ones(3), np.ones(3)])
+    caffemodel(weights, more=lstm_layers(classifier=False) + broken)
+    code, _, err = run(capsys, "import", "file=net.caffemodel", "backbone=caffenet", *TINY)
+    assert code == 1
+    assert "fc8-final[0]: a classifier without classes. Received: a tensor of shape (3,)" in err
+
+
 def test_the_cnn_of_an_lrcn_alone(capsys, weights):
     caffemodel(weights, more=lstm_layers())
     given = ["output=cnn.weights.h5", "backbone=caffenet", *TINY]
@@ -175,6 +216,7 @@ BAD = [
     (["file=nowhere.npy"], "file: there is nothing to read. Received: nowhere.npy, no such file"),
     (["output=net.npy"], "output: a file of another kind than is written. Received: net.npy."),
     (["output=net.keras"], "Received: net.keras. Expected: NAME.weights.h5."),
+    (["output=there.weights.h5/x.weights.h5"], "output: results cannot be written. Received: "),
     (["output=there.weights.h5"], "output: the file is there already. Received: there.weights.h5"),
     (["backbone=alexnet"], "then comes pool and then norm. Expected: caffenet."),
     (["backbone=mobilenet"], "backbone: no foreign weights are known for this backbone."),

@@ -158,7 +158,7 @@ def test_records_of_another_modality_are_refused(flow_run, stored, tmp_path, cap
     assert "dataset.val" in told and "Expected: flow" in told
     own = [*given(stored["flow"], "train", "val"), "modality=rgb"]
     told = failed(capsys, "train", "dataset=records", *own, *SMALL, f"hydra.run.dir={tmp_path}/b")
-    assert "dataset.train" in told and "Received: flow in" in told and "Expected: rgb" in told
+    assert "dataset.train" in told and "Received: flow (dis) in" in told and "Expected: rgb" in told
 
 
 def test_train_serializes_flow_on_the_way_into_a_place_of_its_own(cache, tmp_path):

@@ -64,14 +64,16 @@ def write_job(folder, *, workflow, split, seed, right, done=True):
     """A finished job of a sweep: each video is named with its group, and right or wrong."""
     run = runs.RunDirectory(folder / f"{workflow}-{split}-{seed}")
     run.write_config({"workflow": {"name": workflow}, "dataset": {"split": split}, "seed": seed})
-    lines = [
-        {"id": f"v_Lunges_g{group:02}_c{clip:02}", "label": "a" if hit else "b", "truth": ["a"]}
-        for group, hits in right.items()
-        for clip, hit in enumerate(hits)
-    ]
-    run.evaluation("test").mkdir(parents=True)
-    text = "".join(f"{json.dumps(line)}\n" for line in lines)
-    (run.evaluation("test") / "predictions.jsonl").write_text(text)
+    videos = [(group, clip, hit) for group, hits in right.items() for clip, hit in enumerate(hits)]
+    predicted = probabilities.Predicted(
+        tuple(f"v_Lunges_g{group:02}_c{clip:02}" for group, clip, _ in videos),
+        tuple(f"g{group:02}" for group, _, _ in videos),
+        ((0,),) * len(videos),
+        ("a", "b"),
+        np.array([[hit, 1 - hit] for _, _, hit in videos], float),
+    )
+    text = probabilities.to_csv(predicted)
+    files.write_text(run.evaluation("test") / "probabilities.csv", text)
     if done:
         run.mark_done()
 
@@ -105,12 +107,19 @@ def test_compare_does_the_sums_one_would_do_by_hand(tmp_path):
     ]
 
 
-def test_compare_takes_other_keys_and_clusters(tmp_path):
+def test_compare_takes_other_keys(tmp_path):
     for seed in (0, 1):
         write_job(tmp_path, workflow="lstm", split=1, seed=seed, right={1: (1, 1), 2: (1, 0)})
-    done = script("compare", tmp_path, "--by", "seed", "--clusters", "^(v)_")
+    done = script("compare", tmp_path, "--by", "seed")
     assert done.returncode == 0, done.stderr
-    assert "0 minus 1: +0.000 [+0.000, +0.000] (95 %, 4 videos in 1 groups)" in done.stdout
+    assert "0 minus 1: +0.000 [+0.000, +0.000] (95 %, 4 videos in 2 groups)" in done.stdout
+
+
+def test_compare_tells_which_run_was_not_evaluated(tmp_path):
+    write_job(tmp_path, workflow="lstm", split=1, seed=0, right={1: (1, 1)})
+    done = script("compare", tmp_path, "--split", "val")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"Evaluate it: lrcn evaluate run={tmp_path}/lstm-1-0 split=val" in done.stderr
 
 
 STREAM_JOBS = {  # the probability of the true class of two videos, by split, workflow and modality

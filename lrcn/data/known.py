@@ -65,7 +65,7 @@ def find(folder: pathlib.Path, catalog: lists.Catalog, reading: video.Reading) -
                 with contextlib.suppress(errors.UserError, tf.errors.DataLossError):
                     stored.update(zip(own, _places(file.with_name(name)), strict=True))
     places = {
-        name: {place: stored[key] for place, key in enumerate(own) if key in stored}
+        name: {place: stored[key] for place, key in enumerate(own) if key and key in stored}
         for name, own in keys.items()
     }
     if count := sum(map(len, places.values())):

@@ -21,6 +21,7 @@ CENTRE = 128
 """What a still point is stored as, in the motion and difference images."""
 SCALE = 16
 """Grey levels for each pixel of motion: 8 pixels a frame fill the range."""
+_SMALLEST = 16  # pixels, height and width: some smaller frames end OpenCV's DIS and the process
 
 Between = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From a frame and the one after it, [height, width, 3] uint8, to an image of that shape."""
@@ -61,12 +62,23 @@ class Modality:
             )
 
     @property
+    def told(self) -> str:
+        """The name, with the method if there is one."""
+        return self.name if self.method is None else f"{self.name} ({self.method})"
+
+    @property
+    def override(self) -> str:
+        """The modality as a command line has it."""
+        method = "" if self.method is None else f" modality.method={self.method}"
+        return f"modality={self.name}{method}"
+
+    @property
     def is_of_pairs(self) -> bool:
         """Whether an image is made of two frames, so that a video needs two at least."""
         return self.name != "rgb"
 
 
-def require(received: str, expected: str, *, where: str, path: object) -> None:
+def require(received: Modality, expected: Modality, *, where: str, path: object) -> None:
     """Raises a `UserError` if records show something else than is asked for.
 
     Args:
@@ -79,9 +91,9 @@ def require(received: str, expected: str, *, where: str, path: object) -> None:
         raise errors.UserError(
             "the records are of another modality",
             where=where,
-            received=f"{received} in {path}",
-            expected=expected,
-            remedy=f"Give records that were serialized with modality={expected}",
+            received=f"{received.told} in {path}",
+            expected=expected.told,
+            remedy=f"Give records that were serialized with {expected.override}",
         )
 
 
@@ -196,6 +208,15 @@ def _on_grey(cv2, method) -> Between:
     """Returns flow between frames of colours, [height, width, 2] float32 in pixels."""
 
     def flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        height, width = before.shape[:2]
+        if min(height, width) < _SMALLEST:
+            raise errors.UserError(
+                "frames are too small for optical flow",
+                where="modality=flow",
+                received=f"{height}x{width} pixels",
+                expected=f"{_SMALLEST}x{_SMALLEST} pixels or more",
+                remedy="Set raw_image_shape=[height,width,3], or use modality=difference",
+            )
         greys = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after))
         return method.calc(*greys, None)
 

@@ -200,6 +200,8 @@ class _Job:
     def check(self) -> None:
         """Refuses what can be refused before any work."""
         self.options.reading()
+        if self.options.modality.is_of_pairs:
+            modality_lib.between(self.options.modality)  # refuses a method that is not installed
         tfds_metadata.check_name(self.path)
         tfds_metadata.check_joins(self.path, self.catalog.label_names)
         problems = [item.problem for item in self.split.items if item.problem]

@@ -11,7 +11,7 @@ from matplotlib import colors
 
 from lrcn.data import modality
 
-_MOVING = 0.5  # pixels a frame: what JPEG and resizing make of a still point is slower
+MOVING = 0.5  # pixels a frame: what JPEG and resizing make of a still point is slower
 _STILL = 0.1  # as fast as what a still point becomes by mirroring: 255 - 128 is 1/16 pixel
 _FASTEST = (255 - modality.CENTRE) / modality.SCALE
 
@@ -57,7 +57,7 @@ def fastest(moved: np.ndarray) -> float:
         From 1 pixel a frame to the 7.9 that an image can hold of x or y.
     """
     speed = _speed(moved)
-    moving = speed[speed > _MOVING]
+    moving = speed[speed > MOVING]
     if not moving.size:
         return 1.0
     return float(np.clip(np.percentile(moving, 90), 1.0, _FASTEST))
@@ -72,7 +72,7 @@ def mean_motion(moved: np.ndarray) -> tuple[float, float]:
     Returns:
         x and y, zero if nothing moves half a pixel.
     """
-    moving = moved[_speed(moved) > _MOVING]
+    moving = moved[_speed(moved) > MOVING]
     if not moving.size:
         return 0.0, 0.0
     x, y = moving.mean(axis=0)

@@ -8,7 +8,7 @@ import json
 import logging
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,23 +49,25 @@ def fuse(
         split: The split that is reported.
         weights: A weight a stream; None for the paper's of two streams, equal ones of more, and
             those that are best on val.
-        validated: Whether every run was evaluated on val, too.
+        validated: Whether every run was evaluated on val, too, to choose weights on.
         folder: Where `fusion.json`, `fusion.png` (of two streams) and the files of an evaluation
             go.
 
     Raises:
         UserError: The runs were evaluated on other items, labels or classes, or otherwise.
     """
-    _refuse_foreign(folder)
+    refuse_foreign(folder)
     tested = streams_lib.read(streams, split)
     val = streams_lib.read(streams, "val") if validated and split != "val" else None
     alone = [
         _Candidate(stream.name, tuple(own), "alone")
         for stream, own in zip(streams, np.eye(len(streams)).tolist(), strict=True)
     ]
-    candidates = [*alone, *_candidates(len(streams), weights, chosen=val is not None)]
     names = [stream.name for stream in streams]
-    rows = tuple(_measured(candidate, tested, val, names) for candidate in candidates)
+    candidates = [*alone, *_candidates(names, weights, chosen=val is not None)]
+    rows: list[Measured] = []
+    for candidate in candidates:
+        rows.append(_measured(candidate, tested, val, rows))
     free = [row for row in rows if row.how == "chosen on val"]
     for row in free:
         log.info(
@@ -76,7 +78,7 @@ def fuse(
     kept = (free or rows[len(streams) :])[0]
     fused = Fused(
         split,
-        rows,
+        tuple(rows),
         kept.name,
         len(tested.items.ids),
         len(set(tested.items.clusters)),
@@ -96,8 +98,8 @@ def default_folder(streams: Sequence[streams_lib.Stream], split: str) -> pathlib
     return first.runs[0].evaluation(split) / "fused" / f"{partner}-{digest}"
 
 
-def _refuse_foreign(folder: pathlib.Path) -> None:
-    """Refuses a folder with files that no fusion wrote; those of a fusion are replaced."""
+def refuse_foreign(folder: pathlib.Path) -> None:
+    """Raises a `UserError` for a folder with files that no fusion wrote; its own are replaced."""
     if (folder / "fusion.json").exists():
         log.info("%s: these results replace those of a fusion before", folder)
     elif folder.is_dir() and any(folder.iterdir()):
@@ -110,29 +112,44 @@ def _refuse_foreign(folder: pathlib.Path) -> None:
         )
 
 
-def _candidates(count: int, weights: Sequence[float] | None, *, chosen: bool) -> list[_Candidate]:
+def _candidates(
+    names: Sequence[str], weights: Sequence[float] | None, *, chosen: bool
+) -> list[_Candidate]:
     if weights is not None:
         return [_Candidate("given", tuple(weights), "given")]
-    found = [_Candidate("equal", (1 / count,) * count, "equal")]
-    if count == 2:
-        found = [_Candidate(name, own, "paper") for name, own in fusion.PAPER.items()]
+    if len(names) == 2:
+        found = list(_of_paper(names))
+    else:
+        found = [_Candidate("equal", (1 / len(names),) * len(names), "equal")]
     return [*found, _Candidate("free", None, "chosen on val")] if chosen else found
+
+
+def _of_paper(names: Sequence[str]) -> Iterator[_Candidate]:
+    """Yields the paper's weights: of RGB the smaller one, whichever of the two is named first."""
+    order, how = (0, 1), "fixed"
+    if sorted(names) == sorted(fusion.STREAMS):
+        order, how = tuple(map(fusion.STREAMS.index, names)), "paper"
+    for told, weights in fusion.PAPER.items():
+        parts = told.split(", ")
+        name = ", ".join(parts[place] for place in order)
+        yield _Candidate(name, tuple(weights[place] for place in order), how)
 
 
 def _measured(
     candidate: _Candidate,
     tested: streams_lib.Values,
     val: streams_lib.Values | None,
-    names: Sequence[str],
+    before: Sequence[Measured],
 ) -> Measured:
     labels, clusters, streams = tested.items.labels, tested.items.clusters, tested.streams
     weights = candidate.weights or _chosen(val.streams, val.items.labels)
     values = fusion.weighted(streams, weights)
     right = metrics.hits(values, labels)
     differences = []
-    for name, own in zip(names, streams, strict=True) if candidate.how != "alone" else ():
-        found = bootstrap.difference(right, metrics.hits(own, labels), clusters)
-        differences.append(Difference(name, found.difference, found.low, found.high))
+    for row in before:
+        others = metrics.hits(fusion.weighted(streams, row.weights), labels)
+        found = bootstrap.difference(right, others, clusters)
+        differences.append(Difference(row.name, found.difference, found.low, found.high))
     return Measured(
         candidate.name,
         weights,

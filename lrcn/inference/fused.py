@@ -7,7 +7,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """A fusion's accuracy minus that of a stream alone, with a 95 % interval."""
+    """The accuracy of a row minus that of another one, with a 95 % interval."""
 
     minus: str
     difference: float
@@ -22,10 +22,11 @@ class Measured:
     Attributes:
         name: The stream's name, or the weights'.
         weights: A weight a stream.
-        how: "alone", "given", "paper", "equal" or "chosen on val".
+        how: "alone", "given", "paper", "fixed" (the paper's weights of other streams), "equal" or
+            "chosen on val".
         figures: `video_accuracy`, `video_top5` and `loss`.
-        validation: The same on val, where that was read.
-        differences: A row a stream, of a fusion.
+        validation: The same on val, where weights were chosen on that.
+        differences: To each row before: the streams alone come first, then the fusions.
         by_seed: The accuracy with the n-th seed of each stream, if all have as many.
     """
 

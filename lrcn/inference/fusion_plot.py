@@ -12,7 +12,7 @@ from lrcn.inference import plots
 from lrcn.inference.fused import Measured
 
 _REPORTED, _VAL, _FUSED = "#2f6fb0", "#8a8f98", "#d9731a"
-_MARKERS = {"alone": "sD", "paper": "o^", "given": "o", "chosen on val": "*"}
+_MARKERS = {"alone": "sD", "paper": "o^", "fixed": "o^", "given": "o", "chosen on val": "*"}
 
 
 def draw(

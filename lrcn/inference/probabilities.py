@@ -78,8 +78,11 @@ def read(path: str | os.PathLike) -> Predicted:
     Raises:
         errors.UserError: The file is not as `lrcn evaluate` writes it.
     """
-    with pathlib.Path(path).open(newline="", encoding="utf-8") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
+    try:
+        with pathlib.Path(path).open(newline="", encoding="utf-8") as file:
+            header, *rows = list(csv.reader(file)) or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _unreadable(path, 1, error, "a table in UTF-8") from error
     if tuple(header[: len(_HEAD)]) != _HEAD or not rows:
         raise _unreadable(path, 1, ",".join(header[:4]) or "nothing", "id,group,truth,CLASSES")
     for number, row in enumerate(rows, start=2):
@@ -94,6 +97,10 @@ def read(path: str | os.PathLike) -> Predicted:
         values = np.array([row[len(_HEAD) :] for row in rows], np.float64)
     except ValueError as error:
         raise _unreadable(path, 1, error, "numbers after id and group") from error
+    if not (finite := np.isfinite(values).all(axis=1)).all():
+        place = int(np.argmin(finite))
+        row = ", ".join(rows[place][len(_HEAD) :][: errors.SHOWN])
+        raise _unreadable(path, place + 2, f"{row} of {ids[place]}", "finite numbers")
     highest = len(header) - len(_HEAD) - 1
     if any(not 0 <= label <= highest for own in labels for label in own):
         raise _unreadable(path, 1, "a label without a class", f"labels from 0 to {highest}")
@@ -110,24 +117,25 @@ def _unreadable(path: object, line: int, received: object, expected: str) -> err
     )
 
 
-def joined(found: Mapping[str, Predicted]) -> list[Predicted]:
+def joined(found: Mapping[str, Predicted], *, split: str) -> list[Predicted]:
     """Returns evaluations of the same items in the order of the first one's.
 
     Groups that one evaluation knows are known of all.
 
     Args:
         found: Evaluations by the name of their run.
+        split: What was evaluated, for messages.
 
     Raises:
         errors.UserError: They differ in items, in what is true of them, or in classes.
     """
     (first_name, first), *others = found.items()
     for name, other in others:
-        _refuse_other_classes(first_name, first, name, other)
-        _refuse_other_items(first_name, first, name, other)
+        refuse_other_classes(first_name, first.names, name, other.names)
+        _refuse_other_items(first_name, first, name, other, split)
     ordered = [each.in_order_of(first.ids) for each in found.values()]
     for (name, _), other in zip(others, ordered[1:], strict=True):
-        _refuse_other_truth(first_name, first, name, other)
+        _refuse_other_truth(first_name, first, name, other, split)
     known = zip(*(each.groups for each in ordered), strict=True)
     groups = tuple(next(filter(None, own), "") for own in known)
     return [dataclasses.replace(each, groups=groups) for each in ordered]
@@ -143,10 +151,20 @@ def first_difference(names: Sequence[str], others: Sequence[str]) -> tuple[str, 
     )
 
 
-def _refuse_other_classes(first_name: str, first: Predicted, name: str, other: Predicted) -> None:
-    if first.names == other.names:
+def refuse_other_classes(
+    first_name: str, first: Sequence[str], name: str, other: Sequence[str]
+) -> None:
+    """Raises a `UserError` if the classes of two runs are not the same.
+
+    Args:
+        first_name: The first run.
+        first: The names of its classes.
+        name: The other run.
+        other: The names of its classes.
+    """
+    if tuple(first) == tuple(other):
         return
-    expected, received = first_difference(first.names, other.names)
+    expected, received = first_difference(first, other)
     raise errors.UserError(
         "the runs tell other classes apart",
         where="runs",
@@ -156,7 +174,9 @@ def _refuse_other_classes(first_name: str, first: Predicted, name: str, other: P
     )
 
 
-def _refuse_other_items(first_name: str, first: Predicted, name: str, other: Predicted) -> None:
+def _refuse_other_items(
+    first_name: str, first: Predicted, name: str, other: Predicted, split: str
+) -> None:
     lacking = [id for id in first.ids if id not in set(other.ids)]
     more = [id for id in other.ids if id not in set(first.ids)]
     told = [
@@ -166,7 +186,7 @@ def _refuse_other_items(first_name: str, first: Predicted, name: str, other: Pre
     ]
     if told:
         raise errors.UserError(
-            "the runs were evaluated on other items",
+            f"the runs were evaluated on other items of {split}",
             where="runs",
             received="; ".join(told),
             expected=f"the same items in {first_name} and {name}",
@@ -175,13 +195,15 @@ def _refuse_other_items(first_name: str, first: Predicted, name: str, other: Pre
         )
 
 
-def _refuse_other_truth(first_name: str, first: Predicted, name: str, other: Predicted) -> None:
+def _refuse_other_truth(
+    first_name: str, first: Predicted, name: str, other: Predicted, split: str
+) -> None:
     rows = zip(first.ids, first.truth, other.truth, strict=True)
     wrong = [row for row in rows if sorted(row[1]) != sorted(row[2])]
     if wrong:
         id, expected, received = wrong[0]
         raise errors.UserError(
-            f"the runs were told other labels of {len(wrong)} items, such as {id}",
+            f"the runs were told other labels of {len(wrong)} items of {split}, such as {id}",
             where="runs",
             received=f"{' '.join(map(str, received)) or 'none'} in {name}",
             expected=f"{' '.join(map(str, expected)) or 'none'} as in {first_name}",

@@ -108,6 +108,15 @@ def find(entries: Sequence[Sequence[str]]) -> tuple[Stream, ...]:
     return tuple(streams)
 
 
+def refuse_other_classes(streams: Sequence[Stream]) -> None:
+    """Raises a `UserError` if runs tell other classes apart, before any is evaluated for it."""
+    first, *others = (run for stream in streams for run in stream.runs)
+    for run in others:
+        if first.labels_file.exists() and run.labels_file.exists():
+            known = first.read_labels(), run.read_labels()
+            probabilities.refuse_other_classes(str(first.path), known[0], str(run.path), known[1])
+
+
 def is_evaluated(run: runs.RunDirectory, split: str) -> bool:
     """Tells whether the run has the probabilities of a whole evaluation."""
     folder = run.evaluation(split)
@@ -166,7 +175,10 @@ def _settings(run: runs.RunDirectory) -> settings_lib.TrainSettings:
             remedy="Repeat the command that started it, or leave the run out",
         )
     plain = {key: value for key, value in run.read_config().items() if key not in runs.NOT_SETTINGS}
-    settings = config.from_plain("train", plain)
+    try:
+        settings = config.from_plain("train", plain)
+    except UserError as error:
+        raise error.but(where=f"{run.config_file}: {error.where}") from error
     if settings.describes:
         raise UserError(
             "the run writes captions, which have no mean",
@@ -247,13 +259,21 @@ def read(streams: Sequence[Stream], split: str) -> Values:
                     "`lrcn evaluate`",
                     *(run.path, split),
                 )
-    ordered = iter(probabilities.joined(found))
+    ordered = iter(probabilities.joined(found, split=split))
     by_stream = [[next(ordered) for _ in stream.runs] for stream in streams]
     values = tuple(np.stack([each.values for each in own]) for own in by_stream)
     return Values(by_stream[0][0], values)
 
 
 def _refuse_multi_label(run: runs.RunDirectory, split: str, found: probabilities.Predicted) -> None:
+    if unlabelled := [id for id, own in zip(found.ids, found.truth, strict=True) if not own]:
+        raise UserError(
+            "there is nothing to measure by: items without a label",
+            where=run.evaluation(split),
+            received=few(unlabelled),
+            expected="a label for every item",
+            remedy="Evaluate the run on labelled items",
+        )
     is_named = "video_map" in runs.read_json(run.evaluation(split) / "metrics.json")
     if is_named or any(len(own) != 1 for own in found.truth):
         raise UserError(

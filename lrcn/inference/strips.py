@@ -146,7 +146,8 @@ class _Flow:
 
     def number(self, number: str, frame: np.ndarray) -> str:
         speed = math.hypot(*colours.mean_motion(colours.motion(frame)))
-        return f"{number}: {speed:.1f} px".lstrip(": ")
+        told = f"{speed:.1f}" if speed else f"< {colours.MOVING:g}"
+        return f"{number}: {told} px".lstrip(": ")
 
     def head(self, canvas: Image.Image) -> None:
         canvas.paste(Image.fromarray(colours.wheel(_WHEEL)), self._corner(canvas.width))

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 
 import keras
 
-from lrcn.data import modality as modality_lib
 from lrcn.errors import UserError
 from lrcn.models import alexnets, layers
 from lrcn.models import weights as weights_lib
@@ -128,7 +127,7 @@ def input_contract(
     size = _checked_size(name, architecture, image_size or architecture.image_size)
     if contract is None and weights not in (None, "imagenet"):
         contract = weights_lib.contract_in(weights)
-    values = _of_modality(contract or architecture.contract, modality)
+    values = weights_lib.of_modality(contract or architecture.contract, modality)
     return layers.InputContract(*size, name="input_contract", **values)
 
 
@@ -239,14 +238,6 @@ def _extended(
             remedy="Leave backbone.image_size and backbone.alpha out for their defaults",
         ) from error
     return keras.Model(frames, features, name=name)
-
-
-def _of_modality(contract: Mapping[str, object], modality: str) -> Mapping[str, object]:
-    """Returns a contract for what frames show; a file may hold one of its very own modality."""
-    if modality == contract.get("modality", "rgb"):
-        return contract
-    still = modality_lib.CENTRE * contract.get("scale", 1.0)
-    return {**contract, "mean": (still,) * 3, "modality": modality}
 
 
 def _set_trainable(model: keras.Model, architecture: Architecture, trainable: bool | int) -> None:

@@ -7,13 +7,14 @@ import json
 import pathlib
 import re
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import h5py
 import keras
 import numpy as np
 
 from lrcn import files
+from lrcn.data import modality as modality_lib
 from lrcn.errors import UserError
 from lrcn.models import layers
 
@@ -101,6 +102,12 @@ def save_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
             written.unlink(missing_ok=True)
 
 
+def require_weights(file: str | pathlib.Path | None) -> None:
+    """Raises a `UserError` if a file is none of weights; None and "imagenet" name no file."""
+    if file not in (None, "imagenet"):
+        _read(pathlib.Path(file))
+
+
 def contract_in(file: str | pathlib.Path) -> dict | None:
     """Returns the input contract that a weights file of ours holds, without its size.
 
@@ -122,8 +129,23 @@ def contract_in(file: str | pathlib.Path) -> dict | None:
         return None  # what is no weights file is told when its weights are read
 
 
+def of_modality(contract: Mapping[str, object], modality: str) -> Mapping[str, object]:
+    """Returns a contract for what frames show; of motion and difference still points are the mean.
+
+    Args:
+        contract: An input contract; one that tells no modality is of colours.
+        modality: What the frames show.
+    """
+    if modality == contract.get("modality", "rgb"):
+        return contract
+    still = modality_lib.CENTRE * contract.get("scale", 1.0)
+    return {**contract, "mean": (still,) * 3, "modality": modality}
+
+
 def carry_contract(source: keras.Model, target: keras.Model) -> bool:
     """Gives a network the input contract of another one with the same CNN, in place.
+
+    Where the two look at other modalities, the mean is that of the target's.
 
     Args:
         source: The network that the weights are from.
@@ -135,10 +157,10 @@ def carry_contract(source: keras.Model, target: keras.Model) -> bool:
     given, taken = (_contract_layer(model) for model in (source, target))
     if given is None or taken is None:
         return False
-    changed = [name for name in _OF_CONTRACT if getattr(given, name) != getattr(taken, name)]
-    for name in changed:
-        setattr(taken, name, getattr(given, name))
-    return bool(changed)
+    before, values = taken.contract(), of_modality(given.contract(), taken.modality)
+    taken.channel_order, taken.scale = values["channel_order"], values["scale"]
+    taken.mean, taken.std = tuple(values["mean"]), tuple(values["std"])
+    return taken.contract() != before
 
 
 def _contract_layer(model: keras.Model) -> layers.InputContract | None:

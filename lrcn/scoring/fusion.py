@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike
 from lrcn.errors import UserError
 
 PAPER = {"1/2, 1/2": (1 / 2, 1 / 2), "1/3, 2/3": (1 / 3, 2 / 3)}
-"""The paper's weights of two streams, RGB first."""
+"""The paper's weights of its two streams."""
+STREAMS = ("rgb", "flow")
+"""The modalities of the two, in the order of their weights."""
 
 TOLERANCE = 1e-6  # how far from 1 a sum of weights may be
 _PARTS_OF_TWO, _PARTS = 20, 10  # of the grid: steps of .05, and of .1 for more streams
@@ -68,7 +70,9 @@ def weighted(streams: ArrayLike, weights: ArrayLike) -> np.ndarray:
         streams: [streams, items, classes].
         weights: [streams], of sum 1.
     """
-    return np.tensordot(np.asarray(weights, np.float64), np.asarray(streams, np.float64), axes=1)
+    parts = zip(weights, np.asarray(streams, np.float64), strict=True)
+    # Not by a matrix product, whose sums depend on the machine and on an item's neighbours.
+    return sum(weight * values for weight, values in parts)
 
 
 def grid(streams: int) -> list[tuple[float, ...]]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from lrcn import errors, runs
 from lrcn import settings as settings_lib
-from lrcn.data import augment, dataset, epochs, modality, records
+from lrcn.data import augment, dataset, epochs, records
 from lrcn.data import clips as clips_lib
 from lrcn.models import backbones, networks
 from lrcn.training import features
@@ -88,7 +88,7 @@ def open_data(paths: dict[str, pathlib.Path]) -> Data:
         paths: Records by split; "train" is needed.
 
     Raises:
-        UserError: There is no split to train on, or the splits are of different modalities.
+        UserError: There is no split to train on.
     """
     if "train" not in paths:
         raise errors.UserError(
@@ -100,10 +100,6 @@ def open_data(paths: dict[str, pathlib.Path]) -> Data:
             "dataset=records dataset.train=FILE",
         )
     train = records.open_records(paths["train"])
-    expected = train.metadata.modality
-    for split, path in paths.items():
-        received = records.read_metadata(path).modality
-        modality.require(received, expected, where=f"dataset.{split}", path=path)
     return Data(train, records.open_records(paths["val"]) if "val" in paths else None)
 
 

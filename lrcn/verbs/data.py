@@ -73,6 +73,7 @@ def browse(settings: settings_lib.BrowseSettings, *, origin: runs.Origin) -> int
     """Draws what a network sees of a data set, and prints what its splits hold."""
     _refuse_groups(settings, origin)
     showing.require_file("backbone.weights", settings.backbone.weights)
+    showing.require_writable("output_folder", pathlib.Path(settings.output_folder))
     showing.start_tensorflow()
     from lrcn import browsing
 

@@ -28,16 +28,19 @@ def fuse(settings: settings_lib.FuseSettings) -> int:
     streams = streams_lib.find(settings.runs)
     for stream in streams:
         log.info("%s: %s", stream.name, ", ".join(str(run.path) for run in stream.runs))
+    streams_lib.refuse_other_classes(streams)
     showing.start_tensorflow()
     from lrcn.inference import fuse as fuse_lib
 
     members = [run for stream in streams for run in stream.runs]
     split = settings.split or _split(members)
-    _evaluate_missing(members, split)
-    validated = _is_validated(members, split, weights=settings.weights)
     folder = fuse_lib.default_folder(streams, split)
     if settings.output_folder:
         folder = pathlib.Path(settings.output_folder).expanduser()
+    showing.require_writable("output_folder", folder)
+    fuse_lib.refuse_foreign(folder)
+    _evaluate_missing(members, split)
+    validated = settings.weights is None and _is_validated(streams, split)
     fused = fuse_lib.fuse(
         streams, split=split, weights=settings.weights, validated=validated, folder=folder
     )
@@ -69,17 +72,14 @@ def _evaluate_missing(members: Sequence[runs.RunDirectory], split: str) -> None:
             evaluation.of_run(settings_lib.EvaluateSettings(run=str(run.path), split=split))
 
 
-def _is_validated(
-    members: Sequence[runs.RunDirectory], split: str, *, weights: Sequence[float] | None
-) -> bool:
-    """Returns whether val can be read beside the split; says why weights cannot be chosen on it."""
-    if weights is not None:
-        return split != "val" and all(streams_lib.is_evaluated(run, "val") for run in members)
+def _is_validated(streams: Sequence[streams_lib.Stream], split: str) -> bool:
+    """Returns whether weights can be chosen on val; says why if they cannot."""
     if split == "val":
         log.warning("fuse: no free weights: val is reported, so nothing is chosen on it")
         return False
     try:
-        _evaluate_missing(members, "val")
+        _evaluate_missing([run for stream in streams for run in stream.runs], "val")
+        streams_lib.read(streams, "val")
     except UserError as error:
         log.warning("fuse: no free weights, which are chosen on val: %s", error)
         return False
@@ -126,7 +126,7 @@ def _mean_and_spread(values: Sequence[float]) -> str:
 
 def _differences(fused: Fused) -> rich.table.Table:
     table = _table("", "minus", "difference", "95 % interval")
-    for row in fused.fusions:
+    for row in fused.rows:
         for found in row.differences:
             interval = f"[{found.low:+.4f}, {found.high:+.4f}]"
             table.add_row(row.name, found.minus, f"{found.difference:+.4f}", interval)

@@ -55,6 +55,27 @@ def require_file(key: str, path: str | None) -> None:
         )
 
 
+def require_writable(key: str, folder: pathlib.Path) -> None:
+    """Raises a `UserError` before any work if results cannot be written into a folder.
+
+    Args:
+        key: The configuration key that names it.
+        folder: It need not be there; then the folder that it will be made in is tried.
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(
+            "results cannot be written",
+            where=key,
+            received=f"{folder}: {error.strerror} ({there})",
+            expected="a folder with the right to write",
+            remedy=f"Set {key} to another place, or give the right to write",
+        ) from error
+
+
 def show(text: str) -> None:
     """Writes results to stdout."""
     sys.stdout.write(text.rstrip("\n") + "\n")

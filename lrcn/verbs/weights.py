@@ -27,16 +27,18 @@ def import_weights(settings: settings_lib.ImportSettings) -> int:
     output = None if settings.output is None else pathlib.Path(settings.output).expanduser()
     if output is not None:
         _check_output(output, (_OF_CNN, _OF_NETWORK), settings)
+    showing.require_writable("output", (output or file).parent)
     showing.start_tensorflow()
     from lrcn.models import weights
     from lrcn.models.foreign import importing
 
     asked = settings.backbone
+    image_size = getattr(asked, "image_size", None)
     imported = importing.load(
         file,
         backbone=None if asked.name == "auto" else asked.name,
         layer=asked.layer,
-        image_size=getattr(asked, "image_size", None),
+        image_size=image_size,
         mean=settings.mean,
         cnn_only=output is not None and output.name.endswith(_OF_CNN),
     )
@@ -51,7 +53,7 @@ def import_weights(settings: settings_lib.ImportSettings) -> int:
     for line in imported.told:
         log.info("%s", line)
     _show(imported.matches)
-    showing.log_next(output, _train_command(imported, output))
+    showing.log_next(output, _train_command(imported, output, image_size))
     return 0
 
 
@@ -94,14 +96,20 @@ def _sizes(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 
-def _train_command(imported: Any, output: pathlib.Path) -> str:
+def _train_command(imported: Any, output: pathlib.Path, image_size: tuple[int, int] | None) -> str:
+    from lrcn.models.foreign import importing
+
     keys = [f"backbone={imported.backbone}"]
     # Of an LSTM the usual layer is fc6, which is in a file that goes as deep as fc7 or fc8, too.
     if imported.layer == "pool" or (imported.is_whole and imported.layer != "fc6"):
         keys.append(f"backbone.layer={imported.layer}")
+    if image_size:
+        keys.append(f"backbone.image_size=[{','.join(map(str, image_size))}]")
     if imported.is_whole:
-        units = imported.model.get_layer("head").get_layer("lstm1").units
-        keys += ["workflow=lstm", f"workflow.units={units}", f"init={output}"]
+        cells = importing.cells(imported.model)
+        keys += ["workflow=lstm", f"workflow.units={cells[0].units}"]
+        keys += [f"workflow.layers={len(cells)}"] if len(cells) > 1 else []
+        keys.append(f"init={output}")
     else:
         keys.append(f"backbone.weights={output}")
     return shlex.join(["lrcn", "train", *keys]) + " dataset=..."

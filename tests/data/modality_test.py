@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lrcn import errors
-from lrcn.data import modality
+from lrcn.data import lists, modality, serialize
 
 FLOWS = arrays.arrays(np.float32, (3, 4, 2), elements=st.floats(-50, 50, width=32))
 FRAMES = arrays.arrays(np.uint8, (2, 3, 3))
@@ -95,6 +95,16 @@ def test_tvl1_is_refused_by_a_build_without_it(monkeypatch):
         modality.between(modality.Modality("flow", "tvl1"))
 
 
+def test_a_method_that_is_not_there_is_no_fault_of_an_item(tmp_path):
+    item = lists.Item("a", "a", "array", (0,), load=lambda: iter([texture()] * 2))
+    one = lists.Catalog({"train": lists.Split("train", (item,), "test")}, (), 1, False)
+    options = serialize.StoreOptions(
+        mode=None, on_error="skip", modality=modality.Modality("flow", "tvl1")
+    )
+    with pytest.raises(errors.UserError, match="^modality.method: this build of OpenCV has no"):
+        serialize.serialize(one, tmp_path / "records", options=options)
+
+
 def test_tvl1_is_used_where_the_build_has_it(monkeypatch):
     import types
 
@@ -133,6 +143,16 @@ def test_one_frame_shows_no_motion(count):
 
 
 def test_records_of_another_modality_are_refused():
-    assert modality.require("flow", "flow", where="dataset.val", path="a") is None
+    rgb, flow, slow = (modality.Modality(*own) for own in (("rgb",), ("flow",), ("flow", "tvl1")))
+    assert modality.require(flow, flow, where="dataset.val", path="a") is None
     with pytest.raises(errors.UserError, match="dataset.val.*Received: rgb in a.*modality=flow"):
-        modality.require("rgb", "flow", where="dataset.val", path="a")
+        modality.require(rgb, flow, where="dataset.val", path="a")
+    with pytest.raises(errors.UserError, match=r"flow \(tvl1\) in a.*modality.method=dis"):
+        modality.require(slow, flow, where="dataset.val", path="a")
+
+
+@pytest.mark.parametrize("size", [(8, 8), (11, 40), (40, 15)])
+def test_frames_that_are_too_small_are_told(size):
+    frame = np.zeros((*size, 3), np.uint8)
+    with pytest.raises(errors.UserError, match="too small for optical flow.*16x16 pixels"):
+        modality.between(modality.Modality("flow"))(frame, frame)

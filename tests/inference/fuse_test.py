@@ -58,7 +58,10 @@ def test_each_alone_the_papers_weights_and_those_of_val(pair, tmp_path):
 
 
 def test_a_difference_is_against_every_stream_and_by_groups(pair, tmp_path):
-    (first, second) = by_name(fused(tmp_path / "f", *pair))["1/2, 1/2"].differences
+    rows = by_name(fused(tmp_path / "f", *pair))
+    (between,) = rows["flow"].differences
+    assert (between.minus, between.difference) == ("rgb", 0)
+    (first, second) = rows["1/2, 1/2"].differences
     assert (first.minus, second.minus) == ("rgb", "flow")
     assert first.difference == second.difference == 0.5
     # Groups gain 0, 1 and 2 items of 2 over rgb: all three draws of one group give the ends.
@@ -84,6 +87,15 @@ def test_weights_of_ones_own_are_measured_alone(pair, tmp_path):
     rows = list(csv.reader(io.StringIO((tmp_path / "f" / "probabilities.csv").read_text())))
     np.testing.assert_array_equal(np.array([row[3:] for row in rows[1:]], float), values)
     assert [row[:3] for row in rows[:2]] == [["id", "group", "truth"], ["v0", "g1", "0"]]
+
+
+def test_the_smaller_weight_is_that_of_rgb_whichever_is_named_first(pair, tmp_path, write_run):
+    rows = by_name(fused(tmp_path / "f", *reversed(pair)))
+    assert list(rows) == ["flow", "rgb", "1/2, 1/2", "2/3, 1/3"]
+    assert (rows["2/3, 1/3"].weights, rows["2/3, 1/3"].how) == ((2 / 3, 1 / 3), "paper")
+    other = write_run("c", values=B)
+    rows = by_name(fused(tmp_path / "g", pair[0], [other]))
+    assert (rows["1/3, 2/3"].weights, rows["1/3, 2/3"].how) == ((1 / 3, 2 / 3), "fixed")
 
 
 def test_val_is_never_chosen_on_where_it_is_reported(pair, tmp_path):
@@ -157,7 +169,7 @@ def test_three_streams_are_fused_equally_and_freely(write_run, tmp_path):
     assert list(rows) == ["a", "b", "c", "equal", "free"]
     assert rows["equal"].weights == (1 / 3,) * 3
     assert rows["free"].weights == (1, 0, 0)
-    assert len(rows["free"].differences) == 3
+    assert [own.minus for own in rows["free"].differences] == ["a", "b", "c", "equal"]
     assert not (tmp_path / "f" / "fusion.png").exists()
     assert not result.grouped
 

@@ -56,6 +56,11 @@ def test_classes_may_be_called_like_columns_and_like_each_other(tmp_path):
         ("id,group,truth,x\n", r"p\.csv:1"),
         ("id,group,truth,x\na,,0,1.0\nb,,0\n", r"p\.csv:3: .*3 columns. Expected: 4 columns"),
         ("id,group,truth,x\na,,0,high\n", r"Expected: numbers after id and group"),
+        (
+            "id,group,truth,x,y\na,,0,.5,.5\nb,,0,nan,1\n",
+            r"p\.csv:3: .*Received: nan, 1 of b. Expected: finite numbers",
+        ),
+        ("id,group,truth,x\na,,0,inf\n", r"p\.csv:2: .*Expected: finite numbers"),
         ("id,group,truth,x\na,,zero,1\n", r"Expected: numbers after id and group"),
         ("id,group,truth,x\na,,1,1.0\n", "a label without a class"),
         ("id,group,truth,x\na,,0,1\na,,0,1\n", "a more than once"),
@@ -67,18 +72,24 @@ def test_a_broken_file_is_told_by_its_line(tmp_path, text, message):
         probabilities.read(tmp_path / "p.csv")
 
 
+def test_a_file_of_other_bytes_is_told(tmp_path):
+    (tmp_path / "p.csv").write_bytes(b"id,group,truth,x\n\xff,,0,1\n")
+    with pytest.raises(UserError, match=r"p\.csv:1: .*Expected: a table in UTF-8"):
+        probabilities.read(tmp_path / "p.csv")
+
+
 def test_items_are_joined_by_id_in_the_order_of_the_first():
     first, other = made("abc"), made("abc", seed=1)
     shuffled = other.in_order_of("cab")
     assert shuffled.ids == ("c", "a", "b")
     np.testing.assert_array_equal(shuffled.values, other.values[[2, 0, 1]])
-    a, b = probabilities.joined({"A": first, "B": shuffled})
+    a, b = probabilities.joined({"A": first, "B": shuffled}, split="test")
     assert a.ids == b.ids == first.ids
     np.testing.assert_array_equal(b.values, other.values)
 
 
 def test_groups_that_one_run_knows_are_known_of_all():
-    a, b = probabilities.joined({"A": made(), "B": made(groups=("g", "g", ""))})
+    a, b = probabilities.joined({"A": made(), "B": made(groups=("g", "g", ""))}, split="test")
     assert a.groups == b.groups == ("g", "g", "")
     assert a.clusters == ["group g", "group g", "item c"]
 
@@ -92,13 +103,13 @@ def test_a_group_is_no_item_of_the_same_name():
     [
         (
             made("abx"),
-            r"runs: the runs were evaluated on other items. Received: 1 missing in B \(c\); "
-            r"1 missing in A \(x\)",
+            r"runs: the runs were evaluated on other items of test. "
+            r"Received: 1 missing in B \(c\); 1 missing in A \(x\)",
         ),
         (made("ab"), r"1 missing in B \(c\). Expected"),
         (
             made("abc", truth=((0,), (0,), (1,))),
-            "other labels of 2 items, such as b. Received: 0 in B. Expected: 1 as in A",
+            "other labels of 2 items of test, such as b. Received: 0 in B. Expected: 1 as in A",
         ),
         (
             made(names=("left", "up")),
@@ -109,9 +120,9 @@ def test_a_group_is_no_item_of_the_same_name():
 )
 def test_runs_of_something_else_are_refused(other, message):
     with pytest.raises(UserError, match=message):
-        probabilities.joined({"A": made("abc"), "B": other})
+        probabilities.joined({"A": made("abc"), "B": other}, split="test")
 
 
 def test_only_a_few_of_many_missing_items_are_named():
     with pytest.raises(UserError, match=r"12 missing in B \(1, 2, 3, 4, 5 and 7 more\)"):
-        probabilities.joined({"A": made([str(i) for i in range(13)]), "B": made("0")})
+        probabilities.joined({"A": made([str(i) for i in range(13)]), "B": made("0")}, split="test")

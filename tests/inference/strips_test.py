@@ -87,6 +87,15 @@ def test_flow_is_drawn_as_colours(tmp_path, x, hue):
 
 
 @pytest.mark.parametrize(
+    ("x", "told"), [(0.25, "7: < 0.5 px"), (0, "7: < 0.5 px"), (2, "7: 2.0 px")]
+)
+def test_slow_motion_is_told_as_slow(x, told):
+    flow = np.zeros((8, 8, 2), np.float32)
+    flow[..., 0] = x
+    assert strips._Flow(4.0).number("7", modality.encode(flow)) == told
+
+
+@pytest.mark.parametrize(
     ("moved", "axis", "side"), [((6, 0), 1, 1), ((-6, 0), 1, -1), ((0, 6), 0, 1)]
 )
 def test_the_arrow_points_where_things_go(moved, axis, side):

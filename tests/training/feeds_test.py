@@ -108,6 +108,12 @@ def test_short_videos_are_named_or_repeated(make_settings):
     assert (feed.clips, feed.num_frames) == (5, 7)
 
 
+@pytest.mark.parametrize("modality", ["rgb", "flow"])
+def test_training_and_evaluation_see_the_modality(modality):
+    seen = feeds.views(settings_lib.Augment("own", "random", "fit", True), (8, 8), modality)
+    assert [view.modality for view in seen] == [modality] * 2
+
+
 def test_clips_to_train_on_are_the_records_own_unless_told(write_records):
     every = write_records((20, 20))
     mode = clips.ClipMode("iterative", 3, 0)

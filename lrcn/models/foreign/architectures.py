@@ -13,12 +13,11 @@ NAMES = ("alexnet", "caffenet", "hybrid", "vgg16")
 _ORDERS = {"alexnet": alexnets.ALEXNET, "caffenet": alexnets.CAFFENET, "hybrid": alexnets.HYBRID}
 _FOLLOWERS = {source.NORM: "norm", source.POOL: "pool"}
 _BLOCKS = (2, 2, 3, 3, 3)  # convolutions in the blocks of VGG16
-_TORCHVISION = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 _DENSE = {"fc6": "fc6", "fc7": "fc7", "fc8": "fc8"}
 
 
 def _vgg_parts() -> dict[str, str]:
-    parts, places = {}, iter(_TORCHVISION)
+    parts, places = {}, iter(source.CONVOLUTIONS_OF_VGG16)
     for block, count in enumerate(_BLOCKS, start=1):
         for index in range(1, count + 1):
             name = f"conv{block}_{index}|features.{next(places)}"

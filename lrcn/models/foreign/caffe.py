@@ -112,7 +112,8 @@ def _blob(message: wire.Message) -> np.ndarray:
     values = parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, "<f4"), *parts])
     if shape is None:
         shape = [older.get(axis, 1) for axis in (1, 2, 3, 4)] if older else [values.size]
-    if len(shape) > _MOST_AXES or math.prod(shape) != values.size:
+    # A size of 0 among others of any value has as many numbers as an empty field: none.
+    if len(shape) > _MOST_AXES or not values.size or math.prod(shape) != values.size:
         sizes = " x ".join(map(str, shape[:_MOST_AXES]))
         raise wire.Damaged(f"{values.size} numbers for a tensor of {sizes}", message.start)
     return values.reshape(shape)

@@ -74,7 +74,9 @@ class Filler:
         own, bias, *static, hidden = tensors
         cell = target.cell
         rows, gates = cell.kernel.shape
+        # One that does not fit is told by its shape; none of it may be more than all there is.
         static_rows = static[0].values.shape[-1] if static and static[0].values.ndim else 0
+        static_rows = min(static_rows, rows)
         parts = [(own, rows - static_rows), *((tensor, static_rows) for tensor in static)]
         kernel = [
             in_keras_gates(self._fitted(tensor, cell.kernel, (gates, size))).T
@@ -146,6 +148,14 @@ class Filler:
                 received=f"{tensor.values.shape} {tensor.values.dtype}",
                 expected=f"{expected} floating-point numbers",
                 remedy="Give the file of the same network, or another backbone",
+            )
+        if wrong := values.size - int(np.isfinite(values).sum()):
+            raise UserError(
+                f"tensor {tensor.name} holds what is no number",
+                where=self._where,
+                received=f"{wrong} of {values.size} values are NaN or infinite",
+                expected="finite numbers",
+                remedy="Fetch or export the file again",
             )
         return values
 

@@ -13,6 +13,7 @@ from lrcn.models import activity, backbones, networks
 from lrcn.models.foreign import architectures, converting, reading, source
 
 _DEEPEST_FIRST = ("fc8", "fc7", "fc6")
+_WHY_LEFT = "an output .weights.h5, a classifier that is missing, or words that are not in the file"
 _OUTPUTS = {"fc6": 4096, "fc7": 4096, "fc8": 1000}
 
 
@@ -79,10 +80,12 @@ def load(
     filler = converting.Filler(found, f"file={file}")
     _take_cnn(filler, found, name, cnn)
     model = cnn if recurrent is None else _take_recurrent(filler, cnn, *recurrent)
+    left = [layer.name for layer in found.of_kind(source.LSTM) if layer.tensors]
     told = (
         f"found: {found.told}",
         f"becomes: {name} up to {layer}{'' if recurrent is None else ' and its LSTM'}",
         f"input contract ({contract_told}): {_in_words(contract)}",
+        *([f"left: {', '.join(left)}: {_WHY_LEFT}"] if left and recurrent is None else ()),
     )
     return Imported(model, name, layer, recurrent is not None, tuple(filler.fill()), told)
 
@@ -127,32 +130,45 @@ def _take_cnn(filler: converting.Filler, found: source.Source, name: str, cnn: k
 def _take_recurrent(
     filler: converting.Filler,
     cnn: keras.Model,
-    cells: list[source.Layer],
+    stored: list[source.Layer],
     classifier: source.Layer,
 ) -> keras.Model:
     """Returns the whole network, whose sizes are those of the file's LSTM and classifier."""
-    units = {_rows(cell.tensors[-1]) // 4 for cell in cells}
+    units = {_rows(cell.tensors[-1]) // 4 for cell in stored}
     if len(units) != 1 or not min(units):
         raise UserError(
             "LSTM layers that no network of ours has",
-            where=cells[0].name,
+            where=stored[0].name,
             received=f"state sizes {', '.join(map(str, sorted(units)))}",
             expected="one or more layers of one state size",
             remedy="Give output=FILE.weights.h5 for the CNN alone",
         )
+    num_classes = _rows(classifier.tensors[0])
+    if not num_classes:
+        raise UserError(
+            "a classifier without classes",
+            where=classifier.tensors[0].name,
+            received=f"a tensor of shape {classifier.tensors[0].values.shape}",
+            expected=f"a matrix of classes and {min(units)} units",
+            remedy="Give output=FILE.weights.h5 for the CNN alone",
+        )
     model = activity.lstm(
         cnn,
-        num_classes=_rows(classifier.tensors[0]),
+        num_classes=num_classes,
         units=units.pop(),
-        layers=len(cells),
+        layers=len(stored),
         dropout_in=0.9,  # as the paper trained it
         initializer="zeros",
     )
-    head = networks.head(model)
-    for index, cell in enumerate(cells, start=1):
-        filler.take_lstm(cell, head.get_layer(f"lstm{index}"))
-    filler.take(classifier, head.get_layer("classes"))
+    for cell, target in zip(stored, cells(model), strict=True):
+        filler.take_lstm(cell, target)
+    filler.take(classifier, networks.head(model).get_layer("classes"))
     return model
+
+
+def cells(model: keras.Model) -> list[keras.layers.LSTM]:
+    """Returns the LSTM layers of a whole network."""
+    return [layer for layer in networks.head(model).layers if isinstance(layer, keras.layers.LSTM)]
 
 
 def _rows(tensor: source.Tensor) -> int:

@@ -19,6 +19,8 @@ TORCHVISION = {
     "mean": (0.485, 0.456, 0.406),
     "std": (0.229, 0.224, 0.225),
 }
+CONVOLUTIONS_OF_VGG16 = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+"""Their places in torchvision's `features`."""
 
 
 @dataclasses.dataclass(frozen=True)

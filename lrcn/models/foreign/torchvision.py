@@ -10,8 +10,6 @@ import safetensors
 from lrcn.errors import UserError
 from lrcn.models.foreign import source
 
-_CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)  # in VGG16's `features`
-
 
 def read(file: pathlib.Path) -> source.Source:
     """Returns the layers of torchvision's VGG16.
@@ -48,7 +46,7 @@ def _shape(stored, name: str) -> tuple[int, ...]:
 
 def _layers(arrays: dict[str, np.ndarray]) -> list[source.Layer]:
     """Returns layers in the order of the network, weights before biases, then what is left."""
-    known = [f"features.{place}" for place in _CONVOLUTIONS]
+    known = [f"features.{place}" for place in source.CONVOLUTIONS_OF_VGG16]
     known += [f"classifier.{place}" for place in (0, 3, 6)]
     layers, left = [], dict(arrays)
     for name in known:

@@ -100,6 +100,15 @@ def test_numbers_that_are_fewer_than_the_shape_says(generated, file):
         caffe.read(file)
 
 
+@pytest.mark.parametrize("shape", [(0, 2**64 - 1), (2**42, 0), (0,)])
+def test_a_tensor_of_no_numbers_is_none_of_any_size(generated, file, shape):
+    sizes = b"".join(generated.field(1, size) for size in shape)
+    own = generated.field(1, "fc6") + generated.field(7, generated.field(7, sizes))
+    file.write_bytes(generated.field(100, own))
+    with pytest.raises(UserError, match="0 numbers for a tensor of"):
+        caffe.read(file)
+
+
 def test_a_network_without_weights(generated, file):
     file.write_bytes(generated.field(1, "Empty") + generated.layer("norm1", "LRN"))
     with pytest.raises(UserError, match="holds no weights. Received: 1 layers without tensors"):

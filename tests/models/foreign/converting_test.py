@@ -103,6 +103,11 @@ KERNEL, BIAS = np.ones((2, 3), "float32"), np.ones(2, "float32")
             r"tensor fc6\[0\] does not fit .*. Received: \(3, 2\) float32. Expected: \(2, 3\)",
         ),
         ([KERNEL, np.ones(3)], r"tensor fc6\[1\] does not fit .*bias. Received: \(3,\) float64"),
+        (
+            [KERNEL, np.array([np.nan, 1], "float32")],
+            r"tensor fc6\[1\] holds what is no number. Received: 1 of 2 values are NaN",
+        ),
+        ([KERNEL * np.inf, BIAS], r"fc6\[0\] holds what is no number. Received: 6 of 6 values"),
         ([KERNEL.astype(int), BIAS], r"tensor fc6\[0\] does not fit .*int64. Expected: .*floating"),
     ],
 )
@@ -125,6 +130,7 @@ def test_what_misfits_is_named_and_changes_nothing(arrays, message):
         ([(8, 3), (6,), (8, 2)], r"tensor lstm1\[1\] does not fit .*bias"),
         ([(8, 3), (8,), (8, 3)], r"tensor lstm1\[2\] does not fit .*recurrent_kernel"),
         ([(8, 3), (8,), (8, 2), (8, 2)], r"tensor lstm1\[0\] does not fit .*kernel"),
+        ([(8, 3), (8,), (8, 900), (8, 2)], r"lstm1\[0\] does not fit .*Expected: \(8, 0\)"),
         ([(8, 3), (8,), (), (8, 2)], r"tensor lstm1\[2\] does not fit .*kernel"),
     ],
 )
