@@ -174,7 +174,7 @@ def _overlaid(axes: axes_lib.Axes, values: np.ndarray, names: Sequence[str], spa
         )
     axes.axvline(0, color=_INK, linewidth=0.9)
     axes.set_xlim(-span * 1.04, span * 1.04)
-    axes.set_ylim(top=axes.get_ylim()[1] * 1.4)
+    axes.set_ylim(top=axes.get_ylim()[1] * 1.75)  # room for the means above every bar
     _quiet(axes)
 
 
