@@ -13,7 +13,7 @@ from lrcn.models import activity, backbones, networks
 from lrcn.models.foreign import architectures, converting, reading, source
 
 _DEEPEST_FIRST = ("fc8", "fc7", "fc6")
-_WHY_LEFT = "an output .weights.h5, a classifier that is missing, or words that are not in the file"
+_WHY_LEFT = "output is .weights.h5, no classifier follows, or it writes words that no file tells"
 _OUTPUTS = {"fc6": 4096, "fc7": 4096, "fc8": 1000}
 
 
@@ -85,7 +85,7 @@ def load(
         f"found: {found.told}",
         f"becomes: {name} up to {layer}{'' if recurrent is None else ' and its LSTM'}",
         f"input contract ({contract_told}): {_in_words(contract)}",
-        *([f"left: {', '.join(left)}: {_WHY_LEFT}"] if left and recurrent is None else ()),
+        *([f"left: {', '.join(left)}, since {_WHY_LEFT}"] if left and recurrent is None else ()),
     )
     return Imported(model, name, layer, recurrent is not None, tuple(filler.fill()), told)
 
