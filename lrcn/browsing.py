@@ -12,12 +12,13 @@ from lrcn import datasets, errors
 from lrcn import settings as settings_lib
 from lrcn.data import augment, dataset, epochs, records, references, text
 from lrcn.data import clips as clips_lib
-from lrcn.inference import balance, browse, inputs, strips, trained
+from lrcn.inference import balance, browse, colours, inputs, strips, trained
 from lrcn.models import backbones, layers, weights
 from lrcn.training import feeds
 
 log = logging.getLogger(__name__)
 
+_MUCH = 0.05  # of what moves, to be told that it is cut
 _MOST_FRAMES = 96  # of all strips: what the numbers of the input are taken from
 
 
@@ -183,6 +184,8 @@ def _draw(
         is_flow=view.modality == "flow",
     )
     log.info("picture: %s", folder / "clips.png")
+    if view.modality == "flow":
+        _tell_limit(np.concatenate([own.frames[own.places] for own in shown]))
     most = max(_MOST_FRAMES // strips.MOST_FRAMES, inputs.MOST_ROWS)
     values = [np.asarray(contract(own.frames[own.places])) for own in shown[:most]]
     told = inputs.draw(
@@ -194,6 +197,15 @@ def _draw(
     )
     log.info("picture: %s", folder / "input.png")
     return told
+
+
+def _tell_limit(frames: np.ndarray) -> None:
+    if (share := colours.share_at_limit(frames)) > _MUCH:
+        log.info(
+            "flow: %.0f %% of what moves is faster than the %.1f pixels of a stored frame that an "
+            "image holds: store smaller frames (raw_image_shape) or more a second (dataset.fps)",
+            *(100 * share, colours.FASTEST),
+        )
 
 
 def _view(settings: settings_lib.BrowseSettings, contract: layers.InputContract) -> augment.View:
@@ -238,7 +250,8 @@ def _strips(
         numbers = tuple(rows.frames[at].tolist()) if known.type == "video" else ()
         if numbers:
             total = known.frame_counts[item]
-            facts.append(f"frames {min(numbers)} to {max(numbers)} of {total}")
+            looped = ", looped" if len(set(numbers)) < len(numbers) else ""
+            facts.append(f"frames {min(numbers)} to {max(numbers)} of {total}{looped}")
         mirrored = bool(view.mirrors(rows.draw[at]))
         made.append(strips.Strip(own, numbers, known.ids[item], learnt, tuple(facts), mirrored))
     return made
@@ -262,6 +275,8 @@ def _subtitle(
         parts.append(f"seed {settings.seed}, epoch {settings.epoch}")
     elif settings.augment.evaluate == "ten":
         parts.append("the middle one of ten crops")
+    if view.modality == "flow":
+        parts.append("arrow and number: mean motion of what moves")
     return " · ".join(parts)
 
 

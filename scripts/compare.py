@@ -56,6 +56,14 @@ def right(found: probabilities.Predicted) -> dict[str, float]:
 
 def finished(sweep: pathlib.Path) -> list[tuple[runs.RunDirectory, dict]]:
     """Returns the finished jobs of a sweep with their settings, in order of seeds."""
+    if not sweep.is_dir():
+        raise errors.UserError(
+            "no such folder",
+            where=sweep,
+            received="nothing there",
+            expected="a folder with the runs of a sweep, such as multirun/NAME",
+            remedy="Correct the path; it is relative to the working directory",
+        )
     jobs = [runs.RunDirectory(file.parent) for file in sweep.rglob("config.json")]
     configs = [(run, run.read_config()) for run in jobs if run.is_done]
     return sorted(configs, key=lambda pair: (pair[1]["seed"], str(pair[0].path)))

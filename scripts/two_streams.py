@@ -38,6 +38,12 @@ def cell_of(config: dict) -> tuple[str, str, str, int]:
     return config["workflow"]["name"], split, modality, config["seed"]
 
 
+def told(cell: tuple) -> str:
+    """Returns a cell in words."""
+    workflow, split, modality, seed = cell
+    return f"{workflow} {modality}{'' if split == '-' else f' split {split}'} seed {seed}"
+
+
 def read(sweeps: list[pathlib.Path], split: str) -> dict[tuple, probabilities.Predicted]:
     """Returns what each run found for the videos of a split, by workflow, split, modality, seed.
 
@@ -53,7 +59,7 @@ def read(sweeps: list[pathlib.Path], split: str) -> dict[tuple, probabilities.Pr
             raise errors.UserError(
                 "two runs of one setting and seed",
                 where=run.path,
-                received=f"{' '.join(map(str, cell))}, as {folders[cell].path}",
+                received=f"{told(cell)}, as {folders[cell].path}",
                 expected="one run for each workflow, split, modality and seed",
                 remedy="Give the folders of one sweep each for RGB and flow",
             )
@@ -63,9 +69,9 @@ def read(sweeps: list[pathlib.Path], split: str) -> dict[tuple, probabilities.Pr
 
 
 def _refuse_gaps(sweeps: list[pathlib.Path], folders: dict[tuple, runs.RunDirectory]) -> None:
-    models, splits, _, seeds = axes(folders) if folders else (MODELS, ["1"], STREAMS, [0])
+    models, splits, _, seeds = axes(folders) if folders else (MODELS, ["-"], STREAMS, [0])
     wanted = itertools.product(models, splits, STREAMS, seeds)
-    if missing := [" ".join(map(str, cell)) for cell in wanted if cell not in folders]:
+    if missing := [told(cell) for cell in wanted if cell not in folders]:
         raise errors.UserError(
             "finished runs are missing",
             where=", ".join(map(str, sweeps)),
@@ -107,15 +113,15 @@ def table(hits: Right) -> list[str]:
     """Returns the lines of the Markdown table, a row a model and split, then their means."""
     lines = [f"| | {' | '.join(COLUMNS)} |", "|---|" + "---|" * len(COLUMNS)]
     splits = list(next(iter(hits.values()))[COLUMNS[0]])
-    parts = [(f"split {split}", [split]) for split in splits]
-    parts += [(f"mean of {len(splits)} splits", splits)] if len(splits) > 1 else []
+    parts = [("" if split == "-" else f", split {split}", [split]) for split in splits]
+    parts += [(f", mean of {len(splits)} splits", splits)] if len(splits) > 1 else []
     for name, chosen in parts:
         for model, columns in hits.items():
             cells = []
             for column in COLUMNS:
                 accuracies = [columns[column][split].mean(axis=1) for split in chosen]
                 cells.append(compare.mean_and_spread(list(np.mean(accuracies, axis=0))))
-            lines.append(f"| {MODELS[model]}, {name} | {' | '.join(cells)} |")
+            lines.append(f"| {MODELS[model]}{name} | {' | '.join(cells)} |")
     return lines
 
 

@@ -144,7 +144,11 @@ WRONG = {
         SIX,
         "runs: there is one stream alone. Received: [{a}].",
     ),
-    "one run twice": (["runs=[{a},{a}]"], SIX, "runs: a run is given twice. Received: {a}."),
+    "one run twice": (
+        ["runs=[{a},{a}]"],
+        SIX,
+        "runs: a run is given twice. Received: {a}, by {a} and by {a}.",
+    ),
     "no run": (["runs=[{a},nowhere]"], SIX, "runs: no such run. Received: nowhere."),
     "an unfinished run": (
         [],

@@ -210,7 +210,9 @@ def test_two_streams_tell_what_is_missing(tmp_path):
     (folder / "DONE").unlink()
     done = script("two_streams", tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    told = f"error: {tmp_path}: finished runs are missing. Received: none of lstm 2 flow 0."
+    told = (
+        f"error: {tmp_path}: finished runs are missing. Received: none of lstm flow split 2 seed 0."
+    )
     assert done.stderr.startswith(told)
     runs.RunDirectory(folder).mark_done()
     (folder / "evaluation" / "test" / "probabilities.csv").unlink()
@@ -219,7 +221,7 @@ def test_two_streams_tell_what_is_missing(tmp_path):
     done = script("two_streams", tmp_path / "rgb", tmp_path / "rgb")
     assert "two runs of one setting and seed" in done.stderr
     done = script("two_streams", tmp_path / "nowhere")
-    assert "finished runs are missing" in done.stderr
+    assert "no such folder" in done.stderr
 
 
 def test_benchmark_of_the_help_prints_a_table_and_json(benchmark, capsys, tmp_path):

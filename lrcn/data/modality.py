@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lrcn import errors
+from lrcn.data import images
 
 NAMES = ("rgb", "flow", "difference")
 METHODS = ("dis", "tvl1")
@@ -111,8 +112,8 @@ def refuse_single(count: int, where: object) -> None:
             where=where,
             received=f"{count} frame" + ("s" if count != 1 else ""),
             expected="at least 2 frames, after dataset.fps and dataset.frame_step",
-            remedy="Leave the item out (`lrcn serialize` can skip it: on_error=skip), "
-            "or use modality=rgb",
+            remedy="Look at single frames with modality=rgb, and a run that was trained on it, "
+            f"or leave the item out{images.CAN_SKIP}",
         )
 
 

@@ -13,7 +13,8 @@ from lrcn.data import modality
 
 MOVING = 0.5  # pixels a frame: what JPEG and resizing make of a still point is slower
 _STILL = 0.1  # as fast as what a still point becomes by mirroring: 255 - 128 is 1/16 pixel
-_FASTEST = (255 - modality.CENTRE) / modality.SCALE
+FASTEST = (255 - modality.CENTRE) / modality.SCALE
+"""Pixels a frame: the most that an image can hold of x or y, to the right or down."""
 
 
 def motion(frames: np.ndarray) -> np.ndarray:
@@ -60,7 +61,19 @@ def fastest(moved: np.ndarray) -> float:
     moving = speed[speed > MOVING]
     if not moving.size:
         return 1.0
-    return float(np.clip(np.percentile(moving, 90), 1.0, _FASTEST))
+    return float(np.clip(np.percentile(moving, 90), 1.0, FASTEST))
+
+
+def share_at_limit(frames: np.ndarray) -> float:
+    """Returns the share of the moving points whose motion is cut, as an image holds no more.
+
+    Args:
+        frames: [..., 3] uint8: x, y and magnitude, times 16, plus 128.
+    """
+    points = frames.reshape(-1, 3)
+    points = points[_speed(motion(points)) > MOVING]
+    is_cut = ((points == 0) | (points == 255)).any(axis=1)
+    return float(is_cut.mean()) if is_cut.size else 0.0
 
 
 def mean_motion(moved: np.ndarray) -> tuple[float, float]:
@@ -88,10 +101,10 @@ def wheel(size: int) -> np.ndarray:
     Returns:
         [size, size, 3] uint8, white around the disc.
     """
-    across = np.linspace(-_FASTEST, _FASTEST, size)
+    across = np.linspace(-FASTEST, FASTEST, size)
     moved = np.stack(np.meshgrid(across, across), axis=-1)
-    painted = paint(moved, fastest=_FASTEST)
-    painted[_speed(moved) > _FASTEST] = 255
+    painted = paint(moved, fastest=FASTEST)
+    painted[_speed(moved) > FASTEST] = 255
     return painted
 
 

@@ -88,21 +88,23 @@ def fuse(
     return fused
 
 
-def default_folder(streams: Sequence[streams_lib.Stream], split: str) -> pathlib.Path:
-    """Returns a folder in the first run that tells which streams it was fused with."""
+def default_folder(
+    streams: Sequence[streams_lib.Stream], split: str, weights: Sequence[float] | None
+) -> pathlib.Path:
+    """Returns a folder in the first run that tells which streams it was fused with, and how."""
     first, *others = streams
     partner = "+".join(stream.runs[0].path.resolve().name for stream in others)
     partner = re.sub(r"[^\w.,=+-]+", "_", partner)[:_LONGEST_NAME]
     paths = [[str(run.path.resolve()) for run in stream.runs] for stream in streams]
     digest = hashlib.sha256(json.dumps(paths).encode()).hexdigest()[:8]
-    return first.runs[0].evaluation(split) / "fused" / f"{partner}-{digest}"
+    given = "" if weights is None else f"-weights={','.join(f'{own:.4g}' for own in weights)}"
+    return first.runs[0].evaluation(split) / "fused" / f"{partner}-{digest}{given}"
 
 
 def refuse_foreign(folder: pathlib.Path) -> None:
     """Raises a `UserError` for a folder with files that no fusion wrote; its own are replaced."""
-    if (folder / "fusion.json").exists():
-        log.info("%s: these results replace those of a fusion before", folder)
-    elif folder.is_dir() and any(folder.iterdir()):
+    is_fusion = (folder / "fusion.json").exists()
+    if folder.is_dir() and not is_fusion and any(folder.iterdir()):
         raise UserError(
             "the folder holds files of something else",
             where="output_folder",
@@ -209,6 +211,8 @@ def _write(
         }
         for stream in streams
     ]
+    if (folder / "fusion.json").exists():
+        log.info("%s: these results replace those of a fusion before", folder)
     report: dict[str, Any] = {"streams": members, **dataclasses.asdict(fused)}
     files.write_json(folder / "fusion.json", report)
     if len(streams) == 2:

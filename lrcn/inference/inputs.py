@@ -30,7 +30,7 @@ def draw(
     contract: Mapping,
     title: str,
 ) -> list[browse.Channel]:
-    """Draws the input of a CNN: the first strips' middle frames and the values of all strips.
+    """Draws the input of a CNN: middle frames of strips from all classes, values of all strips.
 
     Args:
         path: The PNG to write.
@@ -51,11 +51,16 @@ def draw(
     )
     figure.get_layout_engine().set(w_pad=0.1)
     head, body = figure.subfigures(2, 1, height_ratios=[_TOP + 0.6, _ROW * rows + 0.7])
-    head.suptitle(f"{title}\n{_told(contract, shown)}", fontsize=10, color=_INK, x=0.01, ha="left")
     span = _span(values, contract)
+    text = f"{title}\n{_told(contract, shown)}"
+    if max(np.abs(own).max() for own in values) > span:
+        text += f"\nvalues beyond ±{_number(span, span).lstrip('−')} are drawn at the ends"
+    head.suptitle(text, fontsize=10, color=_INK, x=0.01, ha="left")
     for axes, channel, own in zip(head.subplots(1, 3), told, _by_channel(values), strict=True):
         _histogram(axes, channel, own, span)
-    _rows(body, shown[:rows], values[:rows], contract, span)
+    # Strips come in the order of classes.
+    places = np.linspace(0, len(shown) - 1, rows).round().astype(int)
+    _rows(body, [shown[at] for at in places], [values[at] for at in places], contract, span)
     plots.save(figure, path)
     return told
 

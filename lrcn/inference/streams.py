@@ -95,8 +95,9 @@ def find(entries: Sequence[Sequence[str]]) -> tuple[Stream, ...]:
             expected="a run for each stream",
             remedy="Leave the entry out, or name its runs",
         )
-    found = [[run for text in entry for run in _matching(text)] for entry in entries]
-    _refuse_twice([run for own in found for run in own])
+    matched = [[(text, run) for text in entry for run in _matching(text)] for entry in entries]
+    _refuse_twice([pair for own in matched for pair in own])
+    found = [[run for _, run in own] for own in matched]
     configs = [[_settings(run) for run in own] for own in found]
     for own, settings in zip(found, configs, strict=True):
         _refuse_other_settings(own, settings)
@@ -151,17 +152,19 @@ def _is_run(run: runs.RunDirectory) -> bool:
     return run.config_file.exists() or run.failure is not None
 
 
-def _refuse_twice(found: Sequence[runs.RunDirectory]) -> None:
-    paths = [run.path.resolve() for run in found]
-    twice = [run.path for run, path in zip(found, paths, strict=True) if paths.count(path) > 1]
-    if twice:
-        raise UserError(
-            "a run is given twice",
-            where="runs",
-            received=twice[0],
-            expected="each run in one place",
-            remedy="Leave one out; patterns may match more than they were meant to",
-        )
+def _refuse_twice(found: Sequence[tuple[str, runs.RunDirectory]]) -> None:
+    by_path: dict[pathlib.Path, list[str]] = {}
+    for text, run in found:
+        by_path.setdefault(run.path.resolve(), []).append(text)
+        if len(texts := by_path[run.path.resolve()]) > 1:
+            raise UserError(
+                "a run is given twice",
+                where="runs",
+                received=f"{run.path}, by {' and by '.join(texts)}",
+                expected="each run in one place",
+                remedy="Leave one out, or narrow a pattern: *modality=flow* for *flow*, which is "
+                "in workflow, too",
+            )
 
 
 def _settings(run: runs.RunDirectory) -> settings_lib.TrainSettings:
@@ -198,6 +201,7 @@ def _refuse_other_settings(
     for run, other in zip(own[1:], settings[1:], strict=True):
         plain = config.to_plain(other)
         keys = [key for key in config.changed_keys(first, plain) if key not in _FREE_KEYS]
+        keys.sort(key=lambda key: not key.endswith(".name"))  # what others follow from
         if keys:
             raise UserError(
                 f"runs of one stream differ in {keys[0]}, not in their seed alone",
@@ -206,6 +210,7 @@ def _refuse_other_settings(
                 expected=f"{config.value_of(first, keys[0])} as in {own[0].path}",
                 remedy="Give each setting an entry of its own: runs=[[A0,A1],[B0,B1]]",
             )
+    for run, other in zip(own[1:], settings[1:], strict=True):
         if seeds.count(other.seed) > 1:
             raise UserError(
                 "two runs of one stream have one seed",

@@ -41,9 +41,10 @@ def open_model(file: str | pathlib.Path, *, key: str = "") -> keras.Model:
         raise UserError(
             "no model that can be read",
             where=f"{key}={file}" if key else file,
-            received="no such file" if size is None else f"a damaged file of {size} bytes",
+            received="no such file" if size is None else f"a file of {size} bytes that is none",
             expected="a .keras file that `lrcn train` wrote",
-            remedy="Give the run's other checkpoint (checkpoint=last or best), or train anew",
+            remedy="Give the run's other checkpoint (checkpoint=last or best), or train anew; "
+            "weights of a CNN alone (.weights.h5) are backbone.weights",
         ) from error
 
 
@@ -258,7 +259,8 @@ def _read(path: pathlib.Path) -> dict[str, list[np.ndarray]]:
             where=_place(path),
             received=error,
             expected=READABLE,
-            remedy="Fetch or save the file again, or give another",
+            remedy="Fetch or save the file again; what Caffe, NumPy or PyTorch wrote becomes one "
+            "by `lrcn import file=FILE`",
         ) from error
     if not arrays:
         raise UserError(

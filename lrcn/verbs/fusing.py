@@ -34,7 +34,7 @@ def fuse(settings: settings_lib.FuseSettings) -> int:
 
     members = [run for stream in streams for run in stream.runs]
     split = settings.split or _split(members)
-    folder = fuse_lib.default_folder(streams, split)
+    folder = fuse_lib.default_folder(streams, split, settings.weights)
     if settings.output_folder:
         folder = pathlib.Path(settings.output_folder).expanduser()
     showing.require_writable("output_folder", folder)

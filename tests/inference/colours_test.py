@@ -90,3 +90,11 @@ def test_channels_in_the_wrong_order_disagree_with_the_magnitude():
     assert colours.disagreement(frames) < 0.1
     assert colours.disagreement(frames[..., ::-1]) > 1
     assert colours.disagreement(np.full((2, 2, 3), 255, np.uint8)) == 0.0
+
+
+def test_the_share_of_what_moves_that_an_image_cannot_hold():
+    flow = np.zeros((2, 4, 2), np.float32)
+    flow[0, :, 0] = (9, -9, 3, 0.25)  # pixels a frame; the last one stands still
+    frames = modality.encode(flow)[None]
+    assert colours.share_at_limit(frames) == pytest.approx(2 / 3)
+    assert colours.share_at_limit(modality.encode(np.zeros((2, 2, 2), np.float32))) == 0

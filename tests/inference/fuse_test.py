@@ -184,14 +184,16 @@ def test_another_partner_has_another_folder(pair, write_run):
     (a,), (b,) = pair
     other = write_run("elsewhere/b", values=B, modality="flow")
 
-    def folder(*members):
-        return fuse.default_folder(streams.find([[str(r.path)] for r in members]), "test")
+    def folder(*members, weights=None):
+        found = streams.find([[str(run.path)] for run in members])
+        return fuse.default_folder(found, "test", weights)
 
     one, two = folder(a, b), folder(a, other)
     assert one.parent == two.parent == a.evaluation("test") / "fused"
     assert one.name[:2] == two.name[:2] == "b-"
     assert one != two
     assert folder(a, b) == one
+    assert folder(a, b, weights=(0.25, 0.75)).name == f"{one.name}-weights=0.25,0.75"
     assert folder(b, a).parent == b.evaluation("test") / "fused"
 
 

@@ -82,8 +82,8 @@ def choose(found: source.Source, asked: str | None) -> str:
             where="backbone",
             received=f"{found.told}: {why}",
             expected=" or ".join(known or NAMES),
-            remedy="Name it, such as backbone=caffenet. BVLC's AlexNet (norm before pool) and "
-            "CaffeNet (pool before norm) have equal shapes",
+            remedy=f"Name it, such as backbone={(known or NAMES)[0]}. BVLC's AlexNet (norm before "
+            "pool) and CaffeNet (pool before norm) have equal shapes",
         )
     if known and asked not in known:
         raise UserError(

@@ -46,7 +46,7 @@ def read(file: pathlib.Path) -> source.Source:
         raise UserError(
             "not a Caffe network that can be read",
             where=f"file={file}",
-            received=f"{error}, of {len(data)} bytes",
+            received=f"{error}, of {len(data)} bytes, read as Caffe's",
             expected="a whole .caffemodel, bvlc_alexnet.npy or .safetensors",
             remedy="Fetch the file again and compare its size or checksum",
         ) from error

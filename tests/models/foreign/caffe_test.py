@@ -87,8 +87,9 @@ def test_a_truncated_file_is_told_with_place_and_size(generated, file):
         caffe.read(file)
     assert str(caught.value) == (
         f"file={file}: not a Caffe network that can be read. Received: cut short: field 100 needs "
-        f"3 bytes more, at byte {at}, of {len(whole) - 3} bytes. Expected: a whole .caffemodel, "
-        "bvlc_alexnet.npy or .safetensors. Fetch the file again and compare its size or checksum."
+        f"3 bytes more, at byte {at}, of {len(whole) - 3} bytes, read as Caffe's. Expected: a "
+        "whole .caffemodel, bvlc_alexnet.npy or .safetensors. Fetch the file again and compare its "
+        "size or checksum."
     )
 
 
