@@ -53,7 +53,7 @@ def draw(
     head, body = figure.subfigures(2, 1, height_ratios=[_TOP + 0.6, _ROW * rows + 0.7])
     span = _span(values, contract)
     text = f"{title}\n{_told(contract, shown)}"
-    if max(np.abs(own).max() for own in values) > span:
+    if max(np.abs(own).max() for own in values) > 1.01 * span:  # one grey level may be more
         text += f"\nvalues beyond ±{_number(span, span).lstrip('−')} are drawn at the ends"
     head.suptitle(text, fontsize=10, color=_INK, x=0.01, ha="left")
     for axes, channel, own in zip(head.subplots(1, 3), told, _by_channel(values), strict=True):
