@@ -198,7 +198,10 @@ def findings(settings: settings_lib.CheckSettings) -> list[check_lib.Finding]:
     else:
         catalog = catalog_of(dataset, seed=settings.seed, on_error="keep")
     return found + check_lib.media(
-        catalog, frame_format=frame_format, num_threads=settings.num_threads
+        catalog,
+        frame_format=frame_format,
+        num_threads=settings.num_threads,
+        modality=modality_lib.Modality(settings.modality.name, settings.modality.method),
     )
 
 

@@ -12,8 +12,10 @@ from lrcn import errors
 from lrcn.data import catalog as catalog_lib
 from lrcn.data import check_records, findings, frames, images, ordered, progress, video
 from lrcn.data import lists as list_files
+from lrcn.data import modality as modality_lib
 
 _CHUNK = 1 << 20
+_RGB = modality_lib.Modality()
 
 Finding = findings.Finding
 records = check_records.records
@@ -83,7 +85,11 @@ def _one_name(split: list_files.Split, other: list_files.Split) -> findings.Find
 
 
 def media(
-    catalog: list_files.Catalog, *, frame_format: str = "jpg", num_threads: int = 2
+    catalog: list_files.Catalog,
+    *,
+    frame_format: str = "jpg",
+    num_threads: int = 2,
+    modality: modality_lib.Modality = _RGB,
 ) -> list[findings.Finding]:
     """Decodes every frame of every item, and looks for items that stand in two splits.
 
@@ -91,12 +97,13 @@ def media(
         catalog: The data set; problems of its items are reported too.
         frame_format: Suffix of the frames in folders.
         num_threads: Threads that decode.
+        modality: What frames are to be stored as: motion needs two of them.
     """
     jobs = [(name, item) for name, split in catalog.splits.items() for item in split.items]
     found: list[findings.Finding] = []
     seen: dict[str, list[findings.Seen]] = {name: [] for name in catalog.splits}
     looked_at = ordered.mapped(
-        lambda job: _looked_at(job[1], frame_format),
+        lambda job: _looked_at(job[1], frame_format, modality),
         jobs,
         num_threads=num_threads,
         num_ahead=4 * num_threads,
@@ -118,20 +125,28 @@ def _place(item: list_files.Item) -> str:
     return item.where or item.path or item.id
 
 
-def _looked_at(item: list_files.Item, frame_format: str) -> tuple[findings.Finding | None, str]:
+def _looked_at(
+    item: list_files.Item, frame_format: str, modality: modality_lib.Modality
+) -> tuple[findings.Finding | None, str]:
     """Returns what is wrong with an item, and the digest of its content if it can be read."""
     problem, digest = None, ""
     try:
         if item.problem:
             raise item.problem
+        count = None  # of what is generated nothing is read
         if item.kind == "frames":
-            for file in frames.frame_files(item.path, frame_format):
+            files = frames.frame_files(item.path, frame_format)
+            for file in files:
                 images.jpeg_from_file(file)
+            count = len(files)
         elif item.kind == "video":
-            video.count_frames(item)
+            count = video.count_frames(item)
         elif item.kind == "image":
             images.jpeg_from_file(item.path)
+            count = 1
         digest = _digest(item, frame_format)
+        if modality.is_of_pairs and count is not None:
+            modality_lib.refuse_single(count, item.path)
     except errors.UserError as error:
         problem = findings.Finding.of(video.located(error, item))
     except OSError as error:

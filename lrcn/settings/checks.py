@@ -121,7 +121,8 @@ def check(settings: Any) -> None:
             expected="a data set of videos or images, such as lists or folder",
             remedy="Use them as they are: `lrcn train dataset=records dataset.train=FILE`",
         )
-    if isinstance(settings, verbs.SerializeSettings) and settings.modality.name == "auto":
+    own = (verbs.SerializeSettings, verbs.CheckSettings)
+    if isinstance(settings, own) and settings.modality.name == "auto":
         raise UsageError(
             "there are no records yet that could tell",
             where="modality",

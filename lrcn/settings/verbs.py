@@ -149,6 +149,7 @@ class CheckSettings:
     """Everything `lrcn check` needs."""
 
     dataset: data.Dataset
+    modality: data.Modality
     report: str | None
     num_threads: int = within(POSITIVE)
     seed: int = within(SEED)

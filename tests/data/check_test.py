@@ -4,7 +4,7 @@ import av
 import numpy as np
 import PIL.Image
 
-from lrcn.data import catalog, check, shapes
+from lrcn.data import catalog, check, modality, shapes
 from lrcn.data import lists as list_files
 
 
@@ -126,6 +126,20 @@ def test_every_broken_file_is_found_and_nothing_else(tmp_path):
     assert sorted(broken) == [name for name in names if not name.startswith("good")]
     assert all(finding.what for finding in findings)
     assert before == {path: path.read_bytes() for path in before}
+
+
+def test_what_has_one_frame_is_found_where_motion_is_wanted(tmp_path):
+    write_video(tmp_path / "one.mp4", 1, frames=1)
+    write_video(tmp_path / "two.mp4", 2, frames=2)
+    write_image(tmp_path / "folder" / "1.jpg", 3)
+    write_image(tmp_path / "still.jpg", 4)
+    lines = ["one.mp4 0", "two.mp4 0", "folder 0", "still.jpg 0"]
+    one = catalog.lists(write_list(tmp_path, "a.train", *lines))
+    assert check.media(one) == []
+    found = check.media(one, modality=modality.Modality("flow"))
+    assert [(own.where.split(":")[1], own.what) for own in found] == [
+        (number, "one frame shows no motion") for number in "134"
+    ]
 
 
 def test_problems_of_lines_are_kept(tmp_path):
