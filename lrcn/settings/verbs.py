@@ -149,11 +149,11 @@ class CheckSettings:
     """Everything `lrcn check` needs."""
 
     dataset: data.Dataset
-    modality: data.Modality
     report: str | None
     num_threads: int = within(POSITIVE)
     seed: int = within(SEED)
     traceback: bool
+    modality: data.Modality = data.Modality("rgb")
 
 
 @dataclasses.dataclass(frozen=True)
