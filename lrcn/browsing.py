@@ -18,7 +18,7 @@ from lrcn.training import feeds
 
 log = logging.getLogger(__name__)
 
-_MUCH = 0.05  # of what moves, to be told that it is cut
+_MOST_CUT = 0.05  # of what moves, before it is told
 _MOST_FRAMES = 96  # of all strips: what the numbers of the input are taken from
 
 
@@ -200,7 +200,7 @@ def _draw(
 
 
 def _tell_limit(frames: np.ndarray) -> None:
-    if (share := colours.share_at_limit(frames)) > _MUCH:
+    if (share := colours.share_at_limit(frames)) > _MOST_CUT:
         log.info(
             "flow: %.0f %% of what moves is faster than the %.1f pixels of a stored frame that an "
             "image holds: store smaller frames (raw_image_shape) or more a second (dataset.fps)",

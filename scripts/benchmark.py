@@ -1,6 +1,6 @@
 """Measures how fast the software is against what this machine can do at all.
 
-    python scripts/benchmark.py                         everything, about five minutes on 2 cores
+    python scripts/benchmark.py                         everything, about six minutes on 2 cores
     python scripts/benchmark.py help serialize_images   some of it
     python scripts/benchmark.py --json speed.json       also into a file
 

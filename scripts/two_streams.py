@@ -96,7 +96,7 @@ def right(found: dict[tuple, probabilities.Predicted]) -> tuple[Right, dict[str,
     models, splits, _, seeds = axes(found)
     for split in splits:
         own = {cell: each for cell, each in found.items() if cell[1] == split}
-        named = {" ".join(map(str, cell)): each for cell, each in own.items()}
+        named = {told(cell): each for cell, each in own.items()}
         joined = dict(zip(own, probabilities.joined(named, split=f"split {split}"), strict=True))
         first = next(iter(joined.values()))
         clusters[split] = first.clusters

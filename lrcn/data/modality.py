@@ -147,7 +147,7 @@ def encode(flow: np.ndarray) -> np.ndarray:
     """
     cv2 = _opencv()
     x, y = cv2.split(flow)
-    # One call scales, shifts, rounds and bounds: in NumPy they take four times as long.
+    # One call scales, shifts, rounds and bounds: in NumPy they take twice as long.
     channels = [
         cv2.addWeighted(channel, SCALE, channel, 0, CENTRE, dtype=cv2.CV_8U)
         for channel in (x, y, cv2.magnitude(x, y))

@@ -11,6 +11,7 @@ from matplotlib import colors
 
 from lrcn.data import modality
 
+_CUT_BELOW = 2  # grey levels: JPEG and resizing take what is cut off the end by as much
 MOVING = 0.5  # pixels a frame: what JPEG and resizing make of a still point is slower
 _STILL = 0.1  # as fast as what a still point becomes by mirroring: 255 - 128 is 1/16 pixel
 FASTEST = (255 - modality.CENTRE) / modality.SCALE
@@ -72,7 +73,7 @@ def share_at_limit(frames: np.ndarray) -> float:
     """
     points = frames.reshape(-1, 3)
     points = points[_speed(motion(points)) > MOVING]
-    is_cut = ((points == 0) | (points == 255)).any(axis=1)
+    is_cut = ((points <= _CUT_BELOW) | (points >= 255 - _CUT_BELOW)).any(axis=1)
     return float(is_cut.mean()) if is_cut.size else 0.0
 
 

@@ -62,7 +62,8 @@ def require_writable(key: str, folder: pathlib.Path) -> None:
         key: The configuration key that names it.
         folder: It need not be there; then the folder that it will be made in is tried.
     """
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    places = (folder.absolute(), *folder.absolute().parents)
+    there = next(filter(os.path.exists, places))  # not Path.exists, which may raise
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
