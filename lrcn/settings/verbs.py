@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from lrcn.data.limits import Limits
 from lrcn.settings import data, networks
 from lrcn.settings.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, Range, within
 
@@ -103,6 +104,7 @@ class TrainSettings(_ByWorkflow):
     vocabulary: networks.Vocabulary = networks.Vocabulary()
     search: networks.Search = networks.Beam()
     modality: data.Modality = data.Modality()
+    limits: Limits = Limits()
 
     @property
     def trains_backbone(self) -> bool:
@@ -142,6 +144,7 @@ class SerializeSettings:
     seed: int = within(SEED)
     traceback: bool
     modality: data.Modality = data.Modality("rgb")
+    limits: Limits = Limits()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +157,7 @@ class CheckSettings:
     seed: int = within(SEED)
     traceback: bool
     modality: data.Modality = data.Modality("rgb")
+    limits: Limits = Limits()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +177,7 @@ class EvaluateSettings:
     num_threads: int = within(POSITIVE, default=2)
     checkpoint: Literal["best", "last"] = "best"
     traceback: bool = False
+    limits: Limits = Limits()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,6 +197,7 @@ class PredictSettings:
     seed: int | None = within(SEED)
     traceback: bool
     search: networks.Search = networks.SearchAsInRun()
+    limits: Limits = Limits()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,6 +216,7 @@ class RetrieveSettings:
     num_threads: int = within(POSITIVE)
     checkpoint: Literal["best", "last"]
     traceback: bool
+    limits: Limits = Limits()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,6 +250,7 @@ class BrowseSettings(_ByWorkflow):
     num_threads: int = within(POSITIVE)
     output_folder: str
     traceback: bool
+    limits: Limits = Limits()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,6 +263,7 @@ class ImportSettings:
     mean: tuple[float, ...] | None = within(NOT_NEGATIVE)
     overwrite: bool
     traceback: bool
+    limits: Limits = Limits()
 
 
 VERBS: dict[str, type] = {

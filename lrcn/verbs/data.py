@@ -94,9 +94,9 @@ def _refuse_groups(settings: settings_lib.BrowseSettings, origin: runs.Origin) -
     """Refuses keys that a run already has."""
     if settings.run is None:
         return
-    free = (*_OF_BROWSING, "seed", "num_threads")
+    free = (*_OF_BROWSING, "seed", "num_threads", "limits")
     keys = [override.partition("=")[0].lstrip("+~") for override in origin.overrides]
-    if other := [key for key in keys if key not in free and not key.startswith("hydra")]:
+    if other := [key for key in keys if key.partition(".")[0] not in (*free, "hydra")]:
         raise UsageError(
             "a run is shown its own data in its own way",
             where=other[0],
