@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEMO := demo
 
-.PHONY: help demo test test-extras lint format clean
+.PHONY: help demo test test-extras torture lint format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -30,6 +30,9 @@ test: $(VENV)/.installed-test lint  ## the core tests (under 20 minutes on 2 cor
 test-extras: $(VENV)/.installed-test  ## tests of the optional parts (METEOR needs Java)
 	$(PIP) install --constraint constraints.txt --editable '.[test,meteor]'
 	$(BIN)/python -m pytest -m extras
+
+torture: $(VENV)/.installed-test  ## 120 kills at random moments; nothing may be lost (under 25 minutes)
+	$(BIN)/python scripts/torture.py
 
 lint: $(VENV)/.installed-test  ## ruff: rules, docstrings, format
 	$(BIN)/ruff check .

@@ -77,8 +77,13 @@ class RunDirectory:
 
     @property
     def last(self) -> pathlib.Path:
-        """The checkpoint of the last finished epoch, with optimizer and resume state."""
+        """The newest checkpoint, with optimizer and resume state."""
         return self.path / "checkpoints" / "last.keras"
+
+    @property
+    def previous(self) -> pathlib.Path:
+        """The checkpoint before `last`, to go on from if that one is broken."""
+        return self.path / "checkpoints" / "previous.keras"
 
     @property
     def best(self) -> pathlib.Path:
@@ -122,8 +127,9 @@ class RunDirectory:
 
     @property
     def is_begun(self) -> bool:
-        """Whether the run finished an epoch, so that its settings are settled."""
-        return self.config_file.exists() and (self.last.exists() or self.is_done)
+        """Whether the run has been saved once, so that its settings are settled."""
+        saved = self.last.exists() or self.previous.exists()
+        return self.config_file.exists() and (saved or self.is_done)
 
     @property
     def is_foreign(self) -> bool:
@@ -228,10 +234,12 @@ class RunDirectory:
     def copy_checkpoints(self, target: RunDirectory) -> None:
         """Copies the checkpoints into another run, the last one last.
 
+        The one before the last is copied, too: the last one may turn out to be broken.
+
         Raises:
             UserError: There is nothing to go on from.
         """
-        if not self.last.exists():
+        if not (self.last.exists() or self.previous.exists()):
             raise UserError(
                 "the run has no checkpoint to go on from",
                 where="resume",
@@ -239,9 +247,10 @@ class RunDirectory:
                 expected="a run directory with checkpoints/last.keras",
                 remedy="Start it anew: leave resume out, with the run's own overrides",
             )
-        for source, name in ((self.best, target.best), (self.last, target.last)):
+        for name in ("best", "previous", "last"):
+            source = getattr(self, name)
             if source.exists():
-                with files.atomic_path(name) as temporary:
+                with files.atomic_path(getattr(target, name)) as temporary:
                     shutil.copyfile(source, temporary)
 
     def checkpoint(self) -> pathlib.Path:

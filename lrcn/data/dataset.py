@@ -32,6 +32,7 @@ def training_clips(
     seed: int,
     first_epoch: int,
     epochs: int,
+    first_step: int = 0,
 ) -> tuple[tf.data.Dataset, int]:
     """Returns the clips of the epochs `first_epoch` to `epochs - 1`, one after another.
 
@@ -48,6 +49,7 @@ def training_clips(
         seed: Of order, clips, crops and mirrors.
         first_epoch: The first epoch to show, counted from 0.
         epochs: The epoch to stop before.
+        first_step: Batches of the first epoch that are past.
 
     Returns:
         The dataset and the number of batches in an epoch. Elements are (frames [batch, time,
@@ -68,7 +70,7 @@ def training_clips(
         return shown.batch(batch_size)
 
     steps = -(-len(chosen.epoch(seed, first_epoch)) // batch_size)
-    dataset = by_epoch(chosen, seed, first_epoch, epochs).flat_map(
+    dataset = by_epoch(chosen, seed, first_epoch, epochs, past=first_step * batch_size).flat_map(
         lambda *rows: batches(tf.data.Dataset.from_tensor_slices(rows))
     )
     return threaded(dataset.prefetch(_AHEAD)), steps
@@ -180,12 +182,22 @@ def threaded(dataset: tf.data.Dataset, threads: int | None = None) -> tf.data.Da
 
 
 def by_epoch(
-    chosen: epochs_lib.Clips, seed: int, first_epoch: int, last_epoch: int
+    chosen: epochs_lib.Clips, seed: int, first_epoch: int, last_epoch: int, *, past: int = 0
 ) -> tf.data.Dataset:
-    """Returns an element an epoch, (item [rows], frames [rows, time], draw [rows, 3], target)."""
+    """Returns an element an epoch, (item [rows], frames [rows, time], draw [rows, 3], target).
+
+    Args:
+        chosen: The clips of the records.
+        seed: Of order and clips.
+        first_epoch: The first epoch to show, counted from 0.
+        last_epoch: The epoch to stop before.
+        past: Rows of the first epoch that are left out.
+    """
 
     def rows_of(epoch):
         rows = chosen.epoch(seed, int(epoch))
+        if epoch == first_epoch:
+            rows = rows.take(np.arange(past, len(rows)))
         return rows.item, rows.frames, rows.draw, rows.target
 
     def element(epoch):

@@ -43,6 +43,7 @@ class Callbacks:
     patience: int | None = within(POSITIVE)
     min_delta: float = within(NOT_NEGATIVE)
     tensorboard: bool
+    save_seconds: float | None = within(POSITIVE, default=600.0)
 
 
 # What can be measured after an epoch, by task; the first one is the default.

@@ -6,7 +6,6 @@ import csv
 import io
 import logging
 import math
-import shutil
 import time
 from collections.abc import Callable, Sequence
 
@@ -17,7 +16,7 @@ import tensorflow as tf
 from lrcn import errors, files, runs
 from lrcn.data import text
 from lrcn.scoring import captions, describer, metrics
-from lrcn.training import checkpoints
+from lrcn.training import checkpoints, interruption
 
 log = logging.getLogger(__name__)
 
@@ -32,23 +31,29 @@ class Throughput(keras.callbacks.Callback):
         clips: Clips of an epoch.
         num_frames: Frames of a clip.
         waited: Scalar float64 variable, the seconds waited so far; see `dataset.waiting`.
+        state: How far the run is; a continued epoch has taken time before.
     """
 
-    def __init__(self, *, clips: int, num_frames: int, waited: tf.Variable):
+    def __init__(
+        self, *, clips: int, num_frames: int, waited: tf.Variable, state: checkpoints.State
+    ):
         super().__init__()
         self._clips, self._num_frames, self._waited = clips, num_frames, waited
+        self._state = state
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the clock."""
+        self._earlier = self._state.seconds
         self._began, self._before = time.monotonic(), float(self._waited.numpy())
 
     def on_epoch_end(self, epoch, logs):
         """Adds `seconds`, `clips_per_second`, `frames_per_second` and `data_wait` to the logs."""
-        seconds = max(time.monotonic() - self._began, 1e-9)
+        now = max(time.monotonic() - self._began, 1e-9)
+        seconds = self._earlier + now
         logs["seconds"] = round(seconds, 3)
         logs["clips_per_second"] = round(self._clips / seconds, 2)
         logs["frames_per_second"] = round(self._clips * self._num_frames / seconds, 1)
-        logs["data_wait"] = round((float(self._waited.numpy()) - self._before) / seconds, 4)
+        logs["data_wait"] = round((float(self._waited.numpy()) - self._before) / now, 4)
 
 
 class LearningRateLog(keras.callbacks.Callback):
@@ -71,12 +76,22 @@ class VideoValidation(keras.callbacks.Callback):
         key: "frames" or "features".
         labels: [videos], or multi-hot [videos, classes].
         pooling: "avg", "last" or "max" over the clips of a video.
+        watch: What the batches go through, so that a signal is noticed between them.
     """
 
-    def __init__(self, batches: tf.data.Dataset, *, key: str, labels: np.ndarray, pooling: str):
+    def __init__(
+        self,
+        batches: tf.data.Dataset,
+        *,
+        key: str,
+        labels: np.ndarray,
+        pooling: str,
+        watch: interruption.Watch = iter,
+    ):
         super().__init__()
         self._batches, self._key = batches, key
         self._labels, self._pooling = labels, pooling
+        self._watch = watch
         self._forward = None
 
     def on_epoch_end(self, epoch, logs):
@@ -86,7 +101,7 @@ class VideoValidation(keras.callbacks.Callback):
     def measure(self) -> dict[str, float]:
         """Returns the metrics of the validation videos under the model as it is."""
         outputs, places = [], []
-        for batch in self._batches:
+        for batch in self._watch(self._batches):
             outputs.append(self._probabilities(batch[self._key]))
             places.append(tf.stack([batch["item"], batch["clip"]]))
         # Converted at the end, so that batches follow each other without waiting.
@@ -124,6 +139,7 @@ class CaptionValidation(keras.callbacks.Callback):
         references: The captions of each validation item.
         training: The captions of the training split, as `scoring.captions.known` has them.
         find: The search, see `scoring.describer.searcher`.
+        watch: What the batches go through, so that a signal is noticed between them.
     """
 
     def __init__(
@@ -136,12 +152,13 @@ class CaptionValidation(keras.callbacks.Callback):
         references: Sequence[Sequence[str]],
         training: frozenset,
         find: Callable,
+        watch: interruption.Watch = iter,
     ):
         super().__init__()
         self._batches, self._pairs = batches, pairs
         self._vocabulary, self._references, self._training = vocabulary, references, training
         self._describer = describer.Describer(network, find)
-        self._summed = None
+        self._summed, self._watch = None, watch
 
     def on_epoch_end(self, epoch, logs):
         """Adds `val_cider`, `val_bleu_4`, `val_exact`, `val_loss` and others to the logs."""
@@ -149,7 +166,8 @@ class CaptionValidation(keras.callbacks.Callback):
 
     def measure(self) -> dict[str, float]:
         """Returns the metrics of the validation items under the model as it is."""
-        written = describer.write(self._describer, self._batches, self._vocabulary).of_items()
+        batches = self._watch(self._batches)
+        written = describer.write(self._describer, batches, self._vocabulary).of_items()
         values = captions.summary(
             written.captions,
             self._references,
@@ -161,7 +179,8 @@ class CaptionValidation(keras.callbacks.Callback):
     def _loss(self) -> float:
         if self._summed is None:
             self._summed = tf.function(self._sums, input_signature=self._pairs.element_spec)
-        sums = np.sum([[part.numpy() for part in self._summed(*p)] for p in self._pairs], axis=0)
+        summed = [self._summed(*pair) for pair in self._watch(self._pairs)]
+        sums = np.sum([[part.numpy() for part in parts] for parts in summed], axis=0)
         return float(sums[0] / sums[1])
 
     def _sums(self, inputs, targets, mask):
@@ -206,15 +225,15 @@ class Checkpoints(keras.callbacks.Callback):
         state.epoch = epoch + 1
         row = {"epoch": epoch + 1, **{name: _plain(value) for name, value in logs.items()}}
         state.history.append(row)
+        state.step, state.sums, state.logs, state.seconds = 0, [], {}, 0.0
         better = self._is_better(logs)
         state.wait = 0 if better else state.wait + 1
         if better:
             self._remember(row)
             checkpoints.save(self._network, self._run.best, state)
-            with files.atomic_path(self._run.last) as path:
-                shutil.copyfile(self._run.best, path)
+            checkpoints.save_last(self._network, self._run, state, copy_of=self._run.best)
         else:
-            checkpoints.save(self._network, self._run.last, state)
+            checkpoints.save_last(self._network, self._run, state)
         write_history(self._run, state)
         if is_stopped(state, self._patience):
             log.info("stopped: no better %s for %d epochs", self._monitor, state.wait)
@@ -286,6 +305,7 @@ class TensorBoard(keras.callbacks.Callback):
         """Closes the file."""
         if self._writer is not None:
             self._writer.close()
+            self._writer = None
 
 
 class TerminateOnNaN(keras.callbacks.Callback):

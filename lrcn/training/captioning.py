@@ -12,7 +12,7 @@ from lrcn import settings as settings_lib
 from lrcn.data import references, sentences, text, word_vectors
 from lrcn.models import description, wording
 from lrcn.scoring import captions, describer, losses
-from lrcn.training import assembly, callbacks, feeds
+from lrcn.training import assembly, callbacks, feeds, interruption
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Captioning:
                 remedy="Start a new run, with init= to begin with these weights",
             )
 
-    def feed(self, network: keras.Model, *, first_epoch: int) -> feeds.Feed:
+    def feed(self, network: keras.Model, *, first_epoch: int, first_step: int = 0) -> feeds.Feed:
         """Returns what a network is trained and validated on.
 
         Where the frames of videos are decoded, a batch is of clips with all their captions, so that
@@ -95,6 +95,7 @@ class Captioning:
             lesson=lesson("train"),
             val_lesson=lesson("val") if self.data.val else None,
             first_epoch=first_epoch,
+            first_step=first_step,
             model=description.with_owners(network) if whole else None,
         )
 
@@ -103,7 +104,9 @@ class Captioning:
         # Without jit: it brings nothing on CPU and compiles anew for each length of captions.
         model.compile(optimizer=optimizer, loss={"logits": losses.next_word()}, jit_compile=False)
 
-    def validation(self, network: keras.Model, feed: feeds.Feed) -> keras.callbacks.Callback:
+    def validation(
+        self, network: keras.Model, feed: feeds.Feed, *, watch: interruption.Watch
+    ) -> keras.callbacks.Callback:
         """Returns what describes the validation items after each epoch."""
         return callbacks.CaptionValidation(
             network if feed.key == "frames" else feed.model,
@@ -116,6 +119,7 @@ class Captioning:
                 **settings_lib.search_options(self._settings.search, self.vocabulary.max_length),
                 seed=self._settings.seed,
             ),
+            watch=watch,
         )
 
     def write(self, run: runs.RunDirectory) -> None:

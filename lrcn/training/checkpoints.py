@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import pathlib
+import shutil
 import zipfile
+import zlib
 from typing import Any
 
 import keras
 import numpy as np
 
 import lrcn.models  # noqa: F401 - registers what a saved model names
-from lrcn import errors, files
+from lrcn import errors, files, runs
+
+log = logging.getLogger(__name__)
 
 _MEMBER = "state.json"
 
@@ -29,6 +34,10 @@ class State:
 
     Attributes:
         epoch: Finished epochs.
+        step: Finished steps of the epoch that follows.
+        sums: The variables of its running metrics after these steps.
+        logs: What all its steps came to, if only its validation is left.
+        seconds: The time that they took.
         best: The monitored value of the best epoch.
         best_loss: Its validation loss, which decides between equal values.
         best_epoch: The best epoch, counted from 1.
@@ -39,6 +48,10 @@ class State:
     """
 
     epoch: int = 0
+    step: int = 0
+    sums: list[Any] = dataclasses.field(default_factory=list)
+    logs: dict[str, float] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
     best: float | None = None
     best_loss: float | None = None
     best_epoch: int = 0
@@ -57,6 +70,84 @@ def save(model: keras.Model, path: str | os.PathLike, state: State) -> None:
             archive.writestr(_MEMBER, json.dumps(record))
 
 
+def save_last(
+    model: keras.Model, run: runs.RunDirectory, state: State, *, copy_of: pathlib.Path | None = None
+) -> None:
+    """Writes `last.keras`; the one that was there becomes `previous.keras`.
+
+    Args:
+        model: The network.
+        run: The run directory.
+        state: How far it is.
+        copy_of: A checkpoint of the same model and state, which is copied instead.
+    """
+    if run.last.exists():
+        _keep(run.last, run.previous)
+    if copy_of is None:
+        save(model, run.last, state)
+    else:
+        copy(copy_of, run.last)
+
+
+def _keep(file: pathlib.Path, name: pathlib.Path) -> None:
+    """Gives a file a second name, so that at every moment there is one under its first."""
+    with files.atomic_path(name) as temporary:
+        try:
+            os.link(file, temporary)
+        except OSError:  # a file system without links
+            shutil.copyfile(file, temporary)
+
+
+def copy(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copies a checkpoint as a whole or not at all."""
+    with files.atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def load_newest(run: runs.RunDirectory) -> tuple[keras.Model, State]:
+    """Reads `last.keras`, or the checkpoint before it if that one is broken, and says so.
+
+    Files that are broken are replaced by sound ones where that can be: the last one by the one
+    before, the best one by a copy of that epoch.
+
+    Raises:
+        UserError: None of the two can be read, or the best one is lost.
+    """
+    try:
+        model, state = load(run.last)
+    except errors.UserError as error:
+        if not run.previous.exists():
+            raise
+        model, state = load(run.previous)
+        log.warning("%s; going on from %s", error, run.previous)
+        # Else the next checkpoint would push the sound one out.
+        copy(run.previous, run.last)
+    _require_best(run, state)
+    return model, state
+
+
+def _require_best(run: runs.RunDirectory, state: State) -> None:
+    """Mends a broken `best.keras` if another checkpoint is of that epoch."""
+    if not state.best_epoch:
+        return
+    try:
+        _read(run.best)
+    except errors.UserError as error:
+        for file in (run.last, run.previous):
+            if _is_end_of(file, state.best_epoch):
+                log.warning("%s; replaced by %s, which is of the same epoch", error, file)
+                copy(file, run.best)
+                return
+        raise
+
+
+def _is_end_of(file: pathlib.Path, epoch: int) -> bool:
+    if not file.exists():
+        return False
+    record = _read(file)
+    return record["epoch"] == epoch and not record.get("step")
+
+
 def load(path: str | os.PathLike) -> tuple[keras.Model, State]:
     """Reads a checkpoint: the compiled model as it was, random generators included, and the state.
 
@@ -64,7 +155,10 @@ def load(path: str | os.PathLike) -> tuple[keras.Model, State]:
         UserError: The file is missing or no checkpoint of ours.
     """
     record = _read(pathlib.Path(path))
-    model = keras.models.load_model(path)
+    try:
+        model = keras.models.load_model(path)
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from error
     for variable, value in zip(_seed_variables(model), record.pop("seeds"), strict=True):
         variable.assign(np.array(value, variable.dtype))
     return model, State(**record)
@@ -79,8 +173,10 @@ def remove_unfinished(folder: pathlib.Path) -> None:
 def _read(path: pathlib.Path) -> dict:
     try:
         with zipfile.ZipFile(path) as archive:
+            if (damaged := archive.testzip()) is not None:
+                raise zipfile.BadZipFile(f"{damaged} in it is damaged")
             return json.loads(archive.read(_MEMBER))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, zlib.error, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from error
 
 

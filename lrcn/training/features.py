@@ -128,6 +128,7 @@ def training_clips(
     seed: int,
     first_epoch: int,
     epochs: int,
+    first_step: int = 0,
 ) -> tuple[tf.data.Dataset, int]:
     """Returns what `dataset.training_clips` does, with features in the place of frames.
 
@@ -146,7 +147,8 @@ def training_clips(
         return (_gathered(features, item, frames), *targets.of(target))
 
     steps = -(-len(chosen.epoch(seed, first_epoch)) // batch_size)
-    clips = dataset.by_epoch(chosen, seed, first_epoch, epochs).flat_map(batches)
+    past = first_step * batch_size
+    clips = dataset.by_epoch(chosen, seed, first_epoch, epochs, past=past).flat_map(batches)
     return clips.map(element).prefetch(tf.data.AUTOTUNE), steps
 
 

@@ -48,7 +48,8 @@ class Feed:
     Attributes:
         model: The complete network, or its head if features stand for frames.
         key: The model's input: "frames" or "features".
-        training: Batches of all epochs to come, one epoch after another.
+        training: Batches of all whole epochs to come, one epoch after another.
+        rest: Batches that are left of an epoch that was begun, or None.
         steps: Batches in an epoch.
         clips: Clips in an epoch, each as often as it has targets.
         num_frames: Frames of a clip.
@@ -64,6 +65,7 @@ class Feed:
     num_frames: int
     validation: tf.data.Dataset | None
     validation_pairs: tf.data.Dataset | None = None
+    rest: tf.data.Dataset | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +113,7 @@ def make_feed(
     lesson: Lesson,
     val_lesson: Lesson | None,
     first_epoch: int,
+    first_step: int = 0,
     model: keras.Model | None = None,
 ) -> Feed:
     """Returns what is trained on what: the head on features if they can stand for frames.
@@ -122,6 +125,7 @@ def make_feed(
         lesson: What the training clips are to be learnt as.
         val_lesson: The same of validation clips, where a loss on pairs is measured; or None.
         first_epoch: The first epoch to show, counted from 0.
+        first_step: Batches of it that are past.
         model: What is trained in the place of network or head; it has their variables.
     """
     source = _source(network, settings)
@@ -129,9 +133,13 @@ def make_feed(
     chosen = epochs.Clips(
         data.train, mode, short_videos=settings.short_videos, targets=lesson.counts
     )
-    training, steps = source.training(
-        chosen, lesson.learnt, source.views[0], first_epoch, settings.epochs
-    )
+    shown = (chosen, lesson.learnt, source.views[0])
+    whole = first_epoch + bool(first_step)
+    training, steps = source.training(*shown, whole, settings.epochs)
+    rest = None
+    if first_step:
+        rest, _ = source.training(*shown, first_epoch, whole, first_step)
+        rest = rest.map(lesson.finish)
     validation = pairs = None
     if data.val is not None:
         trained = chosen.mode or data.train.metadata.clipframe_mode
@@ -157,6 +165,7 @@ def make_feed(
         num_frames=chosen.num_frames,
         validation=validation,
         validation_pairs=pairs,
+        rest=rest,
     )
 
 
@@ -234,6 +243,7 @@ class _Frames:
         view: augment.View,
         first_epoch: int,
         last_epoch: int,
+        first_step: int = 0,
     ) -> tuple[tf.data.Dataset, int]:
         clips, steps = dataset.training_clips(
             chosen,
@@ -243,6 +253,7 @@ class _Frames:
             seed=self.settings.seed,
             first_epoch=first_epoch,
             epochs=last_epoch,
+            first_step=first_step,
         )
         return dataset.threaded(clips, self.settings.num_threads), steps
 
@@ -276,6 +287,7 @@ class _Features:
         view: augment.View,
         first_epoch: int,
         last_epoch: int,
+        first_step: int = 0,
     ) -> tuple[tf.data.Dataset, int]:
         return features.training_clips(
             self._stored(chosen, view),
@@ -285,6 +297,7 @@ class _Features:
             seed=self.settings.seed,
             first_epoch=first_epoch,
             epochs=last_epoch,
+            first_step=first_step,
         )
 
     def evaluation(self, chosen: epochs.Clips) -> tf.data.Dataset:

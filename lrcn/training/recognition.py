@@ -13,7 +13,7 @@ from lrcn import settings as settings_lib
 from lrcn.data import dataset, records
 from lrcn.models import activity
 from lrcn.scoring import losses, metrics
-from lrcn.training import assembly, callbacks, feeds
+from lrcn.training import assembly, callbacks, feeds, interruption
 
 
 class Recognition:
@@ -76,7 +76,7 @@ class Recognition:
                 remedy="Start a new run, with init= to begin with these weights",
             )
 
-    def feed(self, network: keras.Model, *, first_epoch: int) -> feeds.Feed:
+    def feed(self, network: keras.Model, *, first_epoch: int, first_step: int = 0) -> feeds.Feed:
         """Returns what a network is trained and validated on."""
         targets = dataset.Targets(
             self.data.train, self.num_classes, self.multi_label, self.class_weights()
@@ -92,6 +92,7 @@ class Recognition:
             lesson=feeds.Lesson(targets, finish),
             val_lesson=None,
             first_epoch=first_epoch,
+            first_step=first_step,
         )
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
@@ -106,13 +107,16 @@ class Recognition:
             jit_compile=False,  # brings nothing on CPU and compiles anew for each shape
         )
 
-    def validation(self, network: keras.Model, feed: feeds.Feed) -> keras.callbacks.Callback:
+    def validation(
+        self, network: keras.Model, feed: feeds.Feed, *, watch: interruption.Watch
+    ) -> keras.callbacks.Callback:
         """Returns what classifies the validation videos after each epoch."""
         return callbacks.VideoValidation(
             feed.validation,
             key=feed.key,
             labels=self.val_labels(),
             pooling=self._settings.pooling.clips,
+            watch=watch,
         )
 
     def write(self, run: runs.RunDirectory) -> None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from lrcn import datasets, errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import dataset, records
-from lrcn.training import assembly, callbacks, checkpoints, feeds, tasks
+from lrcn.training import assembly, callbacks, checkpoints, feeds, interruption, tasks
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def fit(
         if settings.init:
             given = getattr(settings.workflow, "word_vectors", None) is not None
             copied = assembly.start_from(network, settings.init, keep_vectors=given)
-    feed = task.feed(network, first_epoch=state.epoch)
+    feed = task.feed(network, first_epoch=state.epoch, first_step=state.step)
     if new:
         optimizer = assembly.optimizer_of(
             network, settings, steps_per_epoch=feed.steps, copied=copied
@@ -124,17 +124,50 @@ def fit(
     if feed.model is not network:
         # The same optimizer object, so that saving the network saves its state.
         task.compile(feed.model, network.optimizer)
+    signals = interruption.Signals()
     waited = tf.Variable(0.0, dtype=tf.float64)
-    feed.model.fit(
-        dataset.waiting(feed.training, waited),
-        initial_epoch=state.epoch,
-        epochs=settings.epochs,
-        steps_per_epoch=feed.steps,
-        callbacks=make_callbacks(network, settings, task, feed, run, state, waited),
-        shuffle=False,
-        verbose=0,
-    )
+    made = make_callbacks(network, settings, task, feed, run, state, waited, signals)
+    with signals.noted():
+        if feed.rest is not None:
+            _finish_epoch(feed, made, state, waited)
+        if state.epoch < settings.epochs and not callbacks.is_stopped(state, patience):
+            feed.model.fit(
+                dataset.waiting(feed.training, waited),
+                initial_epoch=state.epoch,
+                epochs=settings.epochs,
+                steps_per_epoch=feed.steps,
+                callbacks=made,
+                shuffle=False,
+                verbose=0,
+            )
+        if signals.received is not None:
+            signals.leave()  # the last epoch is saved
     return state
+
+
+def _finish_epoch(
+    feed: feeds.Feed,
+    made: list[keras.callbacks.Callback],
+    state: checkpoints.State,
+    waited: tf.Variable,
+) -> None:
+    """Goes on with an epoch that was begun, be it only with its validation."""
+    if state.step < feed.steps:
+        feed.model.fit(
+            dataset.waiting(feed.rest, waited),
+            initial_epoch=state.epoch,
+            epochs=state.epoch + 1,
+            steps_per_epoch=feed.steps - state.step,
+            callbacks=made,
+            shuffle=False,
+            verbose=0,
+        )
+        return
+    epoch, own = state.epoch, keras.callbacks.CallbackList(made, model=feed.model)
+    logs = dict(state.logs)
+    state.sums = []  # they are in the logs already
+    own.on_epoch_begin(epoch)
+    own.on_epoch_end(epoch, logs)
 
 
 def restore(
@@ -148,14 +181,15 @@ def restore(
         UserError: The run to resume has no checkpoint, or its network learnt something else.
     """
     checkpoints.remove_unfinished(run.last.parent)
-    if not run.last.exists():
+    if not (run.last.exists() or run.previous.exists()):
         if settings.resume is None:
             return None, checkpoints.State(records=task.data.digests)
         runs.RunDirectory(settings.resume).copy_checkpoints(run)
-    network, state = checkpoints.load(run.last)
+    network, state = checkpoints.load_newest(run)
     task.check(network, run)
     _check_records(state, task.data, run)
-    log.info("train: going on after epoch %d of %s", state.epoch, run.path)
+    step = f" and step {state.step} of the next" if state.step else ""
+    log.info("train: going on after epoch %d%s of %s", state.epoch, step, run.path)
     return network, state
 
 
@@ -182,16 +216,23 @@ def make_callbacks(
     run: runs.RunDirectory,
     state: checkpoints.State,
     waited: tf.Variable,
+    signals: interruption.Signals,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks in their order: what measures comes before what writes."""
     own = settings.callbacks
+    interrupting = interruption.Interruption(
+        network, run, state, steps=feed.steps, signals=signals, seconds=own.save_seconds
+    )
     made = [
         callbacks.TerminateOnNaN(),
-        callbacks.Throughput(clips=feed.clips, num_frames=feed.num_frames, waited=waited),
+        interrupting,
+        callbacks.Throughput(
+            clips=feed.clips, num_frames=feed.num_frames, waited=waited, state=state
+        ),
         callbacks.LearningRateLog(),
     ]
     if feed.validation is not None:
-        made.append(task.validation(network, feed))
+        made.append(task.validation(network, feed, watch=interrupting.watched))
     made.append(callbacks.EpochLines(settings.epochs))
     if own.tensorboard:
         made.append(callbacks.TensorBoard(run))

@@ -13,7 +13,7 @@ import keras
 
 from lrcn import runs
 from lrcn import settings as settings_lib
-from lrcn.training import captioning, feeds, recognition
+from lrcn.training import captioning, feeds, interruption, recognition
 
 
 class Task(Protocol):
@@ -27,13 +27,15 @@ class Task(Protocol):
     def check(self, network: keras.Model, run: runs.RunDirectory) -> None:
         """Refuses a network that a run was left with if it learnt something else."""
 
-    def feed(self, network: keras.Model, *, first_epoch: int) -> feeds.Feed:
-        """Returns what a network is trained and validated on."""
+    def feed(self, network: keras.Model, *, first_epoch: int, first_step: int = 0) -> feeds.Feed:
+        """Returns what a network is trained and validated on, from a step of an epoch on."""
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         """Compiles a network or its head with an optimizer, which keeps its state."""
 
-    def validation(self, network: keras.Model, feed: feeds.Feed) -> keras.callbacks.Callback:
+    def validation(
+        self, network: keras.Model, feed: feeds.Feed, *, watch: interruption.Watch
+    ) -> keras.callbacks.Callback:
         """Returns what measures the validation split after each epoch."""
 
     def write(self, run: runs.RunDirectory) -> None:

@@ -18,7 +18,8 @@ from lrcn.verbs import showing
 log = logging.getLogger(__name__)
 
 # What may differ when a run is continued in its own folder; `epochs` may only grow.
-_FREE_KEYS = {"resume", "num_threads", "traceback", "evaluate", "limits", "callbacks.patience"}
+_FREE_KEYS = {"resume", "num_threads", "traceback", "evaluate", "limits"}
+_FREE_KEYS |= {"callbacks.patience", "callbacks.save_seconds"}
 _LONGEST_REASON = 300  # characters of why a job failed; the whole is in its log and the summary
 
 
@@ -40,14 +41,14 @@ def train(
     elif settings.resume:
         source = runs.RunDirectory(pathlib.Path(settings.resume))
         _refuse_changes(source.read_config(), plain, source)
-    more = {"epochs", "callbacks"}
-    if run_directory.is_done and all(stored[key] == plain[key] for key in more):
+    more = ("epochs", "callbacks.patience")
+    if run_directory.is_done and not any(_differs(key, stored, plain) for key in more):
         log.info("done before: %s", folder)
         metrics = run_directory.read_metrics()
         # `metrics.json` is the last file of an evaluation: one that was cut off is done again.
         missing = [s for s in settings.evaluate if not _is_evaluated(run_directory, s)]
     else:
-        if not (run_directory.last.exists() or settings.resume):
+        if not (run_directory.is_begun or settings.resume):
             _require_files(settings)
         run_directory.clear_marks()
         known = {key: stored[key] for key in runs.NOT_SETTINGS if stored and key in stored}
@@ -67,6 +68,10 @@ def train(
     is_next = f"lrcn predict {given} input={'IMAGE' if settings.describes_images else 'VIDEO'}"
     showing.log_next(folder, f"lrcn evaluate {given}" if validated and not evaluated else is_next)
     return 0
+
+
+def _differs(key: str, stored: dict, plain: dict) -> bool:
+    return config.value_of(stored, key) != config.value_of(plain, key)
 
 
 def _require_files(settings: settings_lib.TrainSettings) -> None:

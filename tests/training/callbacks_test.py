@@ -127,13 +127,15 @@ def test_validation_pools_crops_then_clips_to_videos(model):
 
 def test_throughput_counts_clips_frames_and_waiting():
     waited = tf.Variable(0.0, dtype=tf.float64)
-    callback = callbacks.Throughput(clips=10, num_frames=4, waited=waited)
+    state = checkpoints.State(seconds=2.0)  # an epoch that was stopped after so long
+    callback = callbacks.Throughput(clips=10, num_frames=4, waited=waited, state=state)
     callback.on_epoch_begin(0)
     waited.assign_add(1e-6)
     logs = {}
     callback.on_epoch_end(0, logs)
     assert logs["frames_per_second"] == pytest.approx(4 * logs["clips_per_second"], rel=0.01)
     assert 0 <= logs["data_wait"] <= 1
+    assert 2 <= logs["seconds"] < 3
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])

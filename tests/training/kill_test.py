@@ -64,6 +64,43 @@ def kill_thrice(folder, run, first):
     pytest.fail(f"{TRIES} trainings, and never {KILLS} of one run were hit")
 
 
+def stop_soon(process, run, signum):
+    """Sends a training a signal after its next checkpoint; returns its exit code."""
+    before = stamp(run)
+    while process.poll() is None and stamp(run) == before:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    process.send_signal(signum)
+    return process.wait()
+
+
+@pytest.mark.slow
+def test_signals_end_with_their_codes_and_change_not_a_bit(write_records, tmp_path):
+    train = write_records((6, 7, 5, 8, 6), name="train")
+    val = write_records((9, 6, 5), name="val")
+    data = ["dataset=records", f"dataset.train={train.path}", f"dataset.val={val.path}"]
+    arguments = [*data, *TINY, "epochs=60"]
+    straight, stopped = runs.RunDirectory(tmp_path / "a"), runs.RunDirectory(tmp_path / "b")
+    undisturbed = start(tmp_path, *arguments, "hydra.run.dir=a")
+    try:
+        command = [*arguments, "hydra.run.dir=b"]
+        for signum, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+            assert stop_soon(start(tmp_path, *command), stopped, signum) == code
+            assert not stopped.is_done and stopped.failure is None
+            command = ["resume=b"]
+        said = (tmp_path / "log").read_text()
+        assert said.count("interrupted; go on with: lrcn train resume=") == 2, said
+        assert start(tmp_path, "resume=b").wait() == 0, (tmp_path / "log").read_text()
+        assert undisturbed.wait() == 0, (tmp_path / "log").read_text()
+    finally:
+        undisturbed.kill()
+        undisturbed.wait()
+    for (path, value), (_, original) in zip(
+        content(stopped.last)[0], content(straight.last)[0], strict=True
+    ):
+        np.testing.assert_array_equal(value, original, err_msg=path)
+
+
 def content(file):
     model, state = checkpoints.load(file)
     variables = [*model.weights, *model.optimizer.variables, *checkpoints._seed_variables(model)]
@@ -92,6 +129,7 @@ def test_three_kills_change_not_a_bit(write_records, tmp_path, case):
         assert undisturbed.wait() == 0, (tmp_path / "log").read_text()
     finally:
         undisturbed.kill()
+        undisturbed.wait()
     for name in ("last", "best"):
         expected, state = content(getattr(straight, name))
         values, other = content(getattr(killed, name))
@@ -107,4 +145,5 @@ def test_three_kills_change_not_a_bit(write_records, tmp_path, case):
     assert sorted(path.name for path in killed.last.parent.iterdir()) == [
         "best.keras",
         "last.keras",
+        "previous.keras",
     ]

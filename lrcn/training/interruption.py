@@ -1,0 +1,155 @@
+"""Stopping within an epoch without losing a step: signals, and checkpoints between steps."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import NoReturn, TypeVar
+
+import keras
+
+from lrcn import runs
+from lrcn.training import checkpoints
+
+log = logging.getLogger(__name__)
+
+Element = TypeVar("Element")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Signals:
+    """Notes SIGTERM and SIGINT, so that the step under way is finished before the process ends.
+
+    Attributes:
+        received: The first signal, or None.
+    """
+
+    def __init__(self):
+        self.received: int | None = None
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[Signals]:
+        """Notes signals inside the block; a second one ends the process at once, as usual.
+
+        Only the main thread can: elsewhere signals do what they did before.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note(self, number: int, frame: object) -> None:
+        if self.received is not None:
+            self.leave()
+        self.received = number
+
+    def leave(self) -> NoReturn:
+        """Raises what a signal raises: KeyboardInterrupt, or SystemExit with code 143."""
+        if self.received == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + signal.SIGTERM)
+
+
+class Interruption(keras.callbacks.Callback):
+    """Saves between two steps: when a signal asks to stop, and after so many seconds.
+
+    What a continued epoch needs is in the state: how many of its steps are done, and the sums of
+    its running metrics. It goes on with the next batch and ends as if it had never been stopped.
+
+    Args:
+        network: The complete network, which may be more than the part that is trained.
+        run: The run directory.
+        state: How far the run is; changed in place.
+        steps: Steps of an epoch.
+        signals: The signals that were noted.
+        seconds: Time between two checkpoints within an epoch; None for none.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        run: runs.RunDirectory,
+        state: checkpoints.State,
+        *,
+        steps: int,
+        signals: Signals,
+        seconds: float | None,
+    ):
+        super().__init__()
+        self._network, self._run, self._state = network, run, state
+        self._steps, self._signals, self._seconds = steps, signals, seconds
+        self._done, self._logs = 0, {}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the clock, which goes on where an epoch was stopped."""
+        if self._signals.received is not None:
+            self._signals.leave()  # the epoch before is saved
+        self._done, self._logs = self._state.step, {}
+        self._began = time.monotonic() - self._state.seconds
+        self._saved = time.monotonic()
+        self._earlier = self._state.sums
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts the step, and saves if it is time to; after the last one the epoch ends first."""
+        self._done += 1
+        if self._earlier:
+            self._add_earlier()
+        if self._done == self._steps:
+            return
+        self.check()
+        if self._seconds is not None and time.monotonic() - self._saved >= self._seconds:
+            self._save()
+
+    def _add_earlier(self) -> None:
+        """Adds to the running metrics what they were when the epoch was stopped.
+
+        Keras makes their variables in the first step. They are sums, and those of one step plus the
+        earlier ones are to the bit what they would be, since the order of two summands is free.
+        """
+        variables = self.model.metrics_variables
+        for variable, value in zip(variables, self._earlier, strict=True):
+            variable.assign_add(value)
+        self._earlier = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Notes what the steps of the epoch came to, before it is validated."""
+        self._logs = {name: float(value) for name, value in logs.items()}
+        self.check()
+
+    def check(self) -> None:
+        """Saves and leaves if a signal was received; to be called wherever a loop comes by."""
+        if self._signals.received is not None:
+            epoch = self._state.epoch + 1
+            log.info("interrupted: saving after step %d of epoch %d", self._done, epoch)
+            self._save()
+            self._signals.leave()
+
+    def watched(self, elements: Iterable[Element]) -> Iterator[Element]:
+        """Yields elements, such as batches of a validation, and checks before each."""
+        for element in elements:
+            self.check()
+            yield element
+
+    def _save(self) -> None:
+        state = self._state
+        state.step, state.logs = self._done, self._logs
+        state.seconds = time.monotonic() - self._began
+        state.sums = [
+            keras.ops.convert_to_numpy(variable).tolist()
+            for variable in self.model.metrics_variables
+        ]
+        checkpoints.save_last(self._network, self._run, state)
+        self._saved = time.monotonic()
+
+
+Watch = Callable[[Iterable[Element]], Iterable[Element]]
+"""From elements to the same elements, with a look at signals before each."""

@@ -1,0 +1,280 @@
+"""Trainings that are stopped between any two steps, and go on as if they had not been."""
+
+import json
+import os
+import shutil
+import signal
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+
+from lrcn import errors, runs
+from lrcn.training import checkpoints, interruption, session
+
+STEPS = 3  # 5 items, 2 in a batch
+VOLATILE = {"seconds", "clips_per_second", "frames_per_second", "data_wait"}
+
+
+@pytest.fixture
+def straight(tmp_path):
+    return runs.RunDirectory(tmp_path / "straight")
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    return runs.RunDirectory(tmp_path / "stopped")
+
+
+def content(file):
+    """Everything in a checkpoint that decides how a run goes on."""
+    model, state = checkpoints.load(file)
+    variables = [*model.weights, *model.optimizer.variables, *checkpoints._seed_variables(model)]
+    history = [{k: v for k, v in row.items() if k not in VOLATILE} for row in state.history]
+    values = [(variable.path, variable.numpy()) for variable in variables]
+    return values, {"history": history, "best": state.best, "best_epoch": state.best_epoch}
+
+
+def assert_same(run, other):
+    for name in ("last", "best"):
+        values, state = content(getattr(run, name))
+        others, other_state = content(getattr(other, name))
+        assert len(values) == len(others)
+        for (path, value), (_, expected) in zip(values, others, strict=True):
+            np.testing.assert_array_equal(value, expected, err_msg=f"{name}: {path}")
+        assert state == other_state
+    assert run.read_metrics() == other.read_metrics()
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Sends this process a signal in the n-th call of a method of `Interruption`."""
+
+    def stop(method, number, signum=signal.SIGTERM):
+        calls, original = [], getattr(interruption.Interruption, method)
+
+        def called(self, *args, **kwargs):
+            calls.append(None)
+            if len(calls) == number:
+                os.kill(os.getpid(), signum)
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(interruption.Interruption, method, called)
+        return calls
+
+    yield stop
+
+
+def train_through(settings, run, monkeypatch, code):
+    """Trains until a signal ends it, and then to the end; returns where it was stopped."""
+    with pytest.raises((SystemExit, KeyboardInterrupt)) as ended:
+        session.train(settings, run)
+    assert getattr(ended.value, "code", 130) == code
+    state = checkpoints.load(run.last)[1]
+    monkeypatch.undo()
+    session.train(settings, run)
+    return state.epoch, state.step
+
+
+CASES = {"frames": {"augment__mirror": True}, "features": {"backbone__trainable": False}}
+STOPS = [("frames", 1), ("frames", 3), ("frames", 5), ("features", 2), ("features", 6)]
+
+
+@pytest.mark.parametrize(("case", "step"), STOPS)
+def test_a_stop_after_any_step_changes_not_a_bit(
+    make_settings, straight, stopped, stop_at, monkeypatch, caplog, case, step
+):
+    caplog.set_level("INFO")
+    settings = make_settings(**CASES[case])
+    session.train(settings, straight)
+    stop_at("on_train_batch_end", step)
+    place = train_through(settings, stopped, monkeypatch, 143)
+    # After the last step of an epoch its validation is left.
+    epoch, done = divmod(step - 1, STEPS)
+    assert place == (epoch, done + 1)
+    assert "interrupted: saving after step" in caplog.text
+    assert "and step" in caplog.text
+    assert_same(stopped, straight)
+
+
+@pytest.mark.parametrize("workflow", ["step", "encdec"])
+def test_captions_go_on_within_an_epoch(
+    caption_settings, straight, stopped, stop_at, monkeypatch, workflow
+):
+    settings = caption_settings(workflow, backbone__trainable=True)
+    session.train(settings, straight)
+    stop_at("on_train_batch_end", 2, signal.SIGINT)
+    assert train_through(settings, stopped, monkeypatch, 130) == (0, 2)
+    assert_same(stopped, straight)
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_stop_in_the_validation_trains_nothing_twice(
+    make_settings, straight, stopped, stop_at, monkeypatch, call
+):
+    settings = make_settings()
+    session.train(settings, straight)
+    # `check` is called after all steps but the last of an epoch, at its end, and for each batch.
+    stop_at("check", STEPS - 1 + call)
+    assert train_through(settings, stopped, monkeypatch, 143) == (0, STEPS)
+    assert_same(stopped, straight)
+
+
+def test_a_stop_in_the_last_validation_leaves_only_that(
+    make_settings, straight, stopped, stop_at, monkeypatch
+):
+    settings = make_settings(epochs=1)
+    session.train(settings, straight)
+    stop_at("on_epoch_end", 1)
+    assert train_through(settings, stopped, monkeypatch, 143) == (0, STEPS)
+    assert_same(stopped, straight)
+
+
+class Killed(BaseException):
+    """Ends a training as a kill does: nothing is saved any more."""
+
+
+def test_checkpoints_within_an_epoch_go_by_time(make_settings, straight, stopped, monkeypatch):
+    settings = make_settings(callbacks__save_seconds=1e-9)
+    session.train(settings, straight)
+    original = interruption.Interruption.on_train_batch_end
+
+    def killed(self, batch, logs=None):
+        original(self, batch, logs)
+        if self._state.epoch == 1 and self._done == 2:
+            raise Killed
+
+    monkeypatch.setattr(interruption.Interruption, "on_train_batch_end", killed)
+    with pytest.raises(Killed):
+        session.train(settings, stopped)
+    state = checkpoints.load(stopped.last)[1]
+    assert (state.epoch, state.step) == (1, 2)
+    before = checkpoints.load(stopped.previous)[1]
+    assert (before.epoch, before.step) == (1, 1)
+    monkeypatch.undo()
+    session.train(settings, stopped)
+    assert_same(stopped, straight)
+
+
+def test_no_time_means_only_the_ends_of_epochs(make_settings, stopped, monkeypatch):
+    saved = []
+    original = checkpoints.save_last
+    monkeypatch.setattr(
+        checkpoints, "save_last", lambda *a, **k: (saved.append(a[2].step), original(*a, **k))
+    )
+    session.train(make_settings(callbacks__save_seconds=None), stopped)
+    assert saved == [0, 0]
+
+
+def test_a_second_signal_ends_at_once():
+    signals = interruption.Signals()
+    with signals.noted():
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.received == signal.SIGTERM
+        with pytest.raises(SystemExit) as ended:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert ended.value.code == 143
+
+
+def test_handlers_are_as_before(make_settings, stopped):
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    session.train(make_settings(epochs=1), stopped)
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_another_thread_leaves_signals_alone():
+    seen = []
+
+    def work():
+        with interruption.Signals().noted():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGTERM)]
+
+
+def damage(file, how):
+    data = bytearray(file.read_bytes())
+    if how == "cut":
+        file.write_bytes(data[: len(data) // 2])
+    elif how == "empty":
+        file.write_bytes(b"")
+    elif how == "flipped":
+        with zipfile.ZipFile(file) as archive:
+            info = archive.getinfo("model.weights.h5")
+        place = info.header_offset + 200 + info.compress_size // 2
+        data[place] ^= 0xFF
+        file.write_bytes(data)
+    else:
+        file.unlink()
+
+
+def test_a_broken_checkpoint_falls_back_to_the_one_before(
+    make_settings, straight, stopped, caplog, tmp_path
+):
+    settings = make_settings(epochs=3)
+    session.train(settings, straight)
+    session.train(make_settings(), stopped)
+    sound = tmp_path / "sound.keras"
+    shutil.copy(stopped.last, sound)
+    for how in ("cut", "empty", "flipped", "gone"):
+        shutil.copy(sound, stopped.last)
+        damage(stopped.last, how)
+        caplog.clear()
+        assert checkpoints.load_newest(stopped)[1].epoch == 1
+        assert "previous.keras" in caplog.text and "last.keras" in caplog.text
+    damage(stopped.last, "cut")
+    session.train(settings, stopped)
+    assert_same(stopped, straight)
+
+
+def test_two_broken_checkpoints_are_an_error(make_settings, stopped):
+    session.train(make_settings(), stopped)
+    damage(stopped.last, "cut")
+    damage(stopped.previous, "cut")
+    with pytest.raises(errors.UserError, match=r"previous\.keras: no checkpoint that can be read"):
+        session.train(make_settings(epochs=3), stopped)
+
+
+def test_a_broken_best_is_mended_by_a_checkpoint_of_its_epoch(
+    make_settings, straight, stopped, caplog
+):
+    settings = make_settings(epochs=1)
+    session.train(settings, straight)
+    session.train(settings, stopped)
+    damage(stopped.best, "cut")
+    session.train(settings, stopped)
+    assert "replaced by" in caplog.text
+    assert_same(stopped, straight)
+
+
+def test_a_lost_best_is_told(make_settings, stopped):
+    run = stopped
+    session.train(make_settings(epochs=3), run)
+    record = checkpoints._read(run.last)
+    assert record["epoch"] == 3
+    # As if the first epoch had been the best.
+    for file in (run.last, run.previous):
+        rewrite_state(file, {"best_epoch": 1})
+    damage(run.best, "cut")
+    with pytest.raises(errors.UserError, match=r"best\.keras: no checkpoint"):
+        session.train(make_settings(epochs=4), run)
+
+
+def rewrite_state(file, changes):
+    copy = file.with_suffix(".zip")
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(copy, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "state.json":
+                data = json.dumps({**json.loads(data), **changes}).encode()
+            new.writestr(name, data)
+    shutil.move(copy, file)
+
+
+def test_the_state_keeps_sums_to_the_last_bit(tmp_path):
+    values = [float(np.float32(0.1)) * 3, 1e-45, 16777217.0]
+    assert json.loads(json.dumps(values)) == values
