@@ -12,6 +12,11 @@ from lrcn import errors, files
 _LOCK = ".lrcn.lock"
 
 
+def is_marked(folder: pathlib.Path) -> bool:
+    """Tells whether a process serializes into a folder, or was killed there."""
+    return (folder / _LOCK).exists()
+
+
 @contextlib.contextmanager
 def alone(folder: pathlib.Path) -> Iterator[bool]:
     """Keeps other serializations out of a folder as long as the block runs.

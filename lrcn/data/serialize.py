@@ -64,7 +64,8 @@ def serialize(
     ]
     for job in jobs:
         job.check()
-    if all(job.is_there and not (job.differences() or job.is_begun) for job in jobs):
+    is_quiet = not claim.is_marked(folder) and not any(job.is_begun for job in jobs)
+    if is_quiet and all(job.is_there and not job.differences() for job in jobs):
         return [_report(job.split.name, job.path, reused=True) for job in jobs]
     with (
         writing.telling_errors(folder),
