@@ -203,12 +203,11 @@ class Job:
         """Gives the finished files their names; the metadata, which make them valid, the last."""
         metadata = self._metadata(written, [part.shard() for part in begun.parts])
         size, folder = records.size_path(self.path), self.path.parent
-        # From here on the old metadata would describe other files.
-        size.unlink(missing_ok=True)
-        files.sync_folder(folder)
+        if size.exists():  # from here on the old metadata would describe other files
+            size.unlink()
+            files.sync_folder(folder)
         for part in begun.parts:
             part.publish()
-        files.sync_folder(folder)
         for stale in set(present.files_of(self.path)) - {part.final for part in begun.parts}:
             stale.unlink()
         listed = self.target.with_name(f"{self.target.name}.shuffled")

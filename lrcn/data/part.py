@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import time
 from collections.abc import Sequence
+from typing import IO
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +26,7 @@ from lrcn.data import journal, lists, packing, records
 log = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_COMMITS = 10.0
-_CHUNK = 2**20
+_CHUNK = 2**18  # bytes
 
 
 class Part:
@@ -137,7 +138,7 @@ class Part:
         path = path if is_here else self.final
         if path.is_symlink() or not path.is_file():
             raise journal.Damaged(f"{path} is missing")
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             left = length - self._read_on(file, length)
             longer = bool(file.read(1))
         if left or (longer and not is_here):
@@ -145,12 +146,12 @@ class Part:
         if longer:
             os.truncate(path, length)
 
-    def _read_on(self, file, most: int) -> int:
+    def _read_on(self, file: IO[bytes], most: int) -> int:
         """Adds what a file holds from here on to the checksum; returns how many bytes."""
-        count = 0
-        while chunk := file.read(min(_CHUNK, most - count)):
-            self._digest.update(chunk)
-            count += len(chunk)
+        buffer, count = memoryview(bytearray(_CHUNK)), 0
+        while read := file.readinto(buffer[: min(_CHUNK, most - count)]):
+            self._digest.update(buffer[:read])
+            count += read
         return count
 
     # Writing.
@@ -205,7 +206,7 @@ class Part:
     def _secure(self) -> None:
         self._writer.flush()
         before = self._lengths.get(self._current)
-        with self._segment(self._current).open("rb") as file:
+        with self._segment(self._current).open("rb", buffering=0) as file:
             os.fsync(file.fileno())
             file.seek(before or 0)
             length = (before or 0) + self._read_on(file, 2**63)

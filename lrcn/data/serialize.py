@@ -84,24 +84,20 @@ def _run(jobs: Sequence[Job], is_alone: bool) -> list[Report]:
     then not written again if a later one is killed.
     """
     begun, reports = [], []
-    for job in jobs:
+    for number, job in enumerate(jobs, start=1):
         reused = job.is_there
         if not reused:
             begun.append(job.begin(is_alone))
-            with _discarding(begun):
+            with _discarding(begun, jobs[:number] if is_alone else ()):
                 written = job.write(begun[-1])
             job.publish(begun[-1], written)
         reports.append(_report(job.split.name, job.path, reused=reused))
-    for one in begun:
-        one.remove()
-    for job in jobs:
-        if is_alone and job.is_begun:  # beside equal records that were there
-            unfinished.remove(job.path)
+    _clear(begun, jobs if is_alone else ())
     return reports
 
 
 @contextlib.contextmanager
-def _discarding(begun: Sequence[unfinished.Unfinished]) -> Iterator[None]:
+def _discarding(begun: Sequence[unfinished.Unfinished], jobs: Sequence[Job]) -> Iterator[None]:
     """Removes what is unfinished if an item is at fault: what mends it makes another plan.
 
     What is interrupted, or has no room, goes on later; but there is no use in an empty folder.
@@ -109,13 +105,21 @@ def _discarding(begun: Sequence[unfinished.Unfinished]) -> Iterator[None]:
     try:
         yield
     except errors.UserError:
-        for one in begun:
-            one.remove()
+        _clear(begun, jobs)
         raise
     except BaseException:
         if not begun[-1].is_worth_keeping:
             begun[-1].remove()
         raise
+
+
+def _clear(begun: Sequence[unfinished.Unfinished], jobs: Sequence[Job]) -> None:
+    """Removes what was begun, and what an earlier process left of splits that are there."""
+    for one in begun:
+        one.remove()
+    for job in jobs:
+        if job.is_begun:
+            unfinished.remove(job.path)
 
 
 @contextlib.contextmanager
