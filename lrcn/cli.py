@@ -170,9 +170,9 @@ def _job(verb: str, outcomes: _Outcomes) -> Callable:
             code = verbs.run(verb, settings, folder=folder, origin=origin)
         except (KeyboardInterrupt, SystemExit):
             again = f"lrcn train {shlex.quote(f'resume={folder}')}"
-            if context.mode.name == "MULTIRUN":
+            if context.mode.name == "MULTIRUN" or verb != "train":
                 again = "the same command"
-            if verb == "train":
+            if verb in ("train", "serialize"):
                 log.warning("interrupted; go on with: %s", again)
             raise
         except BrokenPipeError:

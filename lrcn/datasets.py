@@ -11,11 +11,12 @@ import shutil
 import uuid
 from collections.abc import Mapping
 
+from lrcn import files
 from lrcn import settings as settings_lib
 from lrcn.data import catalog as catalog_lib
 from lrcn.data import check as check_lib
 from lrcn.data import clips as clips_lib
-from lrcn.data import grouping, known, lists, records, serialize, sources
+from lrcn.data import grouping, known, lists, records, serialize, sources, unfinished, writing
 from lrcn.data import modality as modality_lib
 from lrcn.errors import UserError
 
@@ -268,9 +269,7 @@ def records_of(
     key = _fingerprint(catalog, dataset, options)
     kind = dataset.source if modality.name == "rgb" else f"{dataset.source}-{modality.name}"
     folder = cache_folder() / "records" / f"{kind}-{key}"
-    if not folder.is_dir():
-        _serialize_whole(catalog, folder, options)
-    else:
+    if folder.is_dir() or not _serialize_whole(catalog, folder, options):
         log.info("data: %s (serialized before)", folder)
     return {role: folder / f"{name}.tfrecord" for role, name in names.items()}
 
@@ -290,19 +289,55 @@ def _require_one_modality(
 
 def _serialize_whole(
     catalog: lists.Catalog, folder: pathlib.Path, options: serialize.StoreOptions
+) -> bool:
+    """Serializes all splits beside `folder`, then gives them its name.
+
+    What a killed process has left is continued; processes that want the same wait for the first.
+
+    Returns:
+        False if another process was faster.
+    """
+    lock = folder.with_name(f".{folder.name}.lock")
+
+    def tell_waiting() -> None:
+        log.info("data: waiting for %s, which serializes into %s", files.holder(lock), folder)
+
+    with (
+        writing.telling_errors(folder.parent),
+        files.locked(lock, waiting=tell_waiting) as is_held,
+    ):
+        if folder.is_dir():
+            return False
+        log.info("data: serializing into %s", folder)
+        # Without a lock another process may be at the same work, so that nothing can be shared.
+        own = "" if is_held else f".{uuid.uuid4().hex[:8]}"
+        temporary = folder.with_name(f".{folder.name}{own}{unfinished.SUFFIX}")
+        _serialize_into(temporary, catalog, options, is_resumable=is_held)
+        if is_there := folder.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.replace(folder)
+            files.sync_folder(folder.parent)
+        return not is_there
+
+
+def _serialize_into(
+    folder: pathlib.Path,
+    catalog: lists.Catalog,
+    options: serialize.StoreOptions,
+    *,
+    is_resumable: bool,
 ) -> None:
-    """Serializes all splits beside `folder`, then gives them its name."""
-    log.info("data: serializing into %s", folder)
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+    """Serializes all splits into a folder, which stays after a failure if it can be continued."""
     try:
         reading = options.reading()
         stored = known.find(folder.parent, catalog, reading)
-        serialize.serialize(catalog, temporary, options=options, known=stored)
-        known.write(temporary, catalog, reading)
-        if not folder.is_dir():  # another process may have been faster
-            temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        serialize.serialize(catalog, folder, options=options, known=stored)
+        known.write(folder, catalog, reading)
+    except BaseException:
+        if not (is_resumable and unfinished.is_any_in(folder)):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _fingerprint(

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import errno
 import fcntl
-import glob
 import hashlib
 import json
+import logging
 import os
 import pathlib
+import socket
+import stat
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from typing import IO
+
+log = logging.getLogger(__name__)
+
+_TRIES, _LONGEST_HOLDER = 50, 4096  # hundredths of a second, bytes
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike, *, claimed: bool = False) -> Iterator[pathlib.Path]:
+def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary path beside `path` that takes its name when the block succeeds.
 
     The temporary name keeps the suffix, since writers choose formats by it. A block that raises
@@ -22,16 +32,12 @@ def atomic_path(path: str | os.PathLike, *, claimed: bool = False) -> Iterator[p
 
     Args:
         path: The final path of a file; its folder is created.
-        claimed: Whether the temporary file is there at once and locked as long as the block runs,
-            so that `remove_abandoned` tells it from those of processes that were killed. Not for
-            writers that lock files themselves, such as HDF5.
     """
     final = pathlib.Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:8]}.tmp{final.suffix}")
     try:
-        with _claim(temporary) if claimed else contextlib.nullcontext():
-            yield temporary
+        yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(temporary, final)
@@ -41,48 +47,84 @@ def atomic_path(path: str | os.PathLike, *, claimed: bool = False) -> Iterator[p
 
 
 @contextlib.contextmanager
-def _claim(path: pathlib.Path) -> Iterator[None]:
-    with path.open("xb") as file:
-        with contextlib.suppress(OSError):  # file systems without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def locked(path: str | os.PathLike, *, waiting: Callable[[], None]) -> Iterator[bool]:
+    """Holds the lock `path` against other processes; one that is killed lets go of it.
 
-
-def remove_abandoned(path: str | os.PathLike) -> None:
-    """Removes the claimed temporary files for `path` whose writers were killed.
-
-    Those of its shards are removed, too. One that a living process writes is locked and stays.
+    The file tells who holds it, see `holder`, and is removed at the end.
 
     Args:
-        path: The final path, as given to `atomic_path`.
+        path: A file that is made, with its folder.
+        waiting: Called once if another process holds the lock; raises if that is not waited for.
+
+    Yields:
+        Whether the lock is held: some file systems have no locks.
+
+    Raises:
+        FileExistsError: Something else has the name, such as a link to another file.
     """
-    final = pathlib.Path(path)
-    drawn = "[0-9a-f]" * 8
-    pattern = f".{glob.escape(final.stem)}.{drawn}.tmp{glob.escape(final.suffix)}"
-    shards = f"{pattern}-[0-9]*-of-[0-9]*"
-    for temporary in [*final.parent.glob(pattern), *final.parent.glob(shards)]:
-        with contextlib.suppress(OSError), temporary.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            temporary.unlink()
+    lock, blocked = pathlib.Path(path), False
+    while True:
+        with _lock_file(lock) as file:
+            is_held = True
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not blocked:
+                    waiting()
+                blocked = True
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError as error:
+                log.info("%s: the file system has no locks (%s)", lock, error.strerror)
+                is_held = False
+            if not _is_at(file, lock):
+                continue  # who held it has removed it: the next one made another
+            _tell_holder(file)
+            try:
+                yield is_held
+            finally:
+                lock.unlink(missing_ok=True)  # while it is held, so that nobody else's is removed
+            return
 
 
 @contextlib.contextmanager
-def locked(path: str | os.PathLike, *, waiting: Callable[[], None]) -> Iterator[None]:
-    """Holds the lock `path` against other processes; one that is killed lets go of it.
+def _lock_file(path: pathlib.Path) -> Iterator[IO[bytes]]:
+    """Opens a lock, made if need be; refuses what is no plain file with this one name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR):
+            raise FileExistsError(errno.EEXIST, "no lock but something else", str(path)) from error
+        raise
+    with os.fdopen(descriptor, "rb+", buffering=0) as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            raise FileExistsError(errno.EEXIST, "no lock but something else", str(path))
+        yield file
 
-    Args:
-        path: A file that is made if need be, and stays.
-        waiting: Called once if another process holds the lock.
-    """
-    lock = pathlib.Path(path)
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+
+def _is_at(file: IO[bytes], path: pathlib.Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    return False
+
+
+def _tell_holder(file: IO[bytes]) -> None:
+    since = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    facts = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
+    file.truncate(0)
+    file.write(json.dumps(facts).encode())
+
+
+def holder(path: str | os.PathLike) -> str:
+    """Returns in words who holds the lock `path`: the process, its host and since when."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            with pathlib.Path(path).open("rb") as file:
+                facts = json.loads(file.read(_LONGEST_HOLDER))
+            return f"process {facts['process']} on {facts['host']} since {facts['since']}"
+        time.sleep(0.01)  # it has only just taken the lock
+    return "another process"
 
 
 def sync_folder(folder: pathlib.Path) -> None:

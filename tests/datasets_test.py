@@ -1,10 +1,14 @@
 import dataclasses
+import fcntl
 import os
 import pathlib
+import threading
+import time
 
 import pytest
 
 from lrcn import datasets, settings
+from lrcn.data import packing, part
 from lrcn.errors import UserError
 
 EXAMPLES = pathlib.Path(__file__).parent / "examples"
@@ -177,6 +181,108 @@ def test_another_process_that_was_faster_is_right(tmp_path, stored, monkeypatch)
     assert folder_of(SHAPES) == final
     assert [path.name for path in final.iterdir()] == ["theirs"]
     assert list(final.parent.iterdir()) == [final]
+
+
+@pytest.fixture
+def killed(tmp_path, monkeypatch):
+    """The folder in which a killed process has left one finished split and half of another."""
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(part, "_SECONDS_BETWEEN_COMMITS", 0.0)
+    pack, count = packing.Packer.__call__, []
+
+    def interrupt(packer, place):
+        count.append(place)
+        if len(count) == 5:
+            raise KeyboardInterrupt
+        return pack(packer, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing.Packer, "__call__", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            folder_of(SHAPES)
+    (folder,) = (tmp_path / "cache" / "records").iterdir()
+    assert folder.name.startswith(".moving_shapes-") and folder.name.endswith(".unfinished")
+    return folder
+
+
+def content(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_a_killed_serialization_is_continued_in_the_cache(killed, tmp_path, monkeypatch):
+    read, pack = [], packing.Packer.__call__
+
+    def noted(packer, place):
+        read.append(place)
+        return pack(packer, place)
+
+    monkeypatch.setattr(packing.Packer, "__call__", noted)
+    folder = folder_of(SHAPES)
+    assert len(read) < 5 and list(folder.parent.iterdir()) == [folder]
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "other"))
+    assert content(folder) == content(folder_of(SHAPES))
+
+
+def test_a_faulty_item_leaves_nothing_in_the_cache(killed, monkeypatch):
+    fault = UserError("bad", where="x", received="x", expected="y", remedy="Mend it")
+
+    def faulty(packer, place):
+        return packing.Packed(packer.items[place], fault=fault)
+
+    monkeypatch.setattr(packing.Packer, "__call__", faulty)
+    with pytest.raises(UserError, match="Mend it"):
+        folder_of(SHAPES)
+    assert list(killed.parent.iterdir()) == []
+
+
+def test_who_wants_the_same_waits_for_the_first(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
+    caplog.set_level("INFO")
+    begun, found = threading.Barrier(2, timeout=60), []
+    serialize = datasets.serialize.serialize
+
+    def slow(*arguments, **options):
+        begun.wait()
+        while "waiting for process" not in caplog.text:
+            time.sleep(0.01)
+        return serialize(*arguments, **options)
+
+    monkeypatch.setattr(datasets.serialize, "serialize", slow)
+    first = threading.Thread(target=lambda: found.append(folder_of(SHAPES)))
+    first.start()
+    begun.wait()
+    found.append(folder_of(SHAPES))  # a second serialization would wait at the barrier for ever
+    first.join()
+    assert found[0] == found[1] and list(found[0].parent.iterdir()) == [found[0]]
+    assert f"data: waiting for process {os.getpid()} on " in caplog.text
+    assert caplog.text.count("serializing into") == 1
+    assert "(serialized before)" in caplog.text
+
+
+def test_without_locks_nobody_shares_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
+    seen, serialize = [], datasets.serialize.serialize
+
+    def refuse(*_):
+        raise OSError(38, "Function not implemented")
+
+    def noted(catalog, folder, **options):
+        seen.append(folder.name)
+        if len(seen) == 1:
+            folder_of(SHAPES)  # another process, at the same time
+        return serialize(catalog, folder, **options)
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(datasets.serialize, "serialize", noted)
+    folder = folder_of(SHAPES)
+    assert len(set(seen)) == 2 and list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(UserError, match="records cannot be written"):
+        folder_of(SHAPES)
 
 
 def test_ready_records_are_taken_as_they_are(tmp_path, monkeypatch):

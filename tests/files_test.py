@@ -1,8 +1,11 @@
+import concurrent.futures
 import json
+import os
 import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 import hypothesis
 import pytest
@@ -121,27 +124,54 @@ def test_a_lock_is_waited_for_and_a_killed_process_lets_go_of_it(tmp_path):
         assert waited == [None]
 
 
-WRITER = """
-import sys, time
-from lrcn import files
-with files.atomic_path(sys.argv[1], claimed=True) as temporary:
-    temporary.write_text("half")
-    print(temporary.name, flush=True)
-    time.sleep(600)
-"""
+def test_the_lock_is_gone_at_the_end_whatever_happens(tmp_path):
+    for failure in (ValueError, KeyboardInterrupt):
+        with pytest.raises(failure), files.locked(tmp_path / "a.lock", waiting=pytest.fail):
+            assert f"process {os.getpid()} on " in files.holder(tmp_path / "a.lock")
+            raise failure
+        assert names(tmp_path) == []
+    (tmp_path / "a.lock").write_text("of a process that was killed")
+    with files.locked(tmp_path / "a.lock", waiting=pytest.fail) as is_held:
+        assert is_held
+    assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["a b.[x].tfrecord", "a b.[x].tfrecord-00000-of-00002"])
-def test_temporary_files_of_killed_writers_are_removed_and_of_others_not(tmp_path, name):
-    asked, others = tmp_path / "a b.[x].tfrecord", (".a b.[x].json", "a.x.0123abcd.tmp.tfrecord")
-    for other in others:
-        (tmp_path / other).touch()
-    command = [sys.executable, "-c", WRITER, str(tmp_path / name)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
-        temporary = writer.stdout.readline().strip()
-        files.remove_abandoned(asked)
-        assert names(tmp_path) == sorted([temporary, *others])
-        writer.send_signal(signal.SIGKILL)
-    assert (tmp_path / temporary).exists()
-    files.remove_abandoned(asked)
-    assert names(tmp_path) == sorted(others)
+def test_who_will_not_wait_raises(tmp_path):
+    def refuse():
+        raise PermissionError("taken")
+
+    with files.locked(tmp_path / "a.lock", waiting=pytest.fail):
+        with (
+            pytest.raises(PermissionError, match="taken"),
+            files.locked(tmp_path / "a.lock", waiting=refuse),
+        ):
+            pytest.fail("it was held twice")
+        assert names(tmp_path) == ["a.lock"]
+
+
+def test_nobody_is_let_in_while_locks_come_and_go(tmp_path):
+    """Each takes the lock anew again and again; a counter that two change at once would lose."""
+    lock, counter = tmp_path / "a.lock", tmp_path / "counter"
+    counter.write_text("0")
+
+    def work():
+        for _ in range(50):
+            with files.locked(lock, waiting=lambda: None):
+                count = int(counter.read_text())
+                time.sleep(0.0005)
+                counter.write_text(str(count + 1))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        done = [threads.submit(work) for _ in range(4)]
+    assert [one.result() for one in done] == [None] * 4
+    assert counter.read_text() == "200" and names(tmp_path) == ["counter"]
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "a.lock").symlink_to(tmp_path / "theirs")
+    with (
+        pytest.raises(FileExistsError, match="no lock but something else"),
+        files.locked(tmp_path / "a.lock", waiting=pytest.fail),
+    ):
+        pytest.fail("it was followed")
+    assert names(tmp_path) == ["a.lock"]

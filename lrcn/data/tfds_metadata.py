@@ -57,12 +57,16 @@ def _differing(names: tuple[str, ...], others: tuple[str, ...]) -> str:
     return f"{told} class {place}, {len(names)} in all"
 
 
-def write(path: pathlib.Path, metadata: records.Metadata) -> None:
+def write(path: pathlib.Path, metadata: records.Metadata, *, into: pathlib.Path) -> list[str]:
     """Writes `dataset_info.json`, `features.json` and `label.labels.txt` for all records there.
 
     Args:
         path: The records that are being finished, `.../data.train.tfrecord`.
         metadata: Their metadata, not yet written.
+        into: The folder to write to, from where the files go beside the records.
+
+    Returns:
+        The names of the files.
     """
     folder = path.parent
     present = {**_present(folder), path.name: metadata}
@@ -76,9 +80,10 @@ def write(path: pathlib.Path, metadata: records.Metadata) -> None:
     }
     names = max((other.label_names for other in present.values()), key=len)
     if names:
-        files.write_text(folder / "label.labels.txt", "\n".join(names) + "\n")
-    files.write_json(folder / "features.json", _features(present))
-    files.write_json(folder / "dataset_info.json", info)
+        files.write_text(into / "label.labels.txt", "\n".join(names) + "\n")
+    files.write_json(into / "features.json", _features(present))
+    files.write_json(into / "dataset_info.json", info)
+    return [*(["label.labels.txt"] if names else []), "features.json", "dataset_info.json"]
 
 
 def _present(folder: pathlib.Path) -> dict[str, records.Metadata]:

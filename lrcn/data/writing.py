@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from lrcn import errors
 from lrcn.data import clips, images, ordered, packing, progress
+from lrcn.data import part as part_lib
 
 _BYTES_AHEAD = 64 * 2**20
 
@@ -23,30 +23,26 @@ class Written:
     Attributes:
         stored: The items in order, without their bytes.
         skipped: Pairs of item id and reason, in the order of the items, not of the records.
-        counts: Records of each file.
     """
 
-    stored: list[packing.Packed] = dataclasses.field(default_factory=list)
-    skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-    counts: list[int] = dataclasses.field(default_factory=list)
+    stored: list[packing.Packed]
+    skipped: list[tuple[str, str]]
 
 
 def write(
     packer: packing.Packer,
-    order: np.ndarray,
-    paths: Sequence[pathlib.Path],
+    parts: Sequence[part_lib.Part],
     *,
     name: str,
     num_threads: int,
     num_items_per_thread: int,
     skip_all: bool,
 ) -> Written:
-    """Writes items to files, equally many to each.
+    """Writes the items that are left to store.
 
     Args:
         packer: Makes records.
-        order: Places of the items, in the order they are written.
-        paths: The files.
+        parts: The shards.
         name: Name of the split, for the progress bar.
         num_threads: Threads that pack.
         num_items_per_thread: Items a thread may be ahead.
@@ -56,40 +52,28 @@ def write(
     Raises:
         UserError: If an item is faulty, counting all videos that are too short, or none is left.
     """
+    left = [place for part in parts for place in part.left]
     results = ordered.mapped(
         packer,
-        order.tolist(),
+        left,
         num_threads=num_threads,
         num_ahead=num_threads * num_items_per_thread,
         bytes_ahead=_BYTES_AHEAD,
         size=lambda packed: len(packed.record),
     )
-    bounds = [len(order) * part // len(paths) for part in range(len(paths) + 1)]
-    written, short, skipped = Written(), {}, {}
+    short: dict[int, packing.Packed] = {}
     with (
         contextlib.closing(results),
-        progress.shown(f"serialize {name}", len(order)) as advance,
+        progress.shown(f"serialize {name}", len(left)) as advance,
     ):
-        for path, first, last in zip(paths, bounds, bounds[1:], strict=False):
-            before = len(written.stored)
-            with tf.io.TFRecordWriter(str(path)) as file:
-                for place in order[first:last].tolist():
-                    packed = next(results)
-                    if packed.fault is None:
-                        file.write(packed.record)
-                        written.stored.append(packed.without_record())
-                    elif skip_all or _is_left_out(packed, packer):
-                        skipped[place] = (packed.item.id, _reason(packed.fault))
-                    elif isinstance(packed.fault, clips.ShortVideo):
-                        packer.only_lengths = True
-                        short[place] = packed
-                    else:
-                        raise packed.fault
-                    advance()
-            written.counts.append(len(written.stored) - before)
+        for part in parts:
+            if not part.is_finished:
+                _fill(part, packer, results, short, skip_all=skip_all, advance=advance)
     if short:
         raise _too_short([short[place] for place in sorted(short)], name)
-    written.skipped += [skipped[place] for place in sorted(skipped)]
+    stored = [packed for part in parts for packed in part.stored]
+    skipped = {place: told for part in parts for place, told in part.skipped.items()}
+    written = Written(stored, [skipped[place] for place in sorted(skipped)])
     if not written.stored:
         first = written.skipped[0] if written.skipped else ("nothing", "there was no item")
         raise errors.UserError(
@@ -100,6 +84,35 @@ def write(
             remedy="Mend the items that were skipped; `lrcn check` names them all",
         )
     return written
+
+
+def _fill(
+    part: part_lib.Part,
+    packer: packing.Packer,
+    results: Iterator[packing.Packed],
+    short: dict[int, packing.Packed],
+    *,
+    skip_all: bool,
+    advance: Callable[[], None],
+) -> None:
+    """Writes what is left of a shard, and gathers the videos that are too short in `short`."""
+    with part:
+        for place in part.left:
+            packed = next(results)
+            if packed.fault is None:
+                part.store(place, packed)
+            elif skip_all or _is_left_out(packed, packer):
+                part.skip(place, _reason(packed.fault))
+            elif isinstance(packed.fault, clips.ShortVideo):
+                packer.only_lengths = True
+                short[place] = packed
+            else:
+                raise packed.fault
+            if not short:  # else the records are lost anyway
+                part.commit_if_due()
+            advance()
+        if not short:
+            part.finish()
 
 
 def _is_left_out(packed: packing.Packed, packer: packing.Packer) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from lrcn import errors, files
+from lrcn import errors
 from lrcn.data import clips, images, lists, packing, records, serialize
 
 EVERY = serialize.StoreOptions(mode=None, num_threads=2)
@@ -318,22 +318,33 @@ def test_equal_records_are_reused_and_others_refused(folders, tmp_path):
     assert not report.reused and report.frames == 3
 
 
-def test_what_a_killed_process_left_is_removed(folders, tmp_path):
+def test_what_a_killed_process_left_beside_equal_records_is_removed(folders, tmp_path):
     out = tmp_path / "out"
-    out.mkdir()
-    abandoned = (
-        ".data.train.01234567.tmp.tfrecord",
-        ".data.train.89abcdef.tmp.tfrecord-00001-of-00002",
-    )
-    others = ".data.val.01234567.tmp.tfrecord", ".data.train.mine.tmp.tfrecord"
-    for name in (*abandoned, *others):
-        (out / name).write_bytes(b"half")
-    with files.atomic_path(out / "data.train.tfrecord", claimed=True) as alive:
-        serialize.serialize(catalog(folders), out, options=EVERY)
-        left = {path.name for path in out.iterdir() if path.name.startswith(".")}
-        assert left == {*others, alive.name}
-        alive.write_bytes((out / "data.train.tfrecord").read_bytes())
-    assert records.verify(out / "data.train.tfrecord") == []
+    serialize.serialize(catalog(folders), out, options=EVERY)
+    before = sorted(path.name for path in out.iterdir())
+    for name in (".data.train.tfrecord.unfinished", ".data.val.tfrecord.unfinished"):
+        (out / name).mkdir()
+        (out / name / "00000.0.tfrecord").write_bytes(b"half")
+    (report,) = serialize.serialize(catalog(folders), out, options=EVERY)
+    assert report.reused
+    left = {path.name for path in out.iterdir()}
+    assert left == {*before, ".data.val.tfrecord.unfinished"}  # that one may be continued
+
+
+def test_equal_records_are_reused_where_nothing_can_be_written(folders, tmp_path, monkeypatch):
+    serialize.serialize(catalog(folders), tmp_path / "out", options=EVERY)
+    monkeypatch.setattr(serialize.claim, "alone", lambda folder: pytest.fail("it was written to"))
+    assert serialize.serialize(catalog(folders), tmp_path / "out", options=EVERY)[0].reused
+
+
+def test_a_second_serialization_into_the_folder_is_refused(folders, tmp_path):
+    with serialize.claim.alone(tmp_path / "out"):
+        message = told(
+            lambda: serialize.serialize(catalog(folders), tmp_path / "out", options=EVERY)
+        )
+        assert "another process is serializing into this folder" in message
+        assert f"process {os.getpid()} on " in message
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [".lrcn.lock"]
 
 
 def test_unfinished_and_foreign_records_are_refused(folders, tmp_path):

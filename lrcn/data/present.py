@@ -1,0 +1,59 @@
+"""Records that are there already: their files, and whether they are those that are asked for."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import pathlib
+from collections.abc import Mapping
+
+from lrcn import errors
+from lrcn.data import lists, records, sources
+
+
+def files_of(path: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the files that records of the name have, finished or not, without metadata."""
+    shards = path.parent.glob(f"{glob.escape(path.name)}-[0-9]*-of-[0-9]*")
+    return [*([path] if path.exists() else []), *sorted(shards)]
+
+
+def differences(
+    path: pathlib.Path,
+    settings: Mapping[str, object],
+    *,
+    shards: int,
+    source: str,
+    is_strict: bool,
+) -> list[str]:
+    """Returns in what records that are there differ from those asked for.
+
+    Args:
+        path: The records.
+        settings: What decides on their content, under the keys of the metadata.
+        shards: Number of files.
+        source: What `digest` tells of the items.
+        is_strict: Whether no item may be left out.
+    """
+    try:
+        there = records.read_metadata(path)
+    except errors.UserError as error:
+        return [f"that they are broken ({error.what})"]
+    found = [key for key, value in settings.items() if getattr(there, key) != value]
+    others = {
+        "shards": len(there.shards) != shards,
+        "source": there.source.sha256 != source,
+        "skipped": bool(there.skipped) and is_strict,
+    }
+    return found + [key for key, differs in others.items() if differs]
+
+
+def digest(split: lists.Split, frame_format: str) -> str:
+    """Returns the SHA-256 of what the items are, with sizes and times of their files."""
+    whole = hashlib.sha256()
+    for item in split.items:
+        # A description of generated items stands in the source; a list may move.
+        origin = split.source if item.load else ""
+        facts = [origin, item.id, item.path, item.kind, item.labels, item.captions, item.group]
+        whole.update(json.dumps([*facts, sources.stamp(item, frame_format)]).encode())
+    return whole.hexdigest()
