@@ -17,6 +17,7 @@ from lrcn.data import clips as clips_lib
 from lrcn.data import framing, lists, packing, records, sources, tfds_metadata, video, writing
 from lrcn.data import known as known_lib
 from lrcn.data import modality as modality_lib
+from lrcn.data.limits import Limits
 
 ON_ERROR = ("stop", "skip")
 
@@ -41,6 +42,7 @@ class StoreOptions:
         seed: Seed of random clips and of the order.
         quality: JPEG quality of encoded frames.
         modality: What the frames are stored as.
+        limits: The most that a source may ask for.
     """
 
     mode: clips_lib.ClipMode | None
@@ -58,6 +60,7 @@ class StoreOptions:
     seed: int = 0
     quality: int = 95
     modality: modality_lib.Modality = modality_lib.Modality()
+    limits: Limits = Limits()
 
     def __post_init__(self):
         for key in ("num_threads", "num_items_per_thread", "shards"):
@@ -82,9 +85,8 @@ class StoreOptions:
     def reading(self) -> video.Reading:
         """Returns how frames are read; raises for a bad shape, step or rate."""
         shape = tuple(self.image_shape) if self.image_shape else None
-        return video.Reading(
-            shape, self.frame_format, self.frame_step, self.fps, self.quality, self.modality
-        )
+        names = ("frame_format", "frame_step", "fps", "quality", "modality", "limits")
+        return video.Reading(shape, **{name: getattr(self, name) for name in names})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,11 +127,9 @@ def serialize(
             or other records of the name are there; nothing is left under a final name then.
     """
     folder = pathlib.Path(output_folder)
-    splits = catalog.splits.values()
-    known = known or {}
     jobs = [
-        _Job(catalog, split, folder / split.name, options, known.get(split.name, {}))
-        for split in splits
+        _Job(catalog, split, folder / split.name, options, (known or {}).get(split.name, {}))
+        for split in catalog.splits.values()
     ]
     for job in jobs:
         job.check()

@@ -56,6 +56,7 @@ def predict(settings: settings_lib.PredictSettings) -> int:
         search=settings.search,
         top_k=settings.top_k,
         frame_format=settings.frame_format,
+        limits=settings.limits,
         **options,
     )
     for line in predictor.predict(settings.input, overlay_path=settings.overlay):

@@ -166,16 +166,17 @@ def test_a_list_names_an_image_whose_id_stands_in_two_files_by_its_file(alike, t
 
 def test_one_file_under_two_ids_is_refused(official):
     values = content(1, 2)
-    image(values, 1, file_name="../train/001.jpg")
+    image(values, 1, file_name="./001.jpg")
     write(official["annotations"]["train"], values)
     with pytest.raises(errors.UserError, match=r"images\[1\]: named twice in train.*images\[0\]"):
         coco.coco(**official)
     write(official["annotations"]["train"], content(1))
     values = content(7)
-    image(values, file_name="../train/001.jpg")
+    image(values, file_name="./001.jpg")
     write(official["annotations"]["val"], values)
+    both = {**official, "images": official["images"]["train"]}
     with pytest.raises(errors.UserError, match=r"val\.json: images\[0\]: named in two splits"):
-        coco.coco(**official)
+        coco.coco(**both)
 
 
 @pytest.mark.parametrize(

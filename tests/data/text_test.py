@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lrcn import errors
 from lrcn.data import text
+from lrcn.data.limits import Limits
 
 CAPTIONS = ["A dog runs.", "a dog sleeps", "A cat runs, a dog too."]
 WORDS = ["a", "dog", "runs", ",", "cat", "sleeps", "too"]
@@ -103,7 +104,9 @@ class TestCheckCaption:
         assert "a.txt:7" in message and "10000 words" in message and "at most 1000" in message
         assert len(message) < 300
         assert len(text.check_caption("dog " * 1000, where="a.txt:7")) == 1000
-        assert "at most 2" in told(text.check_caption, "a b c", where="a.txt:7", max_words=2)
+        assert "at most 2" in told(
+            text.check_caption, "a b c", where="a.txt:7", limits=Limits(caption_words=2)
+        )
 
     def test_half_a_character(self):
         message = told(text.check_caption, "a dog \ud83d", where="a.json")
