@@ -29,6 +29,7 @@ _FORMATS = (
     *("ogg", "h264", "hevc"),
 )
 _EXPECTED = "a complete video file, and no playlist"
+_MORE_THAN_FIT = 2**60  # frames: what a number of seconds may come to is bounded before it counts
 _REMEDY = f"Replace the file or leave it out{images.CAN_SKIP}"
 
 
@@ -68,9 +69,10 @@ class Timeline:
             times = np.asarray(self.times) - self.times[0]
             last = 1 / self.rate if self.rate else times[-1] / max(len(times) - 1, 1)
             # Time stamps are often rounded to milliseconds: a sliver of a frame is none.
-            count = max(int(np.ceil((times[-1] + last) * fps - 0.05)), 1)
+            asked = min(np.ceil((times[-1] + last) * fps - 0.05), _MORE_THAN_FIT)
+            count = max(int(asked), 1)
             where = f"dataset.fps={fps:g} of {times[-1]:.10g} seconds"
-            limits.require("frames", count, where=where, what="a video")
+            limits.require("frames", count, where=where, what="a video at this rate")
             borders = (times[1:] + times[:-1]) / 2
             frames = np.searchsorted(borders, np.arange(count) / fps, side="left")
         return frames[::frame_step].astype(np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import pathlib
 import re
 import struct
@@ -25,7 +26,7 @@ FORMATS = (
     *("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "PCX", "SGI"),
     *("QOI", "TGA"),  # the last has no mark of its own
 )
-_ORIENTATION = 0x0112
+_ORIENTATION, _TILE_WIDTH, _TILE_HEIGHT = 0x0112, 0x0142, 0x0143
 # Ends the remedies of faults of single items, and is no help to who has skipped them.
 CAN_SKIP = "; `lrcn serialize` can skip it (on_error=skip)"
 # What Pillow raises for data that does not decode; of crafted files nearly anything.
@@ -102,7 +103,7 @@ def opened(data: bytes, *, where: object, limits: Limits = Limits()) -> Iterator
     """
     try:
         image = _identified(data)
-        pixels = image.height * image.width
+        pixels = _pixels(image)
     except PIL.Image.DecompressionBombError as error:  # some are refused while they are opened
         image, pixels = None, int(re.search(r"\d+", str(error))[0])
     limits.require("image_pixels", pixels, where=where, what="an image")
@@ -119,6 +120,14 @@ def _identified(data: bytes) -> PIL.Image.Image:
             if accepted and not isinstance(accepted, str):  # a text tells what is not installed
                 return factory(io.BytesIO(data), "")
     raise PIL.UnidentifiedImageError
+
+
+def _pixels(image: PIL.Image.Image) -> int:
+    """Returns what an image asks memory for: the tiles of a TIFF may be larger than itself."""
+    tags = getattr(image, "tag_v2", {})
+    tile = [tags.get(tag, 0) for tag in (_TILE_HEIGHT, _TILE_WIDTH)]
+    sides = zip((image.height, image.width), tile, strict=True)
+    return math.prod(max(side, whole) for side, whole in sides if isinstance(whole, int))
 
 
 @contextlib.contextmanager
