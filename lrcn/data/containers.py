@@ -210,6 +210,14 @@ def _video_stream(
             remedy=_REMEDY,
         )
     stream = streams[0]
+    if stream.codec_context is None:
+        raise errors.UserError(
+            "video of a kind that FFmpeg does not decode",
+            where=path,
+            received="a stream of no known codec",
+            expected="a codec such as H.264, MPEG-4 or VP9",
+            remedy=_REMEDY,
+        )
     pixels = stream.codec_context.width * stream.codec_context.height
     limits.require("image_pixels", pixels, where=path, what="a frame of the video")
     # Files are decoded side by side, so threads inside one would only contend.
