@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEMO := demo
 
-.PHONY: help demo test test-extras lint format clean
+.PHONY: help demo test test-extras fuzz lint format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -30,6 +30,11 @@ test: $(VENV)/.installed-test lint  ## the core tests (under 20 minutes on 2 cor
 test-extras: $(VENV)/.installed-test  ## tests of the optional parts (METEOR needs Java)
 	$(PIP) install --constraint constraints.txt --editable '.[test,meteor]'
 	$(BIN)/python -m pytest -m extras
+
+fuzz: $(VENV)/.installed-test  ## fuzz the parsers of data of strangers for a minute (Linux)
+	@test "$$(uname -s)" = Linux || { echo "fuzz: atheris has wheels for Linux alone"; exit 2; }
+	$(PIP) install --constraint constraints.txt --editable '.[test,fuzz]'
+	$(BIN)/python tests/fuzz/run.py
 
 lint: $(VENV)/.installed-test  ## ruff: rules, docstrings, format
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 from collections.abc import Callable, Iterator
@@ -69,8 +70,8 @@ class Timeline:
             times = np.asarray(self.times) - self.times[0]
             last = 1 / self.rate if self.rate else times[-1] / max(len(times) - 1, 1)
             # Time stamps are often rounded to milliseconds: a sliver of a frame is none.
-            asked = min(np.ceil((times[-1] + last) * fps - 0.05), _MORE_THAN_FIT)
-            count = max(int(asked), 1)
+            asked = float(times[-1] + last) * fps - 0.05
+            count = max(math.ceil(min(asked, _MORE_THAN_FIT)), 1)
             where = f"dataset.fps={fps:g} of {times[-1]:.10g} seconds"
             limits.require("frames", count, where=where, what="a video at this rate")
             borders = (times[1:] + times[:-1]) / 2
