@@ -245,7 +245,7 @@ def inside(folder: pathlib.Path, name: str, *, where: str, key: str) -> pathlib.
             remedy=f"Correct the name, or set {key} to the folder that all names are below; "
             "list files of your own (dataset=lists) may name any path",
         )
-    if errors.visible(name) != name or "\n" in name or "\t" in name:
+    if not lines.is_name(name):
         raise errors.UserError(
             "name with characters that no name of a file should have",
             where=where,

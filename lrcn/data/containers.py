@@ -235,6 +235,16 @@ def _timeline(stamps: list[float | None], stream) -> Timeline:
     return Timeline(tuple(sorted(stamps)), rate)
 
 
+def _packets(container: av.container.InputContainer) -> Iterator[av.Packet]:
+    """Yields the packets of all streams, and of each an empty one at the end."""
+    try:
+        yield from container.demux()
+    except IndexError:
+        # PyAV ends those streams, too, that began in the middle of the file and that it does not
+        # know. Theirs come last, so nothing of the others is missing.
+        return
+
+
 def planned(path: str | pathlib.Path, *, limits: Limits = Limits()) -> Timeline:
     """Returns the timeline that the packets promise, without decoding.
 
@@ -247,7 +257,7 @@ def planned(path: str | pathlib.Path, *, limits: Limits = Limits()) -> Timeline:
     """
     tally = _Tally(path, limits)
     with _opened(path, limits) as (container, stream):
-        for packet in container.demux():
+        for packet in _packets(container):
             tally.add(packet, video=packet.stream_index == stream.index)
         return _timeline(tally.stamps, stream)
 
@@ -274,7 +284,7 @@ def decode(
     """
     tally, stamps = _Tally(path, limits), []
     with _opened(path, limits) as (container, stream):
-        for packet in container.demux():
+        for packet in _packets(container):
             video = packet.stream_index == stream.index
             tally.add(packet, video=video)
             for frame in packet.decode() if video else ():

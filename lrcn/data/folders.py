@@ -10,7 +10,7 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from lrcn.data import frames, grouping, lists
+from lrcn.data import frames, grouping, lines, lists
 from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -110,22 +110,20 @@ def _visible(folder_path: pathlib.Path) -> list[pathlib.Path]:
     """Returns what is in a folder in natural order, without hidden files."""
     found = [entry for entry in folder_path.iterdir() if not entry.name.startswith(".")]
     for entry in found:
-        _require_text(entry)
+        _require_name(entry)
     return sorted(found, key=lambda entry: lists.natural_key(entry.name))
 
 
-def _require_text(entry: pathlib.Path) -> None:
-    """Refuses a name whose bytes are no text: records and lines of results hold text."""
-    try:
-        entry.name.encode()
-    except UnicodeEncodeError as error:
+def _require_name(entry: pathlib.Path) -> None:
+    """Refuses a name that is no text or more than a line: lists and results hold lines of text."""
+    if not lines.is_name(entry.name):
         raise UserError(
-            "name is not UTF-8",
+            "name with characters that no name of a file should have",
             where=entry.parent,
             received=ascii(entry.name),
-            expected="names of files and folders in UTF-8",
+            expected="UTF-8 text without line ends, TABs and other controls",
             remedy="Rename it, or move it out of dataset.root",
-        ) from error
+        )
 
 
 def _found(class_folder: pathlib.Path, frame_format: str) -> list[tuple[pathlib.Path, str]]:

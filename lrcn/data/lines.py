@@ -138,6 +138,11 @@ def resolved(path: str | os.PathLike) -> str:
         return os.fspath(path)
 
 
+def is_name(text: str) -> bool:
+    """Tells whether a name fits a line of a list and a terminal: text without controls."""
+    return errors.visible(text) == text and not re.search(r"[\n\t]", text)
+
+
 def splits(line: str) -> list[tuple[str, str]]:
     """Returns what stands before and after each gap of a line, the longest part before it first."""
     gaps = [match.span() for match in re.finditer(r"\s+", line)]

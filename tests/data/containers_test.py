@@ -256,6 +256,33 @@ def test_other_streams_are_not_decoded(tmp_path):
     assert video.count_frames(item(path)) == 3
 
 
+def test_streams_that_begin_later_are_left_alone(tmp_path, make_video, monkeypatch):
+    class Container:
+        """What PyAV makes of a file with such a stream."""
+
+        def __init__(self, *arguments, **options):
+            self.inner = av_open(*arguments, **options)
+
+        def __enter__(self):
+            self.inner.__enter__()
+            return self
+
+        def __exit__(self, *error):
+            self.inner.close()
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def demux(self):
+            yield from self.inner.demux()
+            raise IndexError("list index out of range")
+
+    av_open = av.open
+    path = make_video(tmp_path / "v.mp4", 3)
+    monkeypatch.setattr(av, "open", Container)
+    assert video.read(item(path), video.Reading()).count == 3
+
+
 def test_a_codec_that_is_not_known_is_told(tmp_path):
     seed = pathlib.Path(__file__).parent.parent / "fuzz/corpus/videos/failed-no-decoder"
     (tmp_path / "a.mp4").write_bytes(seed.read_bytes())
