@@ -84,13 +84,12 @@ def lines(
     with opened(path) as stream:
         if whole:
             _require_size(stream, path, what, limits)
-        number = 0
         # One byte more than is allowed tells a line that is too long.
-        while line := stream.readline(limits.line_bytes + 1):
-            number += 1
-            limits.require(
-                "line_bytes", len(line), where=f"{path}:{number}", what=f"a line of the {what}"
-            )
+        most = limits.line_bytes
+        for number, line in enumerate(iter(lambda: stream.readline(most + 1), b""), start=1):
+            if len(line) > most:  # before anything is said: files have millions of lines
+                where = f"{path}:{number}"
+                limits.require("line_bytes", len(line), where=where, what=f"a line of the {what}")
             yield line
 
 

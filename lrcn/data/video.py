@@ -162,8 +162,9 @@ def _read_image(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int
     if reading.modality.is_of_pairs:
         modality_lib.refuse_single(1, item.path)
     needed = choose(1)
-    frame = reading.jpeg(item.path)
-    return 1, [frame for _ in needed]
+    made = passing_lib.Made(reading.limits, where=item.path)
+    made.add([(0, reading.jpeg(item.path))])
+    return 1, [made.found[0] for _ in needed]
 
 
 def _read_folder(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
