@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEMO := demo
 
-.PHONY: help demo test test-extras torture lint format clean
+.PHONY: help demo test test-extras torture fuzz lint format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -33,6 +33,11 @@ test-extras: $(VENV)/.installed-test  ## tests of the optional parts (METEOR nee
 
 torture: $(VENV)/.installed-test  ## 120 kills at random moments; nothing may be lost (under 25 minutes)
 	$(BIN)/python scripts/torture.py
+
+fuzz: $(VENV)/.installed-test  ## fuzz the parsers of data of strangers for a minute (Linux)
+	@test "$$(uname -s)" = Linux || { echo "fuzz: atheris has wheels for Linux alone"; exit 2; }
+	$(PIP) install --constraint constraints.txt --editable '.[test,fuzz]'
+	$(BIN)/python tests/fuzz/run.py
 
 lint: $(VENV)/.installed-test  ## ruff: rules, docstrings, format
 	$(BIN)/ruff check .

@@ -128,6 +128,7 @@ def _open(settings: settings_lib.BrowseSettings) -> _Data:
         num_threads=settings.num_threads,
         seed=settings.seed,
         modality=datasets.modality_of(settings.modality),
+        limits=settings.limits,
     )
     if settings.split not in paths:
         raise errors.UserError(
@@ -140,7 +141,10 @@ def _open(settings: settings_lib.BrowseSettings) -> _Data:
     opened = {split: records.open_records(path) for split, path in paths.items()}
     num_classes = max(own.metadata.num_classes for own in opened.values())
     if settings.describes or not num_classes:
-        captions = {split: references.of_records(own) for split, own in opened.items()}
+        captions = {
+            split: references.of_records(own, limits=settings.limits)
+            for split, own in opened.items()
+        }
         return _Data(opened, (), captions)
     names = max((own.metadata.label_names for own in opened.values()), key=len)
     return _Data(opened, (*names, *map(str, range(len(names), num_classes))), {})

@@ -18,6 +18,7 @@ from lrcn.data import check as check_lib
 from lrcn.data import clips as clips_lib
 from lrcn.data import grouping, known, lists, records, serialize, sources, unfinished, writing
 from lrcn.data import modality as modality_lib
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,11 @@ def cache_folder() -> pathlib.Path:
 
 
 def catalog_of(
-    dataset: settings_lib.Dataset, *, seed: int = 0, on_error: str = "stop"
+    dataset: settings_lib.Dataset,
+    *,
+    seed: int = 0,
+    on_error: str = "stop",
+    limits: Limits = Limits(),
 ) -> lists.Catalog:
     """Returns the items and label names of a data set.
 
@@ -43,6 +48,7 @@ def catalog_of(
         seed: Of a random split into train, val and test (`folder`).
         on_error: "stop" at the first faulty line or item, or "skip" it and let the serializer
             report it; "keep" says the same.
+        limits: The most that files of the data set may ask for.
 
     Raises:
         UserError: Lists or folders are not as they should be.
@@ -67,6 +73,7 @@ def catalog_of(
                 frame_format=dataset.frame_format,
                 vocabulary=dataset.vocabulary,
                 on_error=on_error,
+                limits=limits,
             )
         case settings_lib.Folder():
             return catalog_lib.folder(
@@ -85,6 +92,7 @@ def catalog_of(
                 split=dataset.split,
                 classes=dataset.classes,
                 val_groups=dataset.val_groups,
+                limits=limits,
             )
         case settings_lib.Flickr():
             return catalog_lib.flickr(
@@ -94,14 +102,23 @@ def catalog_of(
                 val=dataset.val,
                 test=dataset.test,
                 on_error=on_error,
+                limits=limits,
             )
         case settings_lib.Coco():
             return catalog_lib.coco(
-                dataset.images, dataset.annotations, ids=dataset.ids, on_error=on_error
+                dataset.images,
+                dataset.annotations,
+                ids=dataset.ids,
+                on_error=on_error,
+                limits=limits,
             )
         case settings_lib.Msvd():
             return catalog_lib.msvd(
-                dataset.videos, dataset.captions, mapping=dataset.mapping, on_error=on_error
+                dataset.videos,
+                dataset.captions,
+                mapping=dataset.mapping,
+                on_error=on_error,
+                limits=limits,
             )
         case settings_lib.Tfds():
             return catalog_lib.tfds(
@@ -109,6 +126,7 @@ def catalog_of(
                 data_dir=dataset.data_dir,
                 splits=dataset.splits,
                 on_error=on_error,
+                limits=limits,
             )
     raise UserError(
         "holds no items to read",
@@ -143,6 +161,7 @@ def store_options(settings: settings_lib.SerializeSettings) -> serialize.StoreOp
         overwrite=settings.overwrite,
         seed=settings.seed,
         modality=modality_of(settings.modality) or modality_lib.Modality(),
+        limits=settings.limits,
     )
 
 
@@ -195,14 +214,16 @@ def findings(settings: settings_lib.CheckSettings) -> list[check_lib.Finding]:
             labels=dataset.labels,
             frame_format=frame_format,
             vocabulary=dataset.vocabulary,
+            limits=settings.limits,
         )
     else:
-        catalog = catalog_of(dataset, seed=settings.seed, on_error="keep")
+        catalog = catalog_of(dataset, seed=settings.seed, on_error="keep", limits=settings.limits)
     return found + check_lib.media(
         catalog,
         frame_format=frame_format,
         num_threads=settings.num_threads,
         modality=modality_lib.Modality(settings.modality.name, settings.modality.method),
+        limits=settings.limits,
     )
 
 
@@ -232,6 +253,7 @@ def records_of(
     num_threads: int,
     seed: int,
     modality: modality_lib.Modality | None = None,
+    limits: Limits = Limits(),
 ) -> dict[str, pathlib.Path]:
     """Returns record files by split; what is no records yet is serialized into the cache.
 
@@ -245,6 +267,7 @@ def records_of(
         num_threads: Threads of the serializer.
         seed: Of a random split (`folder`).
         modality: What frames are stored as; None for what records are, else rgb.
+        limits: The most that files of the data set may ask for.
 
     Raises:
         UserError: The data set is not as it should be, or its records are of another modality.
@@ -254,7 +277,7 @@ def records_of(
         _require_one_modality(paths, modality)
         return paths
     modality = modality or modality_lib.Modality()
-    catalog = catalog_of(dataset, seed=seed)
+    catalog = catalog_of(dataset, seed=seed, limits=limits)
     names = _by_role(catalog)
     image_shape = _stored_shape(dataset, image_shape)
     options = serialize.StoreOptions(
@@ -265,6 +288,7 @@ def records_of(
         fps=dataset.fps,
         num_threads=num_threads,
         modality=modality,
+        limits=limits,
     )
     key = _fingerprint(catalog, dataset, options)
     kind = dataset.source if modality.name == "rgb" else f"{dataset.source}-{modality.name}"

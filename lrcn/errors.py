@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 
 SHOWN = 5
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# Controls but blanks, halves of characters, and marks that turn the text after them around.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UserError(ValueError):
@@ -60,7 +63,23 @@ def shown(value: object) -> str:
     """Returns a value in one line as a command line has it, without the colours of a terminal."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return " ".join(_TERMINAL_CODES.sub("", str(value)).split())
+    return visible(" ".join(_TERMINAL_CODES.sub("", str(value)).split()))
+
+
+def visible(text: str) -> str:
+    """Returns text with what would act on a terminal, and is not seen on it, as escapes.
+
+    Names in data of strangers may hold such characters. Line ends and TABs stay.
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+class Visible(logging.Formatter):
+    """Writes a line of a log with the names of strangers as `visible` shows them."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Returns the line without its traceback."""
+        return visible(super().formatMessage(record))
 
 
 def few(names: Sequence[object], *, separator: str = ", ") -> str:

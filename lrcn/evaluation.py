@@ -15,6 +15,7 @@ import keras
 from lrcn import datasets, files
 from lrcn import settings as settings_lib
 from lrcn.data import augment, dataset, epochs, modality, records, references
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import describe, outputs, retrieve, trained
 from lrcn.inference import evaluate as evaluate_lib
@@ -82,6 +83,7 @@ def retrieval_of_run(
         run.vocabulary,
         normalise=settings.normalise,
         folder=folder,
+        limits=settings.limits,
     )
     _write_protocol(folder, settings, shown, {"normalise": settings.normalise})
     return split, metrics, folder
@@ -108,6 +110,7 @@ def paths_of(
         num_threads=settings.num_threads,
         seed=run.settings.seed,
         modality=modality.Modality(run.shown.modality, run.shown.flow_method),
+        limits=settings.limits,
     )
 
 
@@ -285,7 +288,7 @@ def _description(
     find = run.find(settings.search, seed=shown.seed)
     training = None
     if isinstance(settings.dataset, settings_lib.AsInRun):
-        training = _training_captions(paths)
+        training = _training_captions(paths, settings.limits)
     if training is None:
         log.info("evaluate: the share of copied captions needs the training records of the run")
     metrics = describe.evaluate(
@@ -295,13 +298,14 @@ def _description(
         run.vocabulary,
         training=training,
         folder=folder,
+        limits=settings.limits,
     )
     return metrics, {"search": run.search_options(settings.search)}
 
 
-def _training_captions(paths: dict[str, pathlib.Path]) -> list[str] | None:
+def _training_captions(paths: dict[str, pathlib.Path], limits: Limits) -> list[str] | None:
     """Returns the captions that a run has learnt, or None where its records are no longer."""
     if not records.size_path(paths["train"]).exists():
         return None
-    own = references.of_records(records.open_records(paths["train"]))
+    own = references.of_records(records.open_records(paths["train"]), limits=limits)
     return [caption for captions in own for caption in captions]

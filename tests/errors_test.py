@@ -1,7 +1,12 @@
 import ast
+import logging
 import pathlib
+import sys
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import lrcn
 from lrcn import errors
@@ -50,6 +55,38 @@ def test_an_error_with_another_place_is_of_the_same_kind():
 def test_colours_of_a_terminal_are_left_out():
     error = errors.UserError("\x1b[1mbad\x1b[0m", **{**PARTS, "received": "\x1b[31;1mred\x1b[0m"})
     assert str(error).startswith("data.train:3: bad. Received: red. ")
+
+
+HOSTILE = "a\x1b]0;title\x07b\x9b31m\rc\u202egpj.exe\ud800\x00"
+HARMLESS = r"a\x1b]0;title\x07b\x9b31m\rc\u202egpj.exe\ud800\x00"
+
+
+def test_what_acts_on_a_terminal_is_shown_as_escapes():
+    assert errors.visible(HOSTILE) == HARMLESS
+    assert errors.visible("tab\tand line\n日本 é \u200f") == "tab\tand line\n日本 é \u200f"
+    error = errors.UserError("bad name", **{**PARTS, "received": HOSTILE, "where": "\x1b[2Jx"})
+    assert str(error).startswith("x: bad name. Received: a\\x1b]0;title\\x07b\\x9b31m c\\u202egpj")
+    assert errors.visible(str(error)) == str(error) and "\n" not in str(error)
+
+
+@given(st.text(st.characters()))
+def test_nothing_unseen_is_left_in_messages_and_lines_of_logs(text):
+    for shown in (errors.shown(text), errors.visible(text)):
+        kinds = {unicodedata.category(character) for character in shown} - {"Cf", "Cn", "Co"}
+        assert "Cs" not in kinds and not set(shown) - {"\n", "\t"} & set(map(chr, range(32)))
+        assert not set(shown) & {*map(chr, range(127, 160)), *"\u202a\u202e\u2066\u2069"}
+        shown.encode()
+
+
+def test_lines_of_logs_are_visible_and_keep_their_traceback():
+    record = logging.LogRecord("lrcn", logging.INFO, "", 0, "file %s\nnext", (HOSTILE,), None)
+    formatter = errors.Visible("%(levelname)s %(message)s")
+    assert formatter.format(record) == f"INFO file {HARMLESS}\nnext"
+    try:
+        raise ValueError("bad")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    assert formatter.format(record).endswith("ValueError: bad")
 
 
 def raised():

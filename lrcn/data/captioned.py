@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lrcn import errors
-from lrcn.data import grouping, lines, lists, text
+from lrcn.data import bounded, grouping, lines, lists, text
+from lrcn.data.limits import Limits
 
+_SHOWN = 60  # characters of a name
 # Split and place of each id, by its split, and of each file, by no split.
 Seen = dict[tuple[str, str], tuple[str, str]]
 
@@ -58,6 +60,7 @@ def catalog(
     origin: Origin,
     *,
     on_error: str = "stop",
+    limits: Limits = Limits(),
 ) -> lists.Catalog:
     """Returns entries as items; they have captions and no labels.
 
@@ -67,6 +70,7 @@ def catalog(
         origin: For the messages.
         on_error: `stop` raises what is wrong with the first bad item; `keep` returns such items
             with `problem` set.
+        limits: `caption_words` bounds each caption.
 
     Raises:
         UserError: As `on_error` tells, or if a split has no entry.
@@ -74,7 +78,7 @@ def catalog(
     seen: Seen = {}
     found = {}
     for name in sorted(splits, key=grouping.SPLITS.index):
-        items = tuple(item_of(entry, name, seen, origin) for entry in splits[name])
+        items = tuple(item_of(entry, name, seen, origin, limits=limits) for entry in splits[name])
         if not items:
             raise errors.UserError(
                 "the split names no item",
@@ -90,7 +94,9 @@ def catalog(
     return lists.Catalog(found, label_names=(), num_classes=0, multi_label=False)
 
 
-def item_of(entry: Entry, split: str, seen: Seen, origin: Origin) -> lists.Item:
+def item_of(
+    entry: Entry, split: str, seen: Seen, origin: Origin, *, limits: Limits = Limits()
+) -> lists.Item:
     """Returns an entry as an item, with `problem` set if something is wrong with it.
 
     Args:
@@ -98,13 +104,14 @@ def item_of(entry: Entry, split: str, seen: Seen, origin: Origin) -> lists.Item:
         split: The split that names it.
         seen: What came before; this one is added.
         origin: For the messages.
+        limits: `caption_words` bounds each caption.
     """
     try:
         _check_new(entry, split, seen)
         if entry.problem:
             raise entry.problem
         kind = _kind(entry, origin)
-        captions = _captions(entry, origin)
+        captions = _captions(entry, origin, limits)
     except errors.UserError as problem:
         return lists.Item(entry.id, "", "missing", where=problem.where, problem=problem)
     return lists.Item(
@@ -145,7 +152,7 @@ def _kind(entry: Entry, origin: Origin) -> str:
         raise error.but(remedy=remedy) from None
 
 
-def _captions(entry: Entry, origin: Origin) -> tuple[str, ...]:
+def _captions(entry: Entry, origin: Origin, limits: Limits) -> tuple[str, ...]:
     """Returns the captions of an entry, one at least."""
     if not entry.captions:
         raise errors.UserError(
@@ -155,18 +162,22 @@ def _captions(entry: Entry, origin: Origin) -> tuple[str, ...]:
             expected="one caption at least",
             remedy=f"Add its captions, correct {origin.captions}, or take the name out",
         )
-    return checked(entry.captions)
+    return checked(entry.captions, limits=limits)
 
 
-def checked(captions: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+def checked(captions: Iterable[tuple[str, str]], *, limits: Limits = Limits()) -> tuple[str, ...]:
     """Returns the captions of pairs of place and text, each in one line.
+
+    Args:
+        captions: The pairs.
+        limits: `caption_words` bounds each caption.
 
     Raises:
         UserError: As `text.check_caption` tells.
     """
     captions = list(captions)
     for where, caption in captions:
-        text.check_caption(caption, where=where)
+        text.check_caption(caption, where=where, limits=limits)
     return tuple(" ".join(caption.split()) for _, caption in captions)
 
 
@@ -210,13 +221,52 @@ def check_splits(names: Iterable[str], key: str, example: str) -> None:
         )
 
 
-def tabbed(file: str | os.PathLike) -> Iterator[tuple[str, str, str]]:
+def inside(folder: pathlib.Path, name: str, *, where: str, key: str) -> pathlib.Path:
+    """Returns where a file is that somebody else's annotations name, which stays in its folder.
+
+    Links in the folder are the user's own and are followed.
+
+    Args:
+        folder: The folder of images or videos.
+        name: The name below it.
+        where: Where it is named.
+        key: The key of the folder.
+
+    Raises:
+        UserError: The name is absolute or has `..`, or characters that no name of a file has.
+    """
+    path = pathlib.PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise errors.UserError(
+            "name leads out of its folder",
+            where=where,
+            received=repr(name[:_SHOWN]),
+            expected=f"a name below {key}",
+            remedy=f"Correct the name, or set {key} to the folder that all names are below; "
+            "list files of your own (dataset=lists) may name any path",
+        )
+    if not lines.is_name(name):
+        raise errors.UserError(
+            "name with characters that no name of a file should have",
+            where=where,
+            received=ascii(name[:_SHOWN]),
+            expected="letters, digits and signs of a path",
+            remedy="Rename the file, or correct the name",
+        )
+    return folder / name
+
+
+def tabbed(file: str | os.PathLike, *, limits: Limits = Limits()) -> Iterator[tuple[str, str, str]]:
     """Yields place, name and caption of each line `name<TAB>caption` that is not blank.
+
+    Args:
+        file: The file, UTF-8.
+        limits: Bound the file and each line.
 
     Raises:
         UserError: If the file cannot be read, or a line is not UTF-8 or has no TAB.
     """
-    for where, line in lines.read(file):
+    for where, line in lines.read(file, limits=limits):
         name, tab, caption = line.partition("\t")
         if tab:
             yield where, name.strip(), caption
@@ -230,20 +280,21 @@ def tabbed(file: str | os.PathLike) -> Iterator[tuple[str, str, str]]:
             )
 
 
-def read_json(file: str | os.PathLike, expected: str) -> Any:
+def read_json(file: str | os.PathLike, expected: str, *, limits: Limits = Limits()) -> Any:
     """Reads a JSON file.
 
     Args:
         file: The file.
         expected: What should be in it, for the message.
+        limits: `file_bytes` bounds the file.
 
     Raises:
-        UserError: If it cannot be read, is not UTF-8, or is no JSON.
+        UserError: If it cannot be read, is too large, is not UTF-8, or is no JSON.
     """
     where, data = str(file), b""
     try:
-        data = pathlib.Path(file).read_bytes()
-        return json.loads(data.decode("utf-8-sig"))
+        data = bounded.read(file, what="file of captions", limits=limits)
+        return bounded.parse_json(data)
     except OSError as error:
         what, reason = "captions cannot be read", lines.reason(error)
     except UnicodeDecodeError as error:
@@ -251,7 +302,7 @@ def read_json(file: str | os.PathLike, expected: str) -> Any:
         where = f"{file}:{data[: error.start].count(10) + 1}"
     except json.JSONDecodeError as error:
         what, reason, where = "not JSON", error.msg, f"{file}:{error.lineno}"
-    except (ValueError, RecursionError) as error:  # numbers or nesting beyond Python's limits
+    except bounded.Misread as error:
         what, reason = "not JSON of this kind", error
     raise errors.UserError(
         what, where=where, received=reason, expected=expected, remedy="Give the file of captions"

@@ -16,6 +16,7 @@ from lrcn.data import flickr as flickr_files
 from lrcn.data import folders, sentences, shapes, tfds_source, ucf, word_lists
 from lrcn.data import lists as list_files
 from lrcn.data import msvd as msvd_files
+from lrcn.data.limits import Limits
 
 coco = coco_files.coco
 flickr = flickr_files.flickr
@@ -34,6 +35,7 @@ def lists(
     frame_format: str = "jpg",
     vocabulary: str | os.PathLike | None = None,
     on_error: str = "stop",
+    limits: Limits = Limits(),
 ) -> list_files.Catalog:
     """Reads list files; each becomes a split of the list's file name.
 
@@ -49,6 +51,7 @@ def lists(
             text file with a word a line. Without it integers are labels.
         on_error: `stop` raises what is wrong with the first bad line; `keep` returns such items
             with their `problem`.
+        limits: Bound the files, their lines and captions.
 
     Raises:
         UserError: A list or a line is not as it should be, or two lists have one name.
@@ -56,8 +59,8 @@ def lists(
     files = _several(input_files)
     if labels and vocabulary:
         raise _labels_and_vocabulary(labels, vocabulary)
-    label_names = list_files.read_label_names(labels) if labels else ()
-    tokens = sentences.read_tokens(vocabulary) if vocabulary else None
+    label_names = list_files.read_label_names(labels, limits=limits) if labels else ()
+    tokens = sentences.read_tokens(vocabulary, limits=limits) if vocabulary else None
     splits: dict[str, list_files.Split] = {}
     for file in files:
         if file.name in splits:
@@ -72,6 +75,7 @@ def lists(
             "path_prepend_folder": path_prepend_folder,
             "frame_format": frame_format,
             "on_error": on_error,
+            "limits": limits,
         }
         if tokens is None:
             items = list_files.read_list(file, label_names=label_names, **options)

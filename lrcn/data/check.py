@@ -13,6 +13,7 @@ from lrcn.data import catalog as catalog_lib
 from lrcn.data import check_records, findings, frames, images, ordered, progress, video
 from lrcn.data import lists as list_files
 from lrcn.data import modality as modality_lib
+from lrcn.data.limits import Limits
 
 _CHUNK = 1 << 20
 _RGB = modality_lib.Modality()
@@ -30,8 +31,17 @@ def lists(
     labels: str | os.PathLike | None = None,
     frame_format: str = "jpg",
     vocabulary: str | os.PathLike | None = None,
+    limits: Limits = Limits(),
 ) -> tuple[list[findings.Finding], list_files.Catalog]:
     """Reads list files and returns what is wrong with any of their lines.
+
+    Args:
+        input_files: One list or several.
+        path_prepend_folder: Folder of relative paths, by default each list's own.
+        labels: File of class names, one a line.
+        frame_format: Suffix of the frames in folders.
+        vocabulary: See `catalog.lists`.
+        limits: Bound the files, their lines and captions.
 
     Returns:
         The faults, and the catalog of the lines without any, to go on with.
@@ -40,7 +50,7 @@ def lists(
     alone = isinstance(input_files, (str, os.PathLike))
     try:
         if labels:
-            list_files.read_label_names(labels)
+            list_files.read_label_names(labels, limits=limits)
     except errors.UserError as error:
         found.append(findings.Finding.of(error))
         labels = None
@@ -53,6 +63,7 @@ def lists(
                 frame_format=frame_format,
                 vocabulary=vocabulary,
                 on_error="keep",
+                limits=limits,
             )
         except errors.UserError as error:
             found.append(findings.Finding.of(error))
@@ -90,6 +101,7 @@ def media(
     frame_format: str = "jpg",
     num_threads: int = 2,
     modality: modality_lib.Modality = _RGB,
+    limits: Limits = Limits(),
 ) -> list[findings.Finding]:
     """Decodes every frame of every item, and looks for items that stand in two splits.
 
@@ -98,12 +110,13 @@ def media(
         frame_format: Suffix of the frames in folders.
         num_threads: Threads that decode.
         modality: What frames are to be stored as: motion needs two of them.
+        limits: The most that a source may ask for.
     """
     jobs = [(name, item) for name, split in catalog.splits.items() for item in split.items]
     found: list[findings.Finding] = []
     seen: dict[str, list[findings.Seen]] = {name: [] for name in catalog.splits}
     looked_at = ordered.mapped(
-        lambda job: _looked_at(job[1], frame_format, modality),
+        lambda job: _looked_at(job[1], frame_format, modality, limits),
         jobs,
         num_threads=num_threads,
         num_ahead=4 * num_threads,
@@ -126,7 +139,7 @@ def _place(item: list_files.Item) -> str:
 
 
 def _looked_at(
-    item: list_files.Item, frame_format: str, modality: modality_lib.Modality
+    item: list_files.Item, frame_format: str, modality: modality_lib.Modality, limits: Limits
 ) -> tuple[findings.Finding | None, str]:
     """Returns what is wrong with an item, and the digest of its content if it can be read."""
     problem, digest = None, ""
@@ -135,14 +148,14 @@ def _looked_at(
             raise item.problem
         count = None  # of what is generated nothing is read
         if item.kind == "frames":
-            files = frames.frame_files(item.path, frame_format)
+            files = frames.frame_files(item.path, frame_format, limits=limits)
             for file in files:
-                images.jpeg_from_file(file)
+                images.jpeg_from_file(file, limits=limits)
             count = len(files)
         elif item.kind == "video":
-            count = video.count_frames(item)
+            count = video.count_frames(item, limits=limits)
         elif item.kind == "image":
-            images.jpeg_from_file(item.path)
+            images.jpeg_from_file(item.path, limits=limits)
             count = 1
         digest = _digest(item, frame_format)
         if modality.is_of_pairs and count is not None:

@@ -9,7 +9,8 @@ import pathlib
 from collections.abc import Mapping
 
 from lrcn import errors
-from lrcn.data import captioned, lines, lists
+from lrcn.data import bounded, captioned, lines, lists
+from lrcn.data.limits import Limits
 
 _ORIGIN = captioned.Origin("dataset.images", "dataset.annotations")
 _EXPECTED = (
@@ -33,6 +34,7 @@ def coco(
     *,
     ids: Mapping[str, str | os.PathLike] | None = None,
     on_error: str = "stop",
+    limits: Limits = Limits(),
 ) -> lists.Catalog:
     """Reads images and captions; the id of an item is that of the image.
 
@@ -49,6 +51,7 @@ def coco(
         ids: For a split a file with an image id or file name a line; the name of a file alone
             will do where one image has it.
         on_error: See `captioned.catalog`.
+        limits: Bound the files, their lines and captions.
 
     Raises:
         UserError: A file is not as it should be, or as `on_error` tells.
@@ -64,16 +67,16 @@ def coco(
         captioned.check_splits(ids, "dataset.ids", example)
     files = {"": annotations} if alone else annotations
     folders = _folders(images, list(files))
-    read = _read(files, folders)
+    read = _read(files, folders, limits)
     splits, sources = {}, {}
     for split in dict.fromkeys([*files, *ids]):
         if split in ids:
-            splits[split] = _listed(ids[split], read)
+            splits[split] = _listed(ids[split], read, limits)
             sources[split] = f"coco {', '.join(map(str, files.values()))} ids={ids[split]}"
         elif split:
             splits[split] = list(read[str(files[split])].values())
             sources[split] = f"coco {files[split]}"
-    return captioned.catalog(splits, sources, _ORIGIN, on_error=on_error)
+    return captioned.catalog(splits, sources, _ORIGIN, on_error=on_error, limits=limits)
 
 
 def _folders(images: _Paths, names: list[str]) -> dict[str, pathlib.Path]:
@@ -97,19 +100,21 @@ def _folders(images: _Paths, names: list[str]) -> dict[str, pathlib.Path]:
 
 
 def _read(
-    files: Mapping[str, str | os.PathLike], folders: Mapping[str, pathlib.Path]
+    files: Mapping[str, str | os.PathLike],
+    folders: Mapping[str, pathlib.Path],
+    limits: Limits,
 ) -> dict[str, dict[str, _Image]]:
     """Returns the images of each file by id."""
     read: dict[str, dict[str, _Image]] = {}
     for split, file in files.items():
         if str(file) not in read:
-            read[str(file)] = _entries(file, folders[split])
+            read[str(file)] = _entries(file, folders[split], limits)
     return read
 
 
-def _entries(file: str | os.PathLike, folder: pathlib.Path) -> dict[str, _Image]:
+def _entries(file: str | os.PathLike, folder: pathlib.Path, limits: Limits) -> dict[str, _Image]:
     """Returns the images of a file with their captions, by id."""
-    content = captioned.read_json(file, _EXPECTED)
+    content = captioned.read_json(file, _EXPECTED, limits=limits)
     for part in ("images", "annotations"):
         if not isinstance(content, dict) or not isinstance(content.get(part), list):
             keys = ", ".join(content) if isinstance(content, dict) else type(content).__name__
@@ -123,7 +128,7 @@ def _entries(file: str | os.PathLike, folder: pathlib.Path) -> dict[str, _Image]
             raise _misfit(where, "image without file_name", _shown(image))
         if name in entries:
             raise _twice(where, f"image id {name}", entries[name].where)
-        entries[name] = _Image(name, folder / file_name, where, file_name=file_name)
+        entries[name] = _image(name, file_name, folder, where)
     places: dict[str, str] = {}
     for number, annotation in enumerate(content["annotations"]):
         where = f"{file}: annotations[{number}]"
@@ -140,6 +145,15 @@ def _entries(file: str | os.PathLike, folder: pathlib.Path) -> dict[str, _Image]
     return entries
 
 
+def _image(name: str, file_name: str, folder: pathlib.Path, where: str) -> _Image:
+    """Returns the entry of an image, with `problem` set if its name is none of this folder."""
+    try:
+        path = captioned.inside(folder, file_name, where=where, key=_ORIGIN.files)
+        return _Image(name, path, where, file_name=file_name)
+    except errors.UserError as problem:
+        return _Image(name, "", where, problem=problem, file_name=file_name)
+
+
 def _id(values: object, key: str, where: str) -> str:
     found = values.get(key) if isinstance(values, dict) else None
     if isinstance(found, bool) or not isinstance(found, int | str):
@@ -148,7 +162,7 @@ def _id(values: object, key: str, where: str) -> str:
 
 
 def _listed(
-    file: str | os.PathLike, read: Mapping[str, Mapping[str, _Image]]
+    file: str | os.PathLike, read: Mapping[str, Mapping[str, _Image]], limits: Limits
 ) -> list[captioned.Entry]:
     """Returns the entries that a list names by id, by file name or by the last part of one."""
     by_id, by_file, by_end = (collections.defaultdict(list) for _ in range(3))
@@ -157,7 +171,7 @@ def _listed(
         by_file[image.file_name].append(image)
         by_end[pathlib.PurePath(image.file_name).name].append(image)
     found = []
-    for where, name in lines.filled(file):
+    for where, name in lines.filled(file, limits=limits):
         meant = by_id.get(name) or by_file.get(name) or by_end.get(name, [])
         if len(meant) == 1:
             found.append(dataclasses.replace(meant[0], where=where))
@@ -210,5 +224,4 @@ def _misfit(where: str, what: str, received: str) -> errors.UserError:
 
 
 def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:60]}..."
+    return bounded.shown(value)

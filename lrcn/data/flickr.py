@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from collections.abc import Mapping
 
 from lrcn import errors
 from lrcn.data import captioned, lines, lists
+from lrcn.data.limits import Limits
 
 _ORIGIN = captioned.Origin("dataset.images", "dataset.captions")
 
@@ -19,6 +21,7 @@ def flickr(
     val: str | os.PathLike | None = None,
     test: str | os.PathLike | None = None,
     on_error: str = "stop",
+    limits: Limits = Limits(),
 ) -> lists.Catalog:
     """Reads images that lists of names assign to splits; captions of other images are ignored.
 
@@ -29,6 +32,7 @@ def flickr(
         val: Likewise.
         test: Likewise.
         on_error: See `captioned.catalog`.
+        limits: Bound the files, their lines and captions.
 
     Raises:
         UserError: A file is not as it should be, or as `on_error` tells.
@@ -45,24 +49,33 @@ def flickr(
             remedy="Set dataset.train=FILE, dataset.val=FILE or dataset.test=FILE",
         )
     splits = {
-        split: [captioned.Entry(name, folder / name, where) for where, name in lines.filled(file)]
+        split: [_entry(name, folder, where) for where, name in lines.filled(file, limits=limits)]
         for split, file in given.items()
     }
     by_name: dict[str, list[captioned.Entry]] = {}
     for entries in splits.values():
         for entry in entries:
             by_name.setdefault(entry.id, []).append(entry)
-    _add_captions(by_name, captions)
+    _add_captions(by_name, captions, limits)
     sources = {split: f"flickr {captions} names={file}" for split, file in given.items()}
-    return captioned.catalog(splits, sources, _ORIGIN, on_error=on_error)
+    return captioned.catalog(splits, sources, _ORIGIN, on_error=on_error, limits=limits)
+
+
+def _entry(name: str, folder: pathlib.Path, where: str) -> captioned.Entry:
+    """Returns an image, with `problem` set if its name is none of this folder."""
+    try:
+        path = captioned.inside(folder, name, where=where, key=_ORIGIN.files)
+        return captioned.Entry(name, path, where)
+    except errors.UserError as problem:
+        return captioned.Entry(name, "", where, problem=problem)
 
 
 def _add_captions(
-    by_name: Mapping[str, list[captioned.Entry]], captions: str | os.PathLike
+    by_name: Mapping[str, list[captioned.Entry]], captions: str | os.PathLike, limits: Limits
 ) -> None:
     """Gives each entry the captions of its image."""
     places: dict[str, str] = {}
-    for where, name, caption in captioned.tabbed(captions):
+    for where, name, caption in captioned.tabbed(captions, limits=limits):
         for entry in by_name.get(lists.CAPTION_NUMBER.sub("", name), ()):
             entry.captions.append((where, caption))
             is_numbered = lists.CAPTION_NUMBER.search(name)

@@ -10,7 +10,7 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from lrcn.data import frames, grouping, lists
+from lrcn.data import frames, grouping, lines, lists
 from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -108,8 +108,22 @@ def class_names(root: pathlib.Path) -> tuple[str, ...]:
 
 def _visible(folder_path: pathlib.Path) -> list[pathlib.Path]:
     """Returns what is in a folder in natural order, without hidden files."""
-    found = (entry for entry in folder_path.iterdir() if not entry.name.startswith("."))
+    found = [entry for entry in folder_path.iterdir() if not entry.name.startswith(".")]
+    for entry in found:
+        _require_name(entry)
     return sorted(found, key=lambda entry: lists.natural_key(entry.name))
+
+
+def _require_name(entry: pathlib.Path) -> None:
+    """Refuses a name that is no text or more than a line: lists and results hold lines of text."""
+    if not lines.is_name(entry.name):
+        raise UserError(
+            "name with characters that no name of a file should have",
+            where=entry.parent,
+            received=ascii(entry.name),
+            expected="UTF-8 text without line ends, TABs and other controls",
+            remedy="Rename it, or move it out of dataset.root",
+        )
 
 
 def _found(class_folder: pathlib.Path, frame_format: str) -> list[tuple[pathlib.Path, str]]:
@@ -145,6 +159,7 @@ def _walk(
     """Yields the items in a folder; other files join those that are left out for a reason."""
     for entry in _visible(folder_path):
         if entry.is_dir():
+            _refuse_circle(entry)
             has_videos = bool(_video_stems(entry, frame_format))
             if frames.names(entry, frame_format) and not has_videos:
                 yield entry, "frames"
@@ -161,6 +176,19 @@ def _walk(
             left_out.setdefault(_BESIDE_VIDEOS, []).append(entry)
         else:
             yield entry, kind
+
+
+def _refuse_circle(folder_path: pathlib.Path) -> None:
+    """Refuses a link to a folder that it is in, below which there would be no end."""
+    real = os.path.realpath(folder_path)
+    if any(os.path.realpath(parent) == real for parent in folder_path.absolute().parents):
+        raise UserError(
+            "a link leads back to a folder that it is in",
+            where=folder_path,
+            received=f"a link to {real}",
+            expected="folders that end",
+            remedy="Remove the link",
+        )
 
 
 def _video_stems(folder_path: pathlib.Path, frame_format: str) -> set[str]:

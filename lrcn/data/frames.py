@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from lrcn import errors
+from lrcn.data.limits import Limits
 
 _NUMBER = re.compile(r"\d+")
 
@@ -18,14 +19,23 @@ def natural_key(name: str) -> tuple:
     return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), name
 
 
-def frame_files(folder: str | pathlib.Path, frame_format: str = "jpg") -> list[pathlib.Path]:
+def frame_files(
+    folder: str | pathlib.Path, frame_format: str = "jpg", *, limits: Limits = Limits()
+) -> list[pathlib.Path]:
     """Returns the frames in a folder in natural order.
 
+    Args:
+        folder: The folder.
+        frame_format: Their suffix.
+        limits: `frames` bounds their number.
+
     Raises:
-        UserError: If there is none, or if numbered frames have a gap or repeat a number.
+        UserError: If there is none, or too many, or if numbered frames have a gap or repeat a
+            number.
     """
     folder = pathlib.Path(folder)
     kept = names(folder, frame_format)
+    limits.require("frames", len(kept), where=folder, what="a folder of frames")
     if not kept:
         found = _files(folder)
         others = sorted({pathlib.PurePath(name).suffix or name for name in found})

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import pathlib
 import re
+import struct
+import threading
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,16 +17,33 @@ import PIL.Image
 import PIL.ImageOps
 
 from lrcn import errors
+from lrcn.data import bounded, lines
+from lrcn.data.limits import Limits
 
-_ORIENTATION = 0x0112
+# What Pillow decodes by itself. Others start programs (EPS), need more than their own file, or are
+# no images of frames.
+FORMATS = (
+    *("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "PCX", "SGI"),
+    *("QOI", "TGA"),  # the last has no mark of its own
+)
+_ORIENTATION, _TILE_WIDTH, _TILE_HEIGHT = 0x0112, 0x0142, 0x0143
 # Ends the remedies of faults of single items, and is no help to who has skipped them.
 CAN_SKIP = "; `lrcn serialize` can skip it (on_error=skip)"
-# What Pillow raises for data that does not decode.
-UNDECODABLE = (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
+# What Pillow raises for data that does not decode; of crafted files nearly anything.
+UNDECODABLE = (
+    *(OSError, SyntaxError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    *(AssertionError, EOFError, RuntimeError, MemoryError, struct.error, zlib.error),
+    PIL.Image.DecompressionBombError,
+)
+_WIDENING = threading.RLock()
 
 
 def jpeg_from_file(
-    path: str | pathlib.Path, *, size: tuple[int, int] | None = None, quality: int = 95
+    path: str | pathlib.Path,
+    *,
+    size: tuple[int, int] | None = None,
+    quality: int = 95,
+    limits: Limits = Limits(),
 ) -> tuple[bytes, tuple[int, int]]:
     """Reads any image as an RGB JPEG.
 
@@ -33,16 +54,17 @@ def jpeg_from_file(
         path: The image.
         size: Stored `(height, width)` in pixels, or None for the image's own.
         quality: JPEG quality of encoded images.
+        limits: `file_bytes` bounds the file and `image_pixels` the image, before it is decoded.
 
     Returns:
         The JPEG and its `(height, width)`.
 
     Raises:
-        UserError: If the file is missing or does not decode.
+        UserError: If the file is missing, too large, or does not decode.
     """
     with _explained(path):
-        data = pathlib.Path(path).read_bytes()
-        with PIL.Image.open(io.BytesIO(data)) as image:
+        data = bounded.read(path, what="image file", limits=limits)
+        with opened(data, where=path, limits=limits) as image:
             if _is_stored_as_is(image, size):
                 height_width = image.height, image.width
                 # An eighth of the size still reads the whole stream, so a cut is found cheaply.
@@ -53,16 +75,82 @@ def jpeg_from_file(
         return jpeg_from_image(rgb, size=size, quality=quality)
 
 
-def rgb_from_file(path: str | pathlib.Path, *, size: tuple[int, int] | None = None) -> np.ndarray:
+def rgb_from_file(
+    path: str | pathlib.Path, *, size: tuple[int, int] | None = None, limits: Limits = Limits()
+) -> np.ndarray:
     """Reads any image as `[height, width, 3] uint8`; see `jpeg_from_file`."""
-    with _explained(path), PIL.Image.open(path) as image:
-        return np.asarray(_resized(_rgb(image), size))
+    with _explained(path):
+        data = bounded.read(path, what="image file", limits=limits)
+        with opened(data, where=path, limits=limits) as image:
+            return np.asarray(_resized(_rgb(image), size))
+
+
+@contextlib.contextmanager
+def opened(data: bytes, *, where: object, limits: Limits = Limits()) -> Iterator[PIL.Image.Image]:
+    """Opens an encoded image of one of the `FORMATS` whose size is within the limits.
+
+    Pillow's own bounds would warn of images that the limits allow and refuse others. They hold
+    for the whole process, so they are widened for larger images alone, and only for the time.
+
+    Args:
+        data: The content of a file.
+        where: The file, for the message.
+        limits: `image_pixels` bounds height times width.
+
+    Raises:
+        UserError: The image is larger than the limit.
+        PIL.UnidentifiedImageError: It is none of the formats.
+    """
+    try:
+        image = _identified(data)
+        pixels = _pixels(image)
+    except PIL.Image.DecompressionBombError as error:  # some are refused while they are opened
+        image, pixels = None, int(re.search(r"\d+", str(error))[0])
+    limits.require("image_pixels", pixels, where=where, what="an image")
+    with _widened(pixels), image or _identified(data) as image:
+        yield image
+
+
+def _identified(data: bytes) -> PIL.Image.Image:
+    PIL.Image.init()
+    for name in FORMATS:
+        factory, accept = PIL.Image.OPEN.get(name, (None, None))
+        with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+            accepted = accept(data[:16]) if accept else factory is not None
+            if accepted and not isinstance(accepted, str):  # a text tells what is not installed
+                return factory(io.BytesIO(data), "")
+    raise PIL.UnidentifiedImageError
+
+
+def _pixels(image: PIL.Image.Image) -> int:
+    """Returns what an image asks memory for: the tiles of a TIFF may be larger than itself."""
+    tags = getattr(image, "tag_v2", {})
+    tile = [tags.get(tag, 0) for tag in (_TILE_HEIGHT, _TILE_WIDTH)]
+    sides = zip((image.height, image.width), tile, strict=True)
+    return math.prod(max(side, whole) for side, whole in sides if isinstance(whole, int))
+
+
+@contextlib.contextmanager
+def _widened(pixels: int) -> Iterator[None]:
+    """Lets Pillow decode an image of so many pixels without a word."""
+    if pixels <= (PIL.Image.MAX_IMAGE_PIXELS or pixels):
+        yield
+        return
+    with _WIDENING:
+        before = PIL.Image.MAX_IMAGE_PIXELS
+        PIL.Image.MAX_IMAGE_PIXELS = pixels
+        try:
+            yield
+        finally:
+            PIL.Image.MAX_IMAGE_PIXELS = before
 
 
 @contextlib.contextmanager
 def _explained(path: str | pathlib.Path) -> Iterator[None]:
     try:
         yield
+    except errors.UserError:
+        raise
     except UNDECODABLE as error:
         raise errors.UserError(
             "image cannot be read or decoded",
@@ -77,7 +165,10 @@ def _without_objects(error: Exception) -> str:
     """Returns an error's text without the addresses of Python objects in it."""
     if isinstance(error, PIL.UnidentifiedImageError):
         return "a file that is no image"
-    return re.sub(r"<[^>]* object at 0x[0-9a-f]+>", "its content", str(error))
+    if isinstance(error, OSError) and error.strerror:
+        return str(lines.reason(error))
+    told = re.sub(r"<[^>]* object at 0x[0-9a-f]+>", "its content", str(error))
+    return told or type(error).__name__
 
 
 def _is_stored_as_is(image: PIL.Image.Image, size: tuple[int, int] | None) -> bool:
@@ -140,11 +231,13 @@ def jpeg_from_array(
 
 def size_of(jpeg: bytes) -> tuple[int, int]:
     """Returns the `(height, width)` of a stored JPEG without decoding it."""
-    with PIL.Image.open(io.BytesIO(jpeg)) as image:
+    with opened(jpeg, where="a stored frame") as image:
         return image.height, image.width
 
 
-def decode(jpeg: bytes) -> np.ndarray:
-    """Returns the frame `[height, width, 3] uint8` of a stored JPEG."""
-    with PIL.Image.open(io.BytesIO(jpeg)) as image:
+def decode(
+    jpeg: bytes, *, where: object = "a stored frame", limits: Limits = Limits()
+) -> np.ndarray:
+    """Returns the frame `[height, width, 3] uint8` of a stored JPEG; see `opened`."""
+    with opened(jpeg, where=where, limits=limits) as image:
         return np.asarray(image.convert("RGB"))

@@ -8,8 +8,11 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from lrcn import errors
+from lrcn.data import bounded
+from lrcn.data.limits import Limits
 
 
 def read(
@@ -18,6 +21,7 @@ def read(
     what: str = "text file",
     expected: str = "a UTF-8 text file",
     key: str = "",
+    limits: Limits = Limits(),
 ) -> Iterator[tuple[str, str]]:
     """Yields `file:line` and text of every line, as a stream.
 
@@ -26,16 +30,17 @@ def read(
         what: What it is, for messages.
         expected: What should be there, for messages.
         key: The key that names it, if it is only one.
+        limits: Bound the file and each line.
 
     Raises:
-        UserError: If the file is missing or cannot be read, or a line is not UTF-8.
+        UserError: If the file is missing or cannot be read, it or a line is larger than the
+            limits, or a line is not UTF-8.
     """
     try:
-        with pathlib.Path(file).open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
-                line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-                where = f"{file}:{number}"
-                yield where, _decoded(line, where, what).rstrip("\r\n")
+        for number, line in enumerate(bounded.lines(file, what=what, limits=limits), start=1):
+            line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            where = f"{file}:{number}"
+            yield where, _decoded(line, where, what).rstrip("\r\n")
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         raise errors.UserError(
@@ -60,7 +65,7 @@ def _decoded(line: bytes, where: str, what: str) -> str:
         ) from error
 
 
-def filled(file: str | os.PathLike, **options: str) -> Iterator[tuple[str, str]]:
+def filled(file: str | os.PathLike, **options: Any) -> Iterator[tuple[str, str]]:
     """Yields place and text of each line that is neither blank nor a comment, stripped.
 
     Args:
@@ -83,6 +88,7 @@ def numbered(
     thing: str = "item",
     sample: str = "path label",
     key: str = "",
+    limits: Limits = Limits(),
 ) -> list[tuple[str, str]]:
     """Returns place and text of the lines that are neither blank nor comments, one at least.
 
@@ -92,11 +98,13 @@ def numbered(
         thing: What a line of it is.
         sample: A line that it could have.
         key: The key that names it, if it is only one.
+        limits: See `read`.
 
     Raises:
-        UserError: If the file is missing, is no text, or holds no line.
+        UserError: If the file is missing, is no text, or holds no line, or as `read` tells.
     """
-    kept = list(filled(file, what=what, expected=f"a text file with {_a(thing)} a line", key=key))
+    expected = f"a text file with {_a(thing)} a line"
+    kept = list(filled(file, what=what, expected=expected, key=key, limits=limits))
     if not kept:
         empty = pathlib.Path(file).stat().st_size == 0
         raise errors.UserError(
@@ -130,6 +138,11 @@ def resolved(path: str | os.PathLike) -> str:
         return os.fspath(path)
 
 
+def is_name(text: str) -> bool:
+    """Tells whether a name fits a line of a list and a terminal: text without controls."""
+    return errors.visible(text) == text and not re.search(r"[\n\t]", text)
+
+
 def splits(line: str) -> list[tuple[str, str]]:
     """Returns what stands before and after each gap of a line, the longest part before it first."""
     gaps = [match.span() for match in re.finditer(r"\s+", line)]
@@ -154,7 +167,7 @@ def parted(
         UserError: Several paths exist, each with a fitting rest.
     """
     pairs = [(path, rest) for path, rest in splits(line) if holds(rest)]
-    present = [(path, rest) for path, rest in pairs if (folder / path).exists()]
+    present = [(path, rest) for path, rest in pairs if os.path.exists(folder / path)]
     if len(present) > 1:
         raise errors.UserError(
             "the line can be read in several ways",
@@ -166,17 +179,20 @@ def parted(
     return next(iter([*present, *reversed(pairs)]), None)
 
 
-def label_names(file: str | os.PathLike) -> tuple[str, ...]:
+def label_names(file: str | os.PathLike, *, limits: Limits = Limits()) -> tuple[str, ...]:
     """Reads class names, one a line; the line number less one is the label.
+
+    Args:
+        file: The file, UTF-8.
+        limits: See `read`.
 
     Raises:
         UserError: If the file cannot be read, is empty, or a name stands twice, or is a number
             that is not its own label.
     """
     names: dict[str, str] = {}
-    for where, name in numbered(
-        file, what="file of class names", thing="class", sample="name", key="dataset.labels"
-    ):
+    given = {"thing": "class", "sample": "name", "key": "dataset.labels", "limits": limits}
+    for where, name in numbered(file, what="file of class names", **given):
         if name in names:
             raise errors.UserError(
                 "class name stands twice",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 import posixpath
 import re
@@ -11,7 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import frames, lines, text
+from lrcn.data import bounded, frames, lines, text
+from lrcn.data.limits import Limits
 
 KINDS = ("image", "frames", "video", "picture", "array")
 IMAGE_SUFFIXES = ("bmp", "jpeg", "jpg", "png", "pgm", "pnm", "ppm", "tif", "tiff", "webp")
@@ -89,6 +91,7 @@ def read_list(
     frame_format: str = "jpg",
     label_names: Sequence[str] = (),
     on_error: str = "stop",
+    limits: Limits = Limits(),
 ) -> tuple[Item, ...]:
     """Reads the items of a list file.
 
@@ -106,14 +109,15 @@ def read_list(
             against their number.
         on_error: `stop` raises what is wrong with the first bad line; `keep` returns such items
             with `problem` set, for a caller that skips or collects them.
+        limits: Bound the file, its lines and captions.
 
     Raises:
         UserError: If the list cannot be read or names nothing, or as `on_error` tells.
     """
     file = pathlib.Path(file)
     folder = pathlib.Path(path_prepend_folder) if path_prepend_folder else file.parent
-    reader = _Reader(folder.absolute(), frame_format, tuple(label_names))
-    read = reader.told_apart(lines.numbered(file))
+    reader = _Reader(folder.absolute(), frame_format, tuple(label_names), limits)
+    read = reader.told_apart(lines.numbered(file, limits=limits))
     items = _merged([reader.item(line) for line in read], reader.folder)
     problems = [item.problem for item in items if item.problem]
     if problems and on_error == "stop":
@@ -147,6 +151,7 @@ class _Reader:
     folder: pathlib.Path
     frame_format: str
     label_names: tuple[str, ...]
+    limits: Limits
     numbered: dict[str, str] = dataclasses.field(default_factory=dict)  # places of `path#k`
 
     def told_apart(self, numbered: list[tuple[str, str]]) -> list[_Line]:
@@ -205,7 +210,7 @@ class _Reader:
     def _captioned(self, line: _Line) -> Item:
         if line.path is None or self._is_labelled(line):
             raise self._uncaptioned(line)
-        text.check_caption(line.rest, where=line.where)
+        text.check_caption(line.rest, where=line.where, limits=self.limits)
         image = self._image(line.path)
         if image != line.path:
             key = lines.resolved(self.folder / image) + line.path[len(image) :]
@@ -216,7 +221,7 @@ class _Reader:
 
     def _uncaptioned(self, line: _Line) -> errors.UserError:
         """Returns the error for a line that holds no caption in a list of captions."""
-        alone = " " not in line.rest or (self.folder / self._image(line.rest)).exists()
+        alone = " " not in line.rest or self._exists(self._image(line.rest))
         if line.path is None and alone:
             return self._half(line)
         fault = "line without a TAB" if line.path is None else "a number alone"
@@ -230,7 +235,10 @@ class _Reader:
 
     def _image(self, name: str) -> str:
         """Returns the path without a caption's number, unless a file has that very name."""
-        return name if (self.folder / name).exists() else CAPTION_NUMBER.sub("", name)
+        return name if self._exists(name) else CAPTION_NUMBER.sub("", name)
+
+    def _exists(self, name: str) -> bool:
+        return os.path.exists(self.folder / name)  # Path.exists may raise
 
     def _tabbed(self, line: _Line) -> tuple[str, tuple[int, ...]]:
         labels = self.labels(line.rest)
@@ -241,18 +249,18 @@ class _Reader:
     def _spaced(self, line: _Line) -> tuple[str, tuple[int, ...]]:
         """Splits `path label [label ...]` where the path exists and the rest are labels."""
         found = lines.parted(line.rest, self.folder, self.labels, where=line.where)
-        if found is None or not (self.folder / found[0]).exists():
+        if found is None or not self._exists(found[0]):
             splits = lines.splits(line.rest)
-            if not splits or (self.folder / line.rest).exists():
+            if not splits or self._exists(line.rest):
                 raise self._half(line)
-            unknown = [rest for path, rest in splits if (self.folder / path).exists()]
+            unknown = [rest for path, rest in splits if self._exists(path)]
             if unknown or found is None:
                 raise self._no_label(line, (unknown or [splits[-1][1]])[0])
         return found[0], self.labels(found[1])
 
     def _half(self, line: _Line) -> errors.UserError:
         """Returns the error for a line that holds a path or labels, but not both."""
-        no_path = self.labels(line.rest) and not (self.folder / line.rest).exists()
+        no_path = self.labels(line.rest) and not self._exists(line.rest)
         half, place = "label or caption", "after the path"
         if no_path:
             half, place = "path", "before the label"
@@ -310,17 +318,19 @@ def kind_of(path: str | pathlib.Path, frame_format: str = "jpg", where: str = ""
     """
     path = pathlib.Path(path)
     where = where or str(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         return "frames"
     suffix = path.suffix.lower().lstrip(".")
-    if not path.is_file():
+    try:
+        bounded.require_file(path)
+    except OSError as error:
         raise errors.UserError(
             "no such image, video or folder of frames",
             where=where,
-            received=path,
+            received=f"{path}: {lines.reason(error)}",
             expected="an existing file or folder",
             remedy="Correct the path, or set dataset.path_prepend_folder for relative paths",
-        )
+        ) from error
     if suffix in IMAGE_SUFFIXES or suffix == frame_format.lower().lstrip("."):
         return "image"
     if suffix in VIDEO_SUFFIXES:

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 
 from lrcn import errors
-from lrcn.data import captioned, grouping, lines, lists
+from lrcn.data import bounded, captioned, grouping, lines, lists
+from lrcn.data.limits import Limits
 
 _CLIP = re.compile(r"_\d+_\d+$")
 _ORIGIN = captioned.Origin("dataset.videos", "dataset.captions")
@@ -22,6 +23,7 @@ def msvd(
     *,
     mapping: str | os.PathLike | None = None,
     on_error: str = "stop",
+    limits: Limits = Limits(),
 ) -> lists.Catalog:
     """Reads clips with their captions; clips of one YouTube video are one group.
 
@@ -31,6 +33,7 @@ def msvd(
             lines `vidN<TAB>sentence`, which need a mapping.
         mapping: File with a line `NAME vidN` for each video; a name needs no suffix.
         on_error: See `captioned.catalog`.
+        limits: Bound the files, their lines and captions.
 
     Raises:
         UserError: A file is not as it should be, or as `on_error` tells.
@@ -38,10 +41,11 @@ def msvd(
     folder = captioned.check_folder(videos, "dataset.videos")
     if isinstance(captions, Mapping):
         captioned.check_splits(captions, "dataset.captions", "'dataset.captions={train: FILE}'")
-        names = _read_mapping(mapping)
+        names = _read_mapping(mapping, limits)
         files = _files_by_stem(folder)
         splits = {
-            split: _from_sentences(file, names, files, folder) for split, file in captions.items()
+            split: _from_sentences(file, names, files, folder, limits)
+            for split, file in captions.items()
         }
         sources = {split: f"msvd {file} mapping={mapping}" for split, file in captions.items()}
     elif mapping is not None:
@@ -53,9 +57,9 @@ def msvd(
             remedy="Leave dataset.mapping out, or set 'dataset.captions={train: FILE, val: FILE}'",
         )
     else:
-        splits = _from_json(captions, folder)
+        splits = _from_json(captions, folder, limits)
         sources = {split: f"msvd {captions} split={split}" for split in splits}
-    return captioned.catalog(splits, sources, _ORIGIN, on_error=on_error)
+    return captioned.catalog(splits, sources, _ORIGIN, on_error=on_error, limits=limits)
 
 
 def group_of(name: str) -> str:
@@ -63,8 +67,10 @@ def group_of(name: str) -> str:
     return _CLIP.sub("", pathlib.PurePath(name).stem)
 
 
-def _from_json(file: str | os.PathLike, folder: pathlib.Path) -> dict[str, list[captioned.Entry]]:
-    listed = captioned.read_json(file, _EXPECTED)
+def _from_json(
+    file: str | os.PathLike, folder: pathlib.Path, limits: Limits
+) -> dict[str, list[captioned.Entry]]:
+    listed = captioned.read_json(file, _EXPECTED, limits=limits)
     if not isinstance(listed, list) or not listed:
         raise _misfit(str(file), listed)
     splits: dict[str, list[captioned.Entry]] = {}
@@ -80,17 +86,26 @@ def _from_json(file: str | os.PathLike, folder: pathlib.Path) -> dict[str, list[
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise _misfit(f"{where}.captions", texts)
         places = [(f"{where}.captions[{i}]", text) for i, text in enumerate(texts)]
-        entry = captioned.Entry(name, folder / name, f"{where}.file", places, group_of(name))
+        entry = _entry(name, folder, f"{where}.file")
+        entry.captions = places
         splits.setdefault(split, []).append(entry)
     return splits
 
 
+def _entry(name: str, folder: pathlib.Path, where: str) -> captioned.Entry:
+    """Returns a clip, with `problem` set if its name is none of this folder."""
+    try:
+        path = captioned.inside(folder, name, where=where, key=_ORIGIN.files)
+        return captioned.Entry(name, path, where, group=group_of(name))
+    except errors.UserError as problem:
+        return captioned.Entry(name, "", where, problem=problem)
+
+
 def _misfit(where: str, received: object) -> errors.UserError:
-    shown = "nothing" if received is None else repr(received)
     return errors.UserError(
         "no captions of clips",
         where=where,
-        received=shown if len(shown) <= 60 else f"{shown[:60]}...",
+        received="nothing" if received is None else bounded.shown(received),
         expected=f"{_EXPECTED} with a split of {', '.join(grouping.SPLITS)}",
         remedy="Correct the file, or give another one as dataset.captions",
     )
@@ -101,15 +116,19 @@ def _from_sentences(
     names: Mapping[str, str],
     files: Mapping[str, pathlib.Path],
     folder: pathlib.Path,
+    limits: Limits,
 ) -> list[captioned.Entry]:
     entries: dict[str, captioned.Entry] = {}
-    for where, number, sentence in captioned.tabbed(file):
+    for where, number, sentence in captioned.tabbed(file, limits=limits):
         if number not in entries:
             name = names.get(number, number)
-            path = folder / name
-            path = path if path.is_file() else files.get(pathlib.PurePath(name).stem, path)
-            entry = captioned.Entry(path.name, path, where, group=group_of(name))
-            entry.problem = None if number in names else _unmapped(where, number)
+            entry = _entry(name, folder, where)
+            if not entry.problem:
+                path = pathlib.Path(entry.path)
+                found = os.path.isfile(path)
+                path = path if found else files.get(pathlib.PurePath(name).stem, path)
+                entry.id, entry.path = path.name, path
+            entry.problem = entry.problem if number in names else _unmapped(where, number)
             entries[number] = entry
         entries[number].captions.append((where, sentence))
     return list(entries.values())
@@ -125,7 +144,7 @@ def _unmapped(where: str, number: str) -> errors.UserError:
     )
 
 
-def _read_mapping(mapping: str | os.PathLike | None) -> dict[str, str]:
+def _read_mapping(mapping: str | os.PathLike | None, limits: Limits) -> dict[str, str]:
     """Returns the name of each vidN."""
     if mapping is None:
         raise errors.UserError(
@@ -136,7 +155,7 @@ def _read_mapping(mapping: str | os.PathLike | None) -> dict[str, str]:
             remedy="Set dataset.mapping=FILE, or give captions as JSON",
         )
     names: dict[str, str] = {}
-    for where, line in lines.filled(mapping):
+    for where, line in lines.filled(mapping, limits=limits):
         fields = line.split()
         if len(fields) == 2 and not re.fullmatch(r"vid\d+", fields[1]):
             fields.reverse()

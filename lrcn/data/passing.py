@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +12,38 @@ import numpy as np
 from lrcn import errors
 from lrcn.data import images
 from lrcn.data import modality as modality_lib
+from lrcn.data.limits import Limits
+
+Images = list[tuple[int, tuple[bytes, tuple[int, int]]]]
+"""Place, JPEG and `(height, width)` of each image."""
+
+
+@dataclasses.dataclass
+class Made:
+    """The images of an item, all of which are in memory until it becomes a record.
+
+    Attributes:
+        limits: `record_bytes` bounds them.
+        where: The item, for the message.
+        found: JPEG and `(height, width)` by place.
+        bytes: Of all of them.
+    """
+
+    limits: Limits
+    where: object
+    found: dict[int, tuple[bytes, tuple[int, int]]] = dataclasses.field(default_factory=dict)
+    bytes: int = 0
+
+    def add(self, images_of: Images) -> None:
+        """Adds images.
+
+        Raises:
+            UserError: They are more than a record may hold.
+        """
+        self.found.update(images_of)
+        self.bytes += sum(len(jpeg) for _, (jpeg, _) in images_of)
+        what = "what is to be stored of an item"
+        self.limits.require("record_bytes", self.bytes, where=self.where, what=what)
 
 
 class Passing:
@@ -64,7 +97,7 @@ class Passing:
         """The numbers in the source of all frames that are looked at, ascending."""
         return sorted({*self._makers, *self._last_use})
 
-    def visit(self, number: int, passed: Any) -> list[tuple[int, tuple[bytes, tuple[int, int]]]]:
+    def visit(self, number: int, passed: Any) -> Images:
         """Takes the next frame; returns `(place, (JPEG, (height, width)))` of what is made now."""
         if number not in self._makers and number not in self._last_use:
             return []

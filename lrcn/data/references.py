@@ -9,12 +9,17 @@ import tensorflow as tf
 
 from lrcn import errors
 from lrcn.data import records, text
+from lrcn.data.limits import Limits
 
 References = tuple[tuple[str, ...], ...]
 
 
-def of_records(record_set: records.RecordSet) -> References:
+def of_records(record_set: records.RecordSet, *, limits: Limits = Limits()) -> References:
     """Returns the captions of each item, in stored order.
+
+    Args:
+        record_set: The records.
+        limits: `caption_words` bounds each caption.
 
     Raises:
         UserError: An item has no caption, one without a word or a very long one, or the records
@@ -30,11 +35,13 @@ def of_records(record_set: records.RecordSet) -> References:
             for captions in parsed.prefetch(1).as_numpy_iterator()
         )
     for name, captions in zip(record_set.metadata.ids, found, strict=True):
-        _check(record_set, name, captions)
+        _check(record_set, name, captions, limits)
     return found
 
 
-def _check(record_set: records.RecordSet, name: str, captions: Sequence[str]) -> None:
+def _check(
+    record_set: records.RecordSet, name: str, captions: Sequence[str], limits: Limits
+) -> None:
     where = f"{record_set.path}: item {name}"
     if not captions:
         raise errors.UserError(
@@ -46,7 +53,7 @@ def _check(record_set: records.RecordSet, name: str, captions: Sequence[str]) ->
             "workflow that learns classes: singleframe or lstm",
         )
     for caption in captions:
-        text.check_caption(caption, where=where)
+        text.check_caption(caption, where=where, limits=limits)
 
 
 class Words:

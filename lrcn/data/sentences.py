@@ -8,18 +8,23 @@ from collections.abc import Iterator
 
 from lrcn import errors
 from lrcn.data import lines, text
+from lrcn.data.limits import Limits
 
 
-def read_sentences(path: str | os.PathLike) -> Iterator[str]:
+def read_sentences(path: str | os.PathLike, *, limits: Limits = Limits()) -> Iterator[str]:
     """Yields the sentences of a file that has one a line, or `name<TAB>sentence` lines.
 
     Lines without a word are left out: they have nothing to count.
+
+    Args:
+        path: The file, UTF-8.
+        limits: Bound the file and each line.
 
     Raises:
         UserError: If the file cannot be read, a line is not UTF-8, or no line holds a sentence.
     """
     empty = True
-    for _, line in lines.read(path):
+    for _, line in lines.read(path, limits=limits):
         name, tab, rest = line.partition("\t")
         sentence = rest if tab else name
         if text.tokenise(sentence):
@@ -35,17 +40,21 @@ def read_sentences(path: str | os.PathLike) -> Iterator[str]:
         )
 
 
-def read_tokens(path: str | os.PathLike) -> tuple[str, ...]:
+def read_tokens(path: str | os.PathLike, *, limits: Limits = Limits()) -> tuple[str, ...]:
     """Returns tokens by index, from a `vocabulary.json` or a text file with a token a line.
+
+    Args:
+        path: The file, UTF-8.
+        limits: Bound the file and each line.
 
     Raises:
         UserError: If the file cannot be read, or a line is not UTF-8, blank or there twice: each of
             these would shift the words of all captions without a word.
     """
     if pathlib.Path(path).suffix == ".json":
-        return text.read_vocabulary(path).tokens
+        return text.read_vocabulary(path, limits=limits).tokens
     places: dict[str, str] = {}
-    for where, line in lines.read(path):
+    for where, line in lines.read(path, limits=limits):
         token = line.strip()
         if not token or token in places:
             raise errors.UserError(

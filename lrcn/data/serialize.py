@@ -56,11 +56,9 @@ def serialize(
             new is left under a final name then.
     """
     folder = pathlib.Path(output_folder)
-    splits = catalog.splits.values()
-    known = known or {}
     jobs = [
-        Job(catalog, split, folder / split.name, options, known.get(split.name, {}))
-        for split in splits
+        Job(catalog, split, folder / split.name, options, (known or {}).get(split.name, {}))
+        for split in catalog.splits.values()
     ]
     for job in jobs:
         job.check()

@@ -17,7 +17,7 @@ def stamp(item: lists.Item, frame_format: str = "jpg") -> list:
     anew, even if it has its old size. Generated items have no files.
 
     Args:
-        item: The item; files that are missing have no stamp.
+        item: The item; files that are missing or out of reach have no stamp.
         frame_format: Suffix of the frames in folders.
     """
     try:
@@ -25,7 +25,7 @@ def stamp(item: lists.Item, frame_format: str = "jpg") -> list:
             names = frames.names(item.path, frame_format)
             return [[name, *_facts(pathlib.Path(item.path, name))] for name in names]
         return _facts(pathlib.Path(item.path)) if item.kind in ("image", "video") else []
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # what cannot be read is told by who reads it
         return []
 
 

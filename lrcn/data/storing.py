@@ -8,6 +8,7 @@ from lrcn import errors
 from lrcn.data import clips as clips_lib
 from lrcn.data import modality as modality_lib
 from lrcn.data import video
+from lrcn.data.limits import Limits
 
 ON_ERROR = ("stop", "skip")
 
@@ -32,6 +33,7 @@ class StoreOptions:
         seed: Seed of random clips and of the order.
         quality: JPEG quality of encoded frames.
         modality: What the frames are stored as.
+        limits: The most that a source may ask for.
     """
 
     mode: clips_lib.ClipMode | None
@@ -49,6 +51,7 @@ class StoreOptions:
     seed: int = 0
     quality: int = 95
     modality: modality_lib.Modality = modality_lib.Modality()
+    limits: Limits = Limits()
 
     def __post_init__(self):
         for key in ("num_threads", "num_items_per_thread", "shards"):
@@ -73,6 +76,5 @@ class StoreOptions:
     def reading(self) -> video.Reading:
         """Returns how frames are read; raises for a bad shape, step or rate."""
         shape = tuple(self.image_shape) if self.image_shape else None
-        return video.Reading(
-            shape, self.frame_format, self.frame_step, self.fps, self.quality, self.modality
-        )
+        names = ("frame_format", "frame_step", "fps", "quality", "modality", "limits")
+        return video.Reading(shape, **{name: getattr(self, name) for name in names})

@@ -12,7 +12,6 @@ import dataclasses
 import functools
 import json
 import os
-import pathlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,12 +19,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from lrcn import errors, files
-from lrcn.data import lines
+from lrcn.data import bounded, lines
+from lrcn.data.limits import Limits
 
 PADDING, BEGIN, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
 FORMAT_VERSION = 1
-MAX_WORDS = 1000
 
 _REBUILD = "Take the vocabulary.json of a run, or let `lrcn train` build a vocabulary anew"
 # Runs of what is no letter, digit or underscore, or the unknown word as `decode` writes it.
@@ -45,13 +44,13 @@ def tokenise(text: str) -> list[str]:
     return tokens[:-1] if tokens[-1:] == ["."] else tokens
 
 
-def check_caption(text: str, *, where: str, max_words: int = MAX_WORDS) -> list[str]:
+def check_caption(text: str, *, where: str, limits: Limits = Limits()) -> list[str]:
     """Returns the tokens of a caption that can be learnt from.
 
     Args:
         text: The caption.
         where: Its place, for the message.
-        max_words: More tokens than this are taken for a mistake in the file.
+        limits: More tokens than `caption_words` are taken for a mistake in the file.
 
     Raises:
         UserError: If no token has a letter or a digit, whatever the script, there are too many
@@ -66,13 +65,14 @@ def check_caption(text: str, *, where: str, max_words: int = MAX_WORDS) -> list[
             expected="at least one word",
             remedy="Write the caption, or remove the line",
         )
-    if len(tokens) > max_words:
+    if len(tokens) > limits.caption_words:
         raise errors.UserError(
             "caption is too long to be one",
             where=where,
             received=f"{len(tokens)} words, from {' '.join(tokens[:5])!r} on",
-            expected=f"at most {max_words} words",
-            remedy="Check that line ends and quotes part the captions as they should",
+            expected=f"at most {limits.caption_words} words",
+            remedy="Check that line ends and quotes part the captions as they should, or raise "
+            "limits.caption_words",
         )
     if not _encodes(text):
         raise errors.UserError(
@@ -324,15 +324,20 @@ def write_vocabulary(path: str | os.PathLike, vocabulary: Vocabulary) -> None:
     files.write_json(path, to_json(vocabulary))
 
 
-def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
+def read_vocabulary(path: str | os.PathLike, *, limits: Limits = Limits()) -> Vocabulary:
     """Reads what `write_vocabulary` wrote.
 
+    Args:
+        path: The file.
+        limits: `file_bytes` bounds it.
+
     Raises:
-        UserError: If it cannot be read, or as `from_json` tells.
+        UserError: If it cannot be read or is too large, or as `from_json` tells.
     """
     try:
-        values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        data = bounded.read(path, what="vocabulary", limits=limits)
+        values = bounded.parse_json(data)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, bounded.Misread) as error:
         raise errors.UserError(
             "vocabulary cannot be read",
             where=path,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-import io
 import itertools
 import os
 import pathlib
@@ -18,9 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import PIL.Image
 
-from lrcn.data import captioned, framing, lists, tfds_fields
+from lrcn.data import captioned, framing, images, lists, tfds_fields
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 
 
@@ -30,6 +29,7 @@ def tfds(
     data_dir: str | os.PathLike | None = None,
     splits: Sequence[str] | Mapping[str, str] | None = None,
     on_error: str = "stop",
+    limits: Limits = Limits(),
 ) -> lists.Catalog:
     """Reads a prepared data set of TensorFlow Datasets; nothing is downloaded.
 
@@ -45,6 +45,7 @@ def tfds(
             `{"train": "train[:90%]", "val": "train[90%:]"}`; by default all of the set.
         on_error: `stop` raises what is wrong with the texts of the first bad item; `keep` returns
             such items with `problem` set.
+        limits: Bound captions and frames.
 
     Raises:
         UserError: The set, a split or a feature is missing, files are not as they should be, or
@@ -55,7 +56,9 @@ def tfds(
     wanted = _wanted(builder, splits, name)
     catalog_splits = {
         split: lists.Split(
-            split, tuple(_items(builder, fields, spec)), f"tfds {builder.info.full_name} {spec}"
+            split,
+            tuple(_items(builder, fields, spec, limits)),
+            f"tfds {builder.info.full_name} {spec}",
         )
         for split, spec in wanted.items()
     }
@@ -149,7 +152,9 @@ def _places(file: str, skip: int, take: int) -> list[tuple[int, framing.Place]]:
     return list(enumerate(found))[skip:]
 
 
-def _items(builder: Any, fields: tfds_fields.Fields, spec: str) -> Iterator[lists.Item]:
+def _items(
+    builder: Any, fields: tfds_fields.Fields, spec: str, limits: Limits
+) -> Iterator[lists.Item]:
     """Yields the items of a split in stored order."""
     split = builder.info.splits[spec]
     seen: set[str] = set()
@@ -164,7 +169,7 @@ def _items(builder: Any, fields: tfds_fields.Fields, spec: str) -> Iterator[list
                 remedy="Prepare the data set with file_format=tfrecord",
             )
         for number, place in _places(file, instruction.skip, instruction.take):
-            item = _item(builder.info.features, fields, place, number)
+            item = _item(builder.info.features, fields, place, number, limits)
             if item.id in seen:
                 item = dataclasses.replace(item, id=f"{item.id}#{len(seen)}")
             seen.add(item.id)
@@ -172,7 +177,7 @@ def _items(builder: Any, fields: tfds_fields.Fields, spec: str) -> Iterator[list
 
 
 def _item(
-    features: Any, fields: tfds_fields.Fields, place: framing.Place, number: int
+    features: Any, fields: tfds_fields.Fields, place: framing.Place, number: int, limits: Limits
 ) -> lists.Item:
     """Returns the item of a record, with `problem` set if a text of it is faulty."""
     example = _parsed(features, place)
@@ -182,7 +187,7 @@ def _item(
     try:
         if fields.id:
             name = _texts(example[fields.id], where)[0]
-        captions = _captions(example, fields, where)
+        captions = _captions(example, fields, where, limits)
     except UserError as problem:
         return lists.Item(name, "", "missing", where=where, problem=problem)
     return lists.Item(
@@ -192,11 +197,13 @@ def _item(
         labels=tuple(int(label) for label in labels if label >= 0),
         captions=captions,
         where=where,
-        load=functools.partial(_frames, features, fields, place),
+        load=functools.partial(_frames, features, fields, place, limits),
     )
 
 
-def _captions(example: dict[str, Any], fields: tfds_fields.Fields, where: str) -> tuple[str, ...]:
+def _captions(
+    example: dict[str, Any], fields: tfds_fields.Fields, where: str, limits: Limits
+) -> tuple[str, ...]:
     """Returns the captions of an example, which needs none that say anything beside a label."""
     found = []
     if fields.captions:
@@ -212,7 +219,7 @@ def _captions(example: dict[str, Any], fields: tfds_fields.Fields, where: str) -
             expected="one caption at least",
             remedy="Prepare the data set without it, or skip it (lrcn serialize on_error=skip)",
         )
-    return captioned.checked((where, caption) for caption in found)
+    return captioned.checked(((where, caption) for caption in found), limits=limits)
 
 
 def _texts(value: Any, where: str) -> list[str]:
@@ -260,19 +267,22 @@ def _parsed(features: Any, place: framing.Place) -> dict[str, Any]:
 
 
 def _frames(
-    features: Any, fields: tfds_fields.Fields, place: framing.Place
+    features: Any, fields: tfds_fields.Fields, place: framing.Place, limits: Limits
 ) -> Iterator[np.ndarray]:
     """Decodes the frames of an item one at a time, `[height, width, 3] uint8`."""
     encoded = _parsed(features, place)[fields.frames]
+    where = f"{place.file} at byte {place.offset}"
     for number, data in enumerate(np.ravel(np.asarray(encoded, dtype=object))):
         try:
-            with PIL.Image.open(io.BytesIO(data)) as image:
-                yield np.asarray(image.convert("RGB"))
-        except (OSError, SyntaxError) as error:
+            frame = images.decode(data, where=where, limits=limits)
+        except UserError:
+            raise
+        except images.UNDECODABLE as error:
             raise UserError(
                 f"frame {number} cannot be decoded",
-                where=f"{place.file} at byte {place.offset}",
+                where=where,
                 received=error,
                 expected="a JPEG or PNG",
                 remedy="Prepare the data set again, or skip the item (on_error=skip)",
             ) from error
+        yield frame

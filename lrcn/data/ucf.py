@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from lrcn.data import lines, lists
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 
 SHOWN = 5
@@ -23,6 +24,7 @@ def ucf101(
     split: int = 1,
     classes: Sequence[str] | None = None,
     val_groups: int = 4,
+    limits: Limits = Limits(),
 ) -> lists.Catalog:
     """Reads UCF101; videos are found by their stems, whatever their format and folder.
 
@@ -36,6 +38,7 @@ def ucf101(
         classes: Names to restrict the set to; labels follow the order of `classInd.txt` within
             them.
         val_groups: Number of groups held out of the training list; 0 gives no `val`.
+        limits: Bound the lists and their lines.
 
     Raises:
         UserError: A list or a video is missing, or a class is unknown or not on disk.
@@ -49,9 +52,9 @@ def ucf101(
             remedy="Set dataset.split=1, or another of the official splits",
         )
     list_folder = pathlib.Path(list_folder)
-    names = _chosen(class_names(list_folder / "classInd.txt"), classes)
+    names = _chosen(class_names(list_folder / "classInd.txt", limits=limits), classes)
     roles = {role: list_folder / f"{role}list{split:02d}.txt" for role in ("train", "test")}
-    listed = {role: _read(file, names) for role, file in roles.items()}
+    listed = {role: _read(file, names, limits) for role, file in roles.items()}
     _locate(pathlib.Path(videos), listed, names, all_classes=classes is None)
     train, val = _held_out(listed["train"], val_groups)
     members = {"train": train, "val": val, "test": listed["test"]}
@@ -100,14 +103,18 @@ class _Entry:
         )
 
 
-def class_names(file: str | os.PathLike) -> tuple[str, ...]:
+def class_names(file: str | os.PathLike, *, limits: Limits = Limits()) -> tuple[str, ...]:
     """Reads `classInd.txt` (`1 ApplyEyeMakeup` a line) in its order.
+
+    Args:
+        file: The file.
+        limits: Bound it and its lines.
 
     Raises:
         UserError: If it is missing or a line is not as it should be.
     """
     names = []
-    for where, line in _lines(pathlib.Path(file)):
+    for where, line in _lines(pathlib.Path(file), limits):
         fields = line.split()
         if len(fields) != 2 or fields[0] != str(len(names) + 1) or fields[1] in names:
             raise UserError(
@@ -121,10 +128,11 @@ def class_names(file: str | os.PathLike) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _lines(file: pathlib.Path) -> list[tuple[str, str]]:
+def _lines(file: pathlib.Path, limits: Limits) -> list[tuple[str, str]]:
     """Returns `(file:line, text)` of the lines that are not blank."""
     known = "classInd.txt, trainlist01.txt, testlist01.txt, ..."
-    read = lines.read(file, what="official list", expected=known, key="dataset.lists")
+    named = {"what": "official list", "expected": known, "key": "dataset.lists"}
+    read = lines.read(file, **named, limits=limits)
     return [(where, line.strip()) for where, line in read if line.strip()]
 
 
@@ -155,8 +163,8 @@ def _chosen(known: tuple[str, ...], classes: Sequence[str] | None) -> tuple[str,
     return tuple(name for name in known if name in classes)
 
 
-def _read(file: pathlib.Path, names: tuple[str, ...]) -> list[_Entry]:
-    entries = [_Entry(line, where) for where, line in _lines(file)]
+def _read(file: pathlib.Path, names: tuple[str, ...], limits: Limits) -> list[_Entry]:
+    entries = [_Entry(line, where) for where, line in _lines(file, limits)]
     return [entry for entry in entries if entry.class_name in names]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 
 from lrcn import errors
 from lrcn.data import containers, images, lists
+from lrcn.data import frames as frames_lib
 from lrcn.data import modality as modality_lib
 from lrcn.data import passing as passing_lib
+from lrcn.data.limits import Limits
 
 Choose = Callable[[int], np.ndarray]
 
@@ -28,6 +31,7 @@ class Reading:
         fps: Frames per second to resample videos to, or None.
         quality: JPEG quality of encoded frames.
         modality: What frames are turned into, at the stored size.
+        limits: The most that a source may ask for.
     """
 
     image_shape: tuple[int, int, int] | None = None
@@ -36,6 +40,7 @@ class Reading:
     fps: float | None = None
     quality: int = 95
     modality: modality_lib.Modality = modality_lib.Modality()
+    limits: Limits = Limits()
 
     def __post_init__(self):
         shape = self.image_shape
@@ -68,6 +73,10 @@ class Reading:
     def size(self) -> tuple[int, int] | None:
         """`(height, width)` or None."""
         return tuple(self.image_shape[:2]) if self.image_shape else None
+
+    def jpeg(self, path: str | pathlib.Path) -> tuple[bytes, tuple[int, int]]:
+        """Returns an image file as JPEG with its `(height, width)`."""
+        return images.jpeg_from_file(path, size=self.size, quality=self.quality, limits=self.limits)
 
     def passing(
         self,
@@ -153,22 +162,23 @@ def _read_image(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int
     if reading.modality.is_of_pairs:
         modality_lib.refuse_single(1, item.path)
     needed = choose(1)
-    frame = images.jpeg_from_file(item.path, size=reading.size, quality=reading.quality)
-    return 1, [frame for _ in needed]
+    made = passing_lib.Made(reading.limits, where=item.path)
+    made.add([(0, reading.jpeg(item.path))])
+    return 1, [made.found[0] for _ in needed]
 
 
 def _read_folder(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
     _refuse_fps(reading, item, "a folder of frames")
-    files = lists.frame_files(item.path, reading.frame_format)[:: reading.frame_step]
+    files = frames_lib.frame_files(item.path, reading.frame_format, limits=reading.limits)
+    files = files[:: reading.frame_step]
     needed = choose(len(files))
     if reading.modality.is_of_pairs:
-        rgb = functools.partial(images.rgb_from_file, size=reading.size)
+        rgb = functools.partial(images.rgb_from_file, size=reading.size, limits=reading.limits)
         return len(files), _of_sequence(files, needed, reading, rgb, item)
-    read = [
-        images.jpeg_from_file(files[index], size=reading.size, quality=reading.quality)
-        for index in needed
-    ]
-    return len(files), read
+    made = passing_lib.Made(reading.limits, where=item.path)
+    for index in needed.tolist():
+        made.add([(index, reading.jpeg(files[index]))])
+    return len(files), [made.found[index] for index in needed.tolist()]
 
 
 def _read_video(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
@@ -179,6 +189,7 @@ def _read_video(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int
         functools.partial(reading.passing, rgb=rgb, where=item.path),
         frame_step=reading.frame_step,
         fps=reading.fps,
+        limits=reading.limits,
     )
 
 
@@ -187,10 +198,10 @@ def _of_sequence(
 ) -> list:
     """Returns the images at the needed places of frames that can be had in any order."""
     passing = reading.passing(np.arange(len(frames)), needed.tolist(), rgb=rgb, where=item.path)
-    made = {}
+    made = passing_lib.Made(reading.limits, where=item.path)
     for number in passing.needed:
-        made.update(passing.visit(number, frames[number]))
-    return [made[place] for place in needed.tolist()]
+        made.add(passing.visit(number, frames[number]))
+    return [made.found[place] for place in needed.tolist()]
 
 
 def _read_picture(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
@@ -200,7 +211,7 @@ def _read_picture(item: lists.Item, reading: Reading, choose: Choose) -> tuple[i
 
 def _read_array(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int, list]:
     _refuse_fps(reading, item, "an item without time stamps")
-    frames = list(item.load())[:: reading.frame_step]
+    frames = _loaded(item, reading.limits)[:: reading.frame_step]
     needed = choose(len(frames))
 
     def rgb(frame):
@@ -216,6 +227,14 @@ def _read_array(item: lists.Item, reading: Reading, choose: Choose) -> tuple[int
         return images.resized(frame, reading.size)
 
     return len(frames), _of_sequence(frames, needed, reading, rgb, item)
+
+
+def _loaded(item: lists.Item, limits: Limits) -> list:
+    frames = []
+    for frame in item.load():
+        frames.append(frame)
+        limits.require("frames", len(frames), where=item.path, what="a video")
+    return frames
 
 
 _READERS = {
@@ -258,16 +277,17 @@ def count_frames(
     frame_format: str = "jpg",
     frame_step: int = 1,
     fps: float | None = None,
+    limits: Limits = Limits(),
 ) -> int:
     """Counts the frames of an item after `fps` and `frame_step`; a video is decoded whole."""
     if item.problem is not None:
         raise item.problem
-    reading = Reading(frame_format=frame_format, frame_step=frame_step, fps=fps)
+    reading = Reading(frame_format=frame_format, frame_step=frame_step, fps=fps, limits=limits)
     if item.kind == "video":
         try:
-            timeline = containers.decode(item.path)
+            timeline = containers.decode(item.path, limits=limits)
+            return len(timeline.kept(frame_step=frame_step, fps=fps, limits=limits))
         except errors.UserError as error:
             raise located(error, item) from error
-        return len(timeline.kept(frame_step=frame_step, fps=fps))
     none = np.zeros([0], np.int64)
     return read(item, reading, lambda n: none).count if item.kind not in ("image", "picture") else 1

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from lrcn import errors
 from lrcn.data import captioned, lines, lists, text
+from lrcn.data.limits import Limits
 
 _NUMBERS = re.compile(r"\d+(\s+\d+)*")
 
@@ -21,6 +22,7 @@ def read_list(
     path_prepend_folder: str | os.PathLike | None = None,
     frame_format: str = "jpg",
     on_error: str = "stop",
+    limits: Limits = Limits(),
 ) -> tuple[lists.Item, ...]:
     """Reads the items of a list; a line is `path index [index ...]` or `path<TAB>index...`.
 
@@ -32,13 +34,14 @@ def read_list(
         path_prepend_folder: Folder of relative paths, by default the list's own.
         frame_format: Suffix of frames in folders.
         on_error: See `lists.read_list`.
+        limits: See `lists.read_list`.
 
     Raises:
         UserError: If the list cannot be read or names nothing, or as `on_error` tells.
     """
     folder = pathlib.Path(path_prepend_folder or pathlib.Path(file).parent).absolute()
     entries: dict[str, captioned.Entry] = {}
-    for where, line in lines.numbered(file, sample="path index [index ...]"):
+    for where, line in lines.numbered(file, sample="path index [index ...]", limits=limits):
         try:
             name, indices = _parted(line, folder, where)
         except errors.UserError as problem:
@@ -54,7 +57,9 @@ def read_list(
     seen: captioned.Seen = {}
     origin = captioned.Origin("dataset.path_prepend_folder", "the list", frame_format)
     split = pathlib.Path(file).name
-    items = [captioned.item_of(entry, split, seen, origin) for entry in entries.values()]
+    items = [
+        captioned.item_of(entry, split, seen, origin, limits=limits) for entry in entries.values()
+    ]
     problems = [item.problem for item in items if item.problem]
     if problems and on_error == "stop":
         raise lists.first_of(problems)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import codecs
-import functools
 import os
-import pathlib
-from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import lines, text
-
-# No line of vectors is longer; a file of another kind is not read into memory in search of one.
-_LONGEST_LINE = 2**20
+from lrcn.data import bounded, lines, text
+from lrcn.data.limits import Limits
 
 
 def read_vectors(
-    path: str | os.PathLike, vocabulary: text.Vocabulary, *, seed: int
+    path: str | os.PathLike,
+    vocabulary: text.Vocabulary,
+    *,
+    seed: int,
+    limits: Limits = Limits(),
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Reads the vectors of a vocabulary's words from a GloVe or word2vec text file.
 
@@ -32,6 +31,8 @@ def read_vectors(
         path: Lines `word number ...` (GloVe), after a line `count width` in word2vec's format.
         vocabulary: The words; row i is the vector of id i.
         seed: Of the vectors that are drawn.
+        limits: `line_bytes` bounds each line, so that no file of another kind is read into memory
+            in search of one. The file may be larger than memory.
 
     Returns:
         The matrix `[size, width] float32`, zero for padding, and the words that the file lacks.
@@ -46,7 +47,7 @@ def read_vectors(
         if number != text.PADDING
     }
     found: dict[int, np.ndarray] = {}
-    for where, word, values in _rows_of(path):
+    for where, word, values in _rows_of(path, limits):
         number = wanted.get(word)
         if number is not None and number not in found:
             found[number] = _numbers(values, where)
@@ -76,10 +77,10 @@ def _filled(
     return matrix, tuple(vocabulary.tokens[number] for number in words if number not in found)
 
 
-def _rows_of(path: str | os.PathLike) -> Iterator[tuple[str, bytes, list[bytes]]]:
+def _rows_of(path: str | os.PathLike, limits: Limits) -> Iterator[tuple[str, bytes, list[bytes]]]:
     try:
-        with pathlib.Path(path).open("rb") as file:
-            yield from _rows(file, path)
+        stream = bounded.lines(path, what="file of word vectors", limits=limits, whole=False)
+        yield from _rows(stream, path)
     except OSError as error:
         raise errors.UserError(
             "word vectors cannot be read",
@@ -90,14 +91,15 @@ def _rows_of(path: str | os.PathLike) -> Iterator[tuple[str, bytes, list[bytes]]
         ) from error
 
 
-def _rows(file: BinaryIO, path: str | os.PathLike) -> Iterator[tuple[str, bytes, list[bytes]]]:
+def _rows(
+    stream: Iterable[bytes], path: str | os.PathLike
+) -> Iterator[tuple[str, bytes, list[bytes]]]:
     """Yields place, word and values of each line, all of one width.
 
     They stay bytes, since published files hold words that are not UTF-8, which no caption holds,
     and since most lines are of words that nobody asked for.
     """
     width, announced, rows = 0, None, 0
-    stream = iter(functools.partial(file.readline, _LONGEST_LINE), b"")
     for number, line in enumerate(stream, start=1):
         where = f"{path}:{number}"
         fields = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).split()

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from lrcn import errors, files
+from lrcn.data import containers
 from lrcn.inference import wrapping
 
 _TEXT_SHARE = 0.065
@@ -58,7 +59,7 @@ def check_target(path: str | os.PathLike) -> pathlib.Path:
 
 def _is_ours(target: pathlib.Path) -> bool:
     try:
-        with av.open(str(target)) as container:
+        with containers.opened(target) as container:
             return container.metadata.get("comment") == _MARK
     except (av.error.FFmpegError, OSError):
         return False

@@ -19,6 +19,7 @@ import numpy as np
 from lrcn import errors
 from lrcn.data import augment, containers, dataset, epochs, frames, images, lists, memory, video
 from lrcn.data import clips as clips_lib
+from lrcn.data.limits import Limits
 from lrcn.inference import answers, overlay, windows
 
 log = logging.getLogger(__name__)
@@ -230,26 +231,28 @@ def write_overlay(
         path: The mp4 to write.
         item: What was predicted.
         line: Its line.
-        reading: Where frames of folders are told by their suffix.
+        reading: The suffix of frames in folders, and the limits.
     """
     if item.kind == "video":
-        _annotate_video(path, item, line)
+        _annotate_video(path, item, line, reading.limits)
         return
     repeats, fps = 1, windows.FOLDER_RATE
     names = [item.path]
     if item.kind == "frames":
-        names = lists.frame_files(item.path, reading.frame_format)
+        names = lists.frame_files(item.path, reading.frame_format, limits=reading.limits)
     else:
         repeats = round(_IMAGE_SECONDS * fps)
     with overlay.writing(path, line, fps=fps) as writer:
         for name in names:
-            jpeg, _ = images.jpeg_from_file(name)
+            rgb = images.rgb_from_file(name, limits=reading.limits)
             for _ in range(repeats):
-                writer.add(images.decode(jpeg))
+                writer.add(rgb)
 
 
-def _annotate_video(path: str | os.PathLike, item: lists.Item, line: dict[str, Any]) -> None:
-    timeline = containers.planned(item.path)
+def _annotate_video(
+    path: str | os.PathLike, item: lists.Item, line: dict[str, Any], limits: Limits
+) -> None:
+    timeline = containers.planned(item.path, limits=limits)
     rgb = containers.RgbConverter()
     times = np.asarray(timeline.times) - timeline.times[0]
     with overlay.writing(path, line, fps=timeline.rate or windows.FOLDER_RATE) as writer:
@@ -257,4 +260,4 @@ def _annotate_video(path: str | os.PathLike, item: lists.Item, line: dict[str, A
         def visit(index, frame):
             writer.add(rgb(frame), float(times[min(index, len(times) - 1)]))
 
-        containers.decode(item.path, visit)
+        containers.decode(item.path, visit, limits=limits)

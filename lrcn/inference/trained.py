@@ -14,6 +14,7 @@ from lrcn import config, runs
 from lrcn import settings as settings_lib
 from lrcn.data import augment, epochs, modality, records, text, video
 from lrcn.data import clips as clips_lib
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import answers
 from lrcn.inference import predict as predict_lib
@@ -48,7 +49,12 @@ class Trained:
     shown: runs.Shown = dataclasses.field(repr=False)
 
     def predict(
-        self, path: str | os.PathLike | Sequence[str], *, top_k: int = 5, overlay: str | None = None
+        self,
+        path: str | os.PathLike | Sequence[str],
+        *,
+        top_k: int = 5,
+        overlay: str | None = None,
+        limits: Limits = Limits(),
     ) -> list[dict[str, Any]]:
         """Returns what `lrcn predict` prints: a dict for each video, image or folder of frames.
 
@@ -56,11 +62,13 @@ class Trained:
             path: A path, a glob, or several of them.
             top_k: Labels in `top`.
             overlay: An mp4 to draw the label or caption of the only input on.
+            limits: The most that an input may ask for.
 
         Raises:
             UserError: An input does not exist or cannot be read.
         """
-        return list(self.predictor(top_k=top_k).predict(path, overlay_path=overlay))
+        predictor = self.predictor(top_k=top_k, limits=limits)
+        return list(predictor.predict(path, overlay_path=overlay))
 
     def predictor(
         self,
@@ -70,6 +78,7 @@ class Trained:
         view: augment.View | None = None,
         search: settings_lib.Search | None = None,
         top_k: int = 5,
+        limits: Limits = Limits(),
         **options: Any,
     ) -> predict_lib.Predictor:
         """Returns the predictor of this run; what is not given is as in the run.
@@ -80,6 +89,7 @@ class Trained:
             view: What part of a frame is seen.
             search: How captions are found.
             top_k: Labels in `top`.
+            limits: The most that an input may ask for.
             **options: Further fields of the predictor, such as `batch_size`.
         """
         reading = video.Reading(
@@ -89,6 +99,7 @@ class Trained:
             self.shown.fps,
             self.shown.quality,
             modality.Modality(self.shown.modality, self.shown.flow_method),
+            limits,
         )
         options = {"batch_size": self.settings.batch_size, "seed": self.settings.seed, **options}
         return predict_lib.Predictor(

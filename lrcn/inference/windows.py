@@ -98,14 +98,15 @@ def _folder(item: lists.Item, plan: Plan, score: Score) -> Scored:
 
 def _video(item: lists.Item, plan: Plan, score: Score) -> Scored:
     """Scores windows while the video is decoded, once unless its packets promise wrongly."""
-    step, fps = plan.reading.frame_step, plan.reading.fps
-    timeline = containers.planned(item.path)
+    limits = plan.reading.limits
+    options = {"frame_step": plan.reading.frame_step, "fps": plan.reading.fps, "limits": limits}
+    timeline = containers.planned(item.path, limits=limits)
     while True:
-        kept = timeline.kept(frame_step=step, fps=fps)
+        kept = timeline.kept(**options)
         table = plan.table(len(kept)) if len(kept) else np.zeros([0, 1], np.int64)
         windows = _Windows(plan, kept, table, score, item.path)
-        true = containers.decode(item.path, windows.visit)
-        same = true.kept(frame_step=step, fps=fps)
+        true = containers.decode(item.path, windows.visit, limits=limits)
+        same = true.kept(**options)
         if len(same) == len(kept) and (same == kept).all():
             break
         timeline = true

@@ -10,6 +10,7 @@ import keras
 from lrcn import errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import references, sentences, text, word_vectors
+from lrcn.data.limits import Limits
 from lrcn.models import description, wording
 from lrcn.scoring import captions, describer, losses
 from lrcn.training import assembly, callbacks, feeds, interruption
@@ -35,10 +36,12 @@ class Captioning:
         self.data = feeds.open_data(paths)
         self._check_type()
         self._references = {
-            split: references.of_records(record_set)
+            split: references.of_records(record_set, limits=settings.limits)
             for split, record_set in self.data.splits.items()
         }
-        self.vocabulary = make_vocabulary(settings.vocabulary, self._references["train"])
+        self.vocabulary = make_vocabulary(
+            settings.vocabulary, self._references["train"], limits=settings.limits
+        )
 
     def build(self) -> keras.Model:
         """Returns a new network from `frames` and `words` to the `logits` of the next words."""
@@ -61,7 +64,10 @@ class Captioning:
         )
         if workflow.word_vectors:
             vectors, missing = word_vectors.read_vectors(
-                workflow.word_vectors, self.vocabulary, seed=self._settings.seed
+                workflow.word_vectors,
+                self.vocabulary,
+                seed=self._settings.seed,
+                limits=self._settings.limits,
             )
             wording.set_word_vectors(network, vectors)
             log.info("word vectors: %d words have none: %s", len(missing), ", ".join(missing))
@@ -169,21 +175,29 @@ class Captioning:
 
 
 def make_vocabulary(
-    settings: settings_lib.Vocabulary, training: references.References
+    settings: settings_lib.Vocabulary,
+    training: references.References,
+    *,
+    limits: Limits = Limits(),
 ) -> text.Vocabulary:
     """Returns the vocabulary of a training: that of a file, or counted in the training split.
 
     Args:
         settings: Keys of `vocabulary`.
         training: The captions of each training item.
+        limits: Bound the files that the keys name.
 
     Raises:
         UserError: A file is no vocabulary or no text, or no word is frequent enough.
     """
     if settings.file is not None:
-        made = text.read_vocabulary(settings.file)
+        made = text.read_vocabulary(settings.file, limits=limits)
     else:
-        extra = (line for file in settings.extra_text for line in sentences.read_sentences(file))
+        extra = (
+            line
+            for file in settings.extra_text
+            for line in sentences.read_sentences(file, limits=limits)
+        )
         made = text.Vocabulary.build(
             (caption for own in training for caption in own),
             min_count=settings.min_count,

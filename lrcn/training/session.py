@@ -39,6 +39,7 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
         num_threads=settings.num_threads,
         seed=settings.seed,
         modality=datasets.modality_of(settings.modality),
+        limits=settings.limits,
     )
     task = tasks.of(settings, paths)
     if task.data.val is None:

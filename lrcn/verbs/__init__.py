@@ -6,6 +6,7 @@ TensorFlow is imported inside, when work starts: a finished job of a sweep is an
 from __future__ import annotations
 
 import pathlib
+import warnings
 from typing import Any
 
 from lrcn import runs
@@ -38,6 +39,8 @@ def run(verb: str, settings: Any, *, folder: pathlib.Path, origin: runs.Origin) 
     Returns:
         The exit code.
     """
+    # Pillow tells of odd files without their names; what it cannot read is an error with a name.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     if verb == "train":
         return training.train(settings, folder=folder, origin=origin)
     if verb == "browse":

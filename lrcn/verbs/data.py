@@ -25,7 +25,9 @@ def serialize(settings: settings_lib.SerializeSettings) -> int:
     from lrcn.data import report
     from lrcn.data import serialize as serialize_lib
 
-    catalog = datasets.catalog_of(settings.dataset, seed=settings.seed, on_error=settings.on_error)
+    catalog = datasets.catalog_of(
+        settings.dataset, seed=settings.seed, on_error=settings.on_error, limits=settings.limits
+    )
     folder = datasets.output_folder(settings.dataset, settings.output_folder)
     options = datasets.store_options(settings)
     if not settings.do_serialize:

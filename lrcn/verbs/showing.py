@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import pathlib
 import sys
 import tempfile
 from collections.abc import Sequence
+from typing import Any
 
 import rich.box
 import rich.console
 import rich.table
+import rich.text
 
-from lrcn.errors import UserError
+from lrcn.errors import UserError, visible
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +81,17 @@ def require_writable(key: str, folder: pathlib.Path) -> None:
 
 
 def show(text: str) -> None:
-    """Writes results to stdout."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    """Writes results to stdout; names in them cannot act on a terminal."""
+    sys.stdout.write(visible(text).rstrip("\n") + "\n")
     sys.stdout.flush()
+
+
+def show_json(value: object) -> None:
+    """Writes a value to stdout as a line of JSON, which stays JSON where `show` would change it."""
+    text = json.dumps(value, ensure_ascii=False)
+    if visible(text) != text:
+        text = json.dumps(value).replace("\x7f", "\\u007f")  # the one control that is ASCII
+    show(text)
 
 
 def show_metrics(metrics: dict, *, title: str) -> None:
@@ -105,7 +116,11 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
 
 
 class _Console(rich.console.Console):
-    """Leaves it to the command what becomes of results that nobody reads; rich would exit."""
+    """Shows names as they are, and lets the command stop where nobody reads; rich would exit."""
+
+    def render_str(self, text: str, **options: Any) -> rich.text.Text:
+        """Returns text that cannot act on a terminal."""
+        return super().render_str(visible(text), **options)
 
     def on_broken_pipe(self) -> None:
         """Raises what was raised."""

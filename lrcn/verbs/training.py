@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from lrcn import config, runs
 from lrcn import settings as settings_lib
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.verbs import showing
 
@@ -57,7 +58,7 @@ def train(
         missing = settings.evaluate
     with _marking_failure(run_directory):
         metrics = _fit(settings, run_directory) if metrics is None else metrics
-        evaluated = {split: _evaluate_run(folder, split) for split in missing}
+        evaluated = {split: _evaluate_run(folder, split, settings.limits) for split in missing}
     run_directory.mark_done()
     validated = "videos" in metrics or "items" in metrics
     showing.show_metrics(metrics, title=f"{folder}{': validation' if validated else ''}")
@@ -107,12 +108,12 @@ def _fit(settings: settings_lib.TrainSettings, run_directory: runs.RunDirectory)
     return metrics
 
 
-def _evaluate_run(folder: pathlib.Path, split: str) -> tuple[dict, pathlib.Path]:
+def _evaluate_run(folder: pathlib.Path, split: str, limits: Limits) -> tuple[dict, pathlib.Path]:
     """Evaluates a run as `lrcn evaluate run=... split=...` does; returns metrics and folder."""
     showing.start_tensorflow()
     from lrcn import evaluation
 
-    settings = settings_lib.EvaluateSettings(run=str(folder), split=split)
+    settings = settings_lib.EvaluateSettings(run=str(folder), split=split, limits=limits)
     _, metrics, results = evaluation.of_run(settings)
     return metrics, results
 

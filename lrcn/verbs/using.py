@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shlex
 
@@ -56,10 +55,11 @@ def predict(settings: settings_lib.PredictSettings) -> int:
         search=settings.search,
         top_k=settings.top_k,
         frame_format=settings.frame_format,
+        limits=settings.limits,
         **options,
     )
     for line in predictor.predict(settings.input, overlay_path=settings.overlay):
-        showing.show(json.dumps(line, ensure_ascii=False))
+        showing.show_json(line)
     if settings.overlay:
         log.info("annotated video: %s", settings.overlay)
     return 0

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrcn import errors
-from lrcn.data import clips
+from lrcn.data import clips, lines
 
 
 @pytest.mark.parametrize(
@@ -140,3 +140,29 @@ def test_any_overlap_short_of_the_whole_clip_is_allowed():
 def test_unknown_policy_for_short_videos():
     with pytest.raises(errors.UserError, match="short_videos.*repeat"):
         clips.choose(clips.ClipMode("iterative"), 20, None, short_videos="repeat")
+
+
+@given(
+    n=st.integers(0, 60),
+    frames=st.integers(1, 30),
+    number=st.integers(-29, 30),
+    name=st.sampled_from(["rand_frames", "rand_clips", "iterative"]),
+    tail=st.sampled_from(["drop", "align"]),
+    short_videos=st.sampled_from(clips.SHORT_VIDEOS),
+    seed=st.integers(0, 9),
+)
+@settings(deadline=None, max_examples=300)
+def test_every_mode_gives_frames_that_are_there_or_an_error(
+    n, frames, number, name, tail, short_videos, seed
+):
+    options = {"tail": tail} if name == "iterative" else {}
+    try:
+        mode = clips.ClipMode(name, frames, number, **options)
+        rng = np.random.default_rng(seed)
+        chosen = clips.choose(mode, n, rng, short_videos=short_videos)
+    except errors.UserError as error:
+        assert lines.is_name(str(error))
+        return
+    assert chosen.ndim == 2 and chosen.shape[1] == frames and len(chosen)
+    assert chosen.min() >= 0 and chosen.max() < n
+    assert n >= frames or short_videos == "loop"

@@ -2,9 +2,12 @@ import json
 import pathlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lrcn import errors
-from lrcn.data import coco
+from lrcn.data import coco, lines
+from lrcn.data.limits import Limits
 
 
 def content(*numbers, captions=2):
@@ -166,16 +169,17 @@ def test_a_list_names_an_image_whose_id_stands_in_two_files_by_its_file(alike, t
 
 def test_one_file_under_two_ids_is_refused(official):
     values = content(1, 2)
-    image(values, 1, file_name="../train/001.jpg")
+    image(values, 1, file_name="./001.jpg")
     write(official["annotations"]["train"], values)
     with pytest.raises(errors.UserError, match=r"images\[1\]: named twice in train.*images\[0\]"):
         coco.coco(**official)
     write(official["annotations"]["train"], content(1))
     values = content(7)
-    image(values, file_name="../train/001.jpg")
+    image(values, file_name="./001.jpg")
     write(official["annotations"]["val"], values)
+    both = {**official, "images": official["images"]["train"]}
     with pytest.raises(errors.UserError, match=r"val\.json: images\[0\]: named in two splits"):
-        coco.coco(**official)
+        coco.coco(**both)
 
 
 @pytest.mark.parametrize(
@@ -259,3 +263,96 @@ def test_keys_that_do_not_fit_are_named(official, alone, tmp_path):
         coco.coco({**official["images"], "val": tmp_path / "none"}, official["annotations"])
     with pytest.raises(errors.UserError, match="none: captions cannot be read.*: no such file"):
         coco.coco(**{**alone, "annotations": tmp_path / "none"})
+
+
+KEYS = ["images", "annotations", "id", "image_id", "file_name", "caption"]
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+ids = st.integers(0, 3) | st.sampled_from(["1", "a", "\ud800", "\x1b]0;x\x07", 10**400]) | values
+names = (
+    st.sampled_from(["001.jpg", "../001.jpg", "/001.jpg", "a\0b.jpg", "\ud800", "a\n.jpg"]) | values
+)
+near = st.fixed_dictionaries(
+    {
+        "images": st.lists(st.fixed_dictionaries({"id": ids, "file_name": names}), max_size=3),
+        "annotations": st.lists(
+            st.fixed_dictionaries({"image_id": ids, "caption": st.text(max_size=9) | values}),
+            max_size=3,
+        ),
+    }
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(near | values)
+def test_any_json_is_items_of_the_folder_or_errors(tmp_path_factory, value):
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "001.jpg").write_bytes(b"")
+    file = write(folder / "any.json", value)
+    try:
+        found = coco.coco(folder, {"train": file}, on_error="keep")
+    except errors.UserError as error:
+        assert str(file) in error.where and lines.is_name(str(error))
+        return
+    for item in found.splits["train"].items:
+        if item.problem is None:
+            assert pathlib.Path(item.path) == folder / "001.jpg" and item.captions
+        else:
+            assert str(file) in item.problem.where and lines.is_name(str(item.problem))
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "/etc/a.jpg", "b/../../a.jpg", "b/.."])
+def test_names_that_lead_out_of_the_folder(official, name):
+    values = content(1, 2)
+    image(values, 1, file_name=name)
+    write(official["annotations"]["train"], values)
+    with pytest.raises(errors.UserError) as caught:
+        coco.coco(**official)
+    assert "train.json: images[1]: name leads out of its folder" in str(caught.value)
+    assert "a name below dataset.images" in str(caught.value)
+    kept = coco.coco(**official, on_error="keep").splits["train"].items
+    assert [item.problem is None for item in kept] == [True, False] and not kept[1].path
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0.jpg", "\ud800.jpg", "a\n.jpg", "\x1b]0;x\x07.jpg", "\u202e.jpg"]
+)
+def test_names_with_characters_of_no_name(official, name):
+    values = content(1)
+    image(values, file_name=name)
+    write(official["annotations"]["train"], values)
+    with pytest.raises(errors.UserError, match="no name of a file should have") as caught:
+        coco.coco(**official)
+    assert lines.is_name(str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"[" * 100_000, "lists or objects within each other"),
+        (b'{"images": [{"id": ' + b"9" * 5000 + b"}]}", "a number of thousands of digits"),
+        (b'{"images": [], "images": [], "annotations": []}', "key 'images' twice"),
+        (b'{"images": [{"id": NaN}]}', "NaN, which is no number"),
+    ],
+)
+def test_json_beyond_what_is_read(official, text, reason):
+    official["annotations"]["train"].write_bytes(text)
+    with pytest.raises(errors.UserError, match="not JSON of this kind") as caught:
+        coco.coco(**official)
+    assert reason in str(caught.value) and "train.json" in str(caught.value)
+
+
+def test_limits_of_annotations(official):
+    size = official["annotations"]["train"].stat().st_size
+    with pytest.raises(errors.UserError, match=r"file of captions is larger.*limits\.file_bytes"):
+        coco.coco(**official, limits=Limits(file_bytes=size - 1))
+    with pytest.raises(errors.UserError, match=r"annotations\[0\]: .*limits\.caption_words"):
+        coco.coco(**official, limits=Limits(caption_words=3))

@@ -4,6 +4,7 @@ import pytest
 
 from lrcn import errors
 from lrcn.data import flickr
+from lrcn.data.limits import Limits
 
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "data" / "flickr8k_mini"
 TOKENS = (
@@ -117,3 +118,25 @@ def test_the_small_part_of_flickr8k():
     }
     for split in found.splits.values():
         assert {len(item.captions) for item in split.items} == {5}
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "/a.jpg"])
+def test_names_that_lead_out_of_the_folder(tmp_path, name):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "a.jpg").write_bytes(b"")
+    (tmp_path / "tokens").write_text(f"{name}#0\ta dog\n")
+    (tmp_path / "names").write_text(f"{name}\n")
+    given = {"captions": tmp_path / "tokens", "train": tmp_path / "names"}
+    with pytest.raises(errors.UserError, match="names:1: name leads out of its folder"):
+        flickr.flickr(tmp_path / "images", **given)
+
+
+def test_limits_of_captions(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"")
+    (tmp_path / "tokens").write_text("a.jpg#0\ta dog\n")
+    (tmp_path / "names").write_text("a.jpg\n")
+    given = {"captions": tmp_path / "tokens", "train": tmp_path / "names"}
+    for key, value in (("line_bytes", 13), ("file_bytes", 13), ("caption_words", 1)):
+        with pytest.raises(errors.UserError, match=rf"tokens.*limits\.{key}"):
+            flickr.flickr(tmp_path, **given, limits=Limits(**{key: value}))
+        assert flickr.flickr(tmp_path, **given, limits=Limits(**{key: value + 1}))

@@ -5,7 +5,7 @@ import PIL.Image
 import pytest
 
 from lrcn import errors
-from lrcn.data import folders
+from lrcn.data import folders, lines
 
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "data" / "weizmann4" / "videos"
 
@@ -207,3 +207,19 @@ def test_one_person_of_weizmann4_can_be_left_out():
         "test": 4,
     }
     assert found.label_names == ("bend", "pjump", "wave1", "wave2")
+
+
+def test_a_link_back_to_its_own_folder_is_refused(tmp_path):
+    write_image(tmp_path / "left" / "a.png")
+    (tmp_path / "left" / "again").symlink_to(tmp_path / "left", target_is_directory=True)
+    with pytest.raises(errors.UserError, match="again: a link leads back to a folder"):
+        folders.folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\nb.png", "a\tb.png", "a\x1b[31m.png", "a\udcff.png"])
+def test_names_of_more_than_a_line_of_text_are_refused(tmp_path, name):
+    write_image(tmp_path / "left" / "a.png")
+    (tmp_path / "left" / "a.png").rename(tmp_path / "left" / name)
+    with pytest.raises(errors.UserError, match="no name of a file should have") as caught:
+        folders.folder(tmp_path)
+    assert lines.is_name(str(caught.value))

@@ -1,9 +1,13 @@
+import os
 import pathlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lrcn import errors
-from lrcn.data import lists
+from lrcn.data import lines, lists, serialize, text
+from lrcn.data.limits import Limits
 
 
 @pytest.fixture
@@ -316,3 +320,125 @@ def test_a_caption_that_teaches_nothing_is_told_with_its_line(tmp_path, caption)
     kept = lists.read_list(file, on_error="keep")
     assert [bool(item.problem) for item in kept] == [True, False]
     assert kept[1].captions == ("a red dog", "a dog")  # the sound lines still make an item
+
+
+PIECES = ["a.jpg", "b c.mp4", "clip", "left", "0", "-1", "99999999999999999999", "#0", "\t", " "]
+PIECES += [
+    "\n",
+    "\r\n",
+    "\xff",
+    "\0",
+    "..",
+    "/",
+    "\x1b[2J",
+    "\ud83d\ude00",
+    "a dog runs",
+    "#",
+    "\ufeff",
+]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.binary(max_size=80)
+    | st.lists(st.sampled_from(PIECES), max_size=25).map(
+        lambda parts: "".join(parts).encode("utf-16", "surrogatepass").decode("utf-16").encode()
+    ),
+    st.sampled_from([(), ("left", "right")]),
+)
+def test_any_bytes_are_items_or_errors_with_their_place(tmp_path_factory, content, names):
+    folder = tmp_path_factory.mktemp("any")
+    for name in ("a.jpg", "b c.mp4"):
+        (folder / name).write_bytes(b"")
+    (folder / "clip").mkdir()
+    file = folder / "data.train"
+    file.write_bytes(content)
+    try:
+        items = lists.read_list(file, label_names=names, on_error="keep")
+    except errors.UserError as error:
+        assert error.where == str(file) or error.where.startswith(f"{file}:")
+        assert lines.is_name(str(error))
+        return
+    assert items
+    for item in items:
+        assert item.where.startswith(f"{file}:") and item.where.rpartition(":")[2].isdigit()
+        assert (item.problem is None) == (item.kind in lists.KINDS)
+        if item.problem is None:
+            assert os.path.exists(item.path) and bool(item.labels) != bool(item.captions)
+            assert min(item.labels, default=0) >= 0
+        else:
+            assert lines.is_name(str(item.problem))
+
+
+file_names = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/"), max_size=12
+).map(lambda name: f"a{name}.jpg")
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(file_names, min_size=1, max_size=5, unique_by=str.casefold),
+    st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True), min_size=5),
+    st.booleans(),
+)
+def test_a_list_that_was_written_is_read_as_it_was(tmp_path_factory, names, labels, captioned):
+    folder = tmp_path_factory.mktemp("written")
+    items = []
+    for name, own in zip(names, labels, strict=False):
+        (folder / name).write_bytes(b"")
+        told = {"captions": (f"dog {own[0]}", "it runs")} if captioned else {"labels": tuple(own)}
+        items.append(lists.Item(name, str(folder / name), "image", **told))
+    serialize.write_shuffled(lists.Split("s", tuple(items), ""), folder / "s.shuffled", seed=1)
+    read = lists.read_list(folder / "s.shuffled")
+    known = {item.path: (item.labels, item.captions) for item in items}
+    assert {item.path: (item.labels, item.captions) for item in read} == known
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=40) | st.text(max_size=30).map(str.encode))
+def test_any_bytes_are_names_of_classes_or_refused(tmp_path_factory, content):
+    file = tmp_path_factory.mktemp("names") / "labels.txt"
+    file.write_bytes(content)
+    try:
+        names = lists.read_label_names(file)
+    except errors.UserError as error:
+        assert error.where == str(file) or error.where.startswith(f"{file}:")
+        return
+    assert names and len(set(names)) == len(names)
+    assert all(name and name == name.strip() for name in names)
+    (file.parent / "again").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    assert lists.read_label_names(file.parent / "again") == names
+
+
+def test_limits_of_a_list(folder):
+    assert len(read(folder, "a.jpg 0\nc.mp4 1\n", limits=Limits(line_bytes=8, file_bytes=16))) == 2
+    message = told(folder, "a.jpg 0\nc.mp4  1\n", limits=Limits(line_bytes=8))
+    assert "data.train:2: a line of the list file is larger" in message
+    assert "limits.file_bytes" in told(folder, "a.jpg 0\n", limits=Limits(file_bytes=7))
+    message = told(folder, "a.jpg\ta dog runs\n", limits=Limits(caption_words=2))
+    assert "data.train:1: caption is too long" in message and "limits.caption_words" in message
+    (folder / "names").write_text("left\n")
+    with pytest.raises(errors.UserError, match=r"names:1: a line of .*limits\.line_bytes"):
+        lists.read_label_names(folder / "names", limits=Limits(line_bytes=4))
+
+
+@pytest.mark.parametrize("name", ["a" * 5000 + ".jpg", "a\0.jpg", "a/" * 2000 + "b.jpg"])
+def test_names_that_no_file_can_have(folder, name):
+    for line in (f"{name} 0\n", f"{name}\t0\n"):
+        assert "data.train:1: no such image, video or folder of frames" in told(folder, line)
+    text.check_caption("a dog", where="")
+    assert "data.train:1: no such image" in told(folder, f"{name}\ta dog runs\n")
+
+
+def test_what_is_no_file_is_no_item(folder):
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "zero.mp4").symlink_to("/dev/zero")
+    assert "pipe.jpg: a named pipe, not a file." in told(folder, "pipe.jpg 0\n")
+    assert "zero.mp4: a device, not a file." in told(folder, "zero.mp4 0\n")
+    os.mkfifo(folder / "list.train")
+    with pytest.raises(
+        errors.UserError, match="list file cannot be read.*a named pipe, not a file"
+    ):
+        lists.read_list(folder / "list.train")
+    with pytest.raises(errors.UserError, match="a device, not a file"):
+        lists.read_list(folder / "zero.mp4")

@@ -2,9 +2,12 @@ import json
 import pathlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lrcn import errors
-from lrcn.data import msvd
+from lrcn.data import lines, msvd
+from lrcn.data.limits import Limits
 
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "data" / "msvd_mini"
 CLIPS = [
@@ -138,3 +141,72 @@ def test_the_small_part_of_msvd():
     groups = {name: {item.group for item in some} for name, some in items.items()}
     assert len(groups["train"] | groups["val"]) == 60
     assert not groups["train"] & groups["val"]
+
+
+KEYS = ["file", "split", "captions"]
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+near = st.lists(
+    st.fixed_dictionaries(
+        {
+            "file": st.sampled_from(["a.mp4", "../a.mp4", "/a.mp4", "\ud800"]) | values,
+            "split": st.sampled_from(["train", "val", "test", "all"]) | values,
+            "captions": st.lists(st.text(max_size=9), max_size=3) | values,
+        }
+    ),
+    max_size=3,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(near | values)
+def test_any_json_is_items_of_the_folder_or_errors(tmp_path_factory, value):
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "a.mp4").write_bytes(b"")
+    file = folder / "any.json"
+    file.write_text(json.dumps(value))
+    try:
+        found = msvd.msvd(folder, file, on_error="keep")
+    except errors.UserError as error:
+        assert str(file) in error.where and lines.is_name(str(error))
+        return
+    for split in found.splits.values():
+        for item in split.items:
+            if item.problem is None:
+                assert pathlib.Path(item.path) == folder / "a.mp4" and item.captions
+            else:
+                assert str(file) in item.problem.where and lines.is_name(str(item.problem))
+
+
+@pytest.mark.parametrize("name", ["../c_0_5.avi", "/c_0_5.avi"])
+def test_names_that_lead_out_of_the_folder(videos, captions, tmp_path, name):
+    with pytest.raises(errors.UserError, match="name leads out of its folder.*dataset.videos"):
+        msvd.msvd(videos, captions(2, file=name))
+    (tmp_path / "sentences").write_text("vid1\ta cat\n")
+    (tmp_path / "mapping").write_text(f"{name} vid1\n")
+    with pytest.raises(errors.UserError, match="sentences:1: name leads out of its folder"):
+        msvd.msvd(videos, {"train": tmp_path / "sentences"}, mapping=tmp_path / "mapping")
+
+
+def test_limits_of_captions(videos, captions, tmp_path):
+    file = captions()
+    with pytest.raises(errors.UserError, match=r"limits\.file_bytes"):
+        msvd.msvd(videos, file, limits=Limits(file_bytes=10))
+    with pytest.raises(errors.UserError, match=r"captions\[0\]: .*limits\.caption_words"):
+        msvd.msvd(videos, file, limits=Limits(caption_words=2))
+    (tmp_path / "sentences").write_text("vid1\ta cat\n")
+    (tmp_path / "mapping").write_text("c_0_5 vid1\n")
+    given = {"captions": {"train": tmp_path / "sentences"}, "mapping": tmp_path / "mapping"}
+    assert msvd.msvd(videos, **given, limits=Limits(line_bytes=11)).splits["train"].items
+    for most in (10, 11):
+        (tmp_path / "sentences").write_text("vid1\ta cat" + "\n" * (most == 10) + "s" * (most - 10))
+        with pytest.raises(errors.UserError, match=r"limits\.line_bytes"):
+            msvd.msvd(videos, **given, limits=Limits(line_bytes=10))

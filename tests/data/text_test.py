@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrcn import errors
-from lrcn.data import text
+from lrcn.data import lines, text
+from lrcn.data.limits import Limits
 
 CAPTIONS = ["A dog runs.", "a dog sleeps", "A cat runs, a dog too."]
 WORDS = ["a", "dog", "runs", ",", "cat", "sleeps", "too"]
@@ -103,7 +104,9 @@ class TestCheckCaption:
         assert "a.txt:7" in message and "10000 words" in message and "at most 1000" in message
         assert len(message) < 300
         assert len(text.check_caption("dog " * 1000, where="a.txt:7")) == 1000
-        assert "at most 2" in told(text.check_caption, "a b c", where="a.txt:7", max_words=2)
+        assert "at most 2" in told(
+            text.check_caption, "a b c", where="a.txt:7", limits=Limits(caption_words=2)
+        )
 
     def test_half_a_character(self):
         message = told(text.check_caption, "a dog \ud83d", where="a.json")
@@ -347,3 +350,52 @@ def test_words_are_joined_as_people_write_them_and_keep_their_tokens(tokens, exp
 def test_joining_never_makes_other_tokens(written):
     tokens = text.tokenise(written)
     assert text.tokenise(text.joined(" ".join(tokens))) == tokens
+
+
+@patient
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_vocabulary_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("any") / "vocabulary.json"
+    path.write_bytes(content)
+    with pytest.raises(errors.UserError) as caught:
+        text.read_vocabulary(path)
+    assert str(path) in str(caught.value) and lines.is_name(str(caught.value))
+
+
+json_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
+
+
+@patient
+@given(
+    st.fixed_dictionaries(
+        {
+            "format_version": st.just(text.FORMAT_VERSION) | json_values,
+            "max_length": st.integers(-1, 3) | json_values,
+            "tokens": st.lists(st.text(max_size=3) | json_values, max_size=4).map(
+                lambda more: [*text.SPECIAL, *more]
+            )
+            | json_values,
+        }
+    )
+)
+def test_any_values_are_a_vocabulary_that_comes_back_or_refused(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("any") / "vocabulary.json"
+    path.write_text(json.dumps(values))
+    try:
+        found = text.read_vocabulary(path)
+    except errors.UserError as error:
+        assert lines.is_name(str(error))
+        return
+    assert found.tokens == tuple(values["tokens"]) and found.max_length == values["max_length"]
+    text.write_vocabulary(path, found)
+    assert text.read_vocabulary(path) == found
+
+
+def test_a_vocabulary_is_bounded(tmp_path, vocabulary):
+    path = tmp_path / "vocabulary.json"
+    text.write_vocabulary(path, vocabulary)
+    size = path.stat().st_size
+    assert text.read_vocabulary(path, limits=Limits(file_bytes=size)) == vocabulary
+    assert "limits.file_bytes" in told(
+        text.read_vocabulary, path, limits=Limits(file_bytes=size - 1)
+    )

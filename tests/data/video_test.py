@@ -117,7 +117,7 @@ def test_files_that_are_no_videos(tmp_path):
     assert "cannot be opened or decoded" in told(item(tmp_path / "w.mp4"))
     missing = item(tmp_path / "w.mp4")
     (tmp_path / "w.mp4").unlink()
-    assert "No such file" in told(missing)
+    assert "no such file" in told(missing)
 
 
 def test_a_short_video_is_told_by_its_true_length(tmp_path, make_video):

@@ -2,9 +2,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lrcn import errors
-from lrcn.data import text, word_vectors
+from lrcn.data import lines, text, word_vectors
+from lrcn.data.limits import Limits
 
 VOCABULARY = text.Vocabulary((*text.SPECIAL, "a", "dog", "zebra", "ä"), 5)
 GLOVE = "dog .5 -1 2\nthe 9 9 9\na 1e-1 2 3\nä 4 5 6\n"
@@ -135,9 +138,54 @@ def test_a_file_without_lines_is_not_held_in_memory(tmp_path):
         file.truncate(200 * 2**20)  # takes no room on the disk
     tracemalloc.start()
     try:
-        with pytest.raises(errors.UserError, match="another width"):
+        with pytest.raises(errors.UserError, match="a line of the file.*limits.line_bytes"):
             word_vectors.read_vectors(path, VOCABULARY, seed=0)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 20 * 2**20
+
+
+FIELDS = [
+    "a",
+    "dog",
+    "ä",
+    "1",
+    "-2.5",
+    "1e400",
+    "nan",
+    "inf",
+    "0x1",
+    "1_0",
+    ".",
+    "\n",
+    " ",
+    "\t",
+    "\r",
+]
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.binary(max_size=60)
+    | st.lists(st.sampled_from(FIELDS), max_size=30).map(lambda fields: " ".join(fields).encode())
+)
+def test_any_bytes_are_finite_vectors_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("any") / "vectors.txt"
+    path.write_bytes(content)
+    try:
+        matrix, missing = word_vectors.read_vectors(path, VOCABULARY, seed=0)
+    except errors.UserError as error:
+        assert error.where.startswith(str(path)) and lines.is_name(str(error))
+        return
+    assert len(matrix) == VOCABULARY.size and matrix.shape[1] > 0 and np.isfinite(matrix).all()
+    assert not set(VOCABULARY.tokens[4:]) <= set(missing)
+
+
+def test_a_file_may_be_larger_than_one_that_is_read_as_a_whole(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text(GLOVE)
+    limits = Limits(file_bytes=5, line_bytes=12)
+    assert word_vectors.read_vectors(path, VOCABULARY, seed=0, limits=limits)[0].shape == (8, 3)
+    with pytest.raises(errors.UserError, match=r"vectors.txt:1: .*limits\.line_bytes"):
+        word_vectors.read_vectors(path, VOCABULARY, seed=0, limits=Limits(line_bytes=11))
