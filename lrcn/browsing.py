@@ -137,7 +137,9 @@ def _open(settings: settings_lib.BrowseSettings) -> _Data:
             expected=" | ".join(paths),
             remedy=f"Choose one that is there: split={next(iter(paths))}",
         )
-    opened = {split: records.open_records(path) for split, path in paths.items()}
+    opened = {
+        split: records.open_records(path, limits=settings.limits) for split, path in paths.items()
+    }
     num_classes = max(own.metadata.num_classes for own in opened.values())
     if settings.describes or not num_classes:
         captions = {split: references.of_records(own) for split, own in opened.items()}

@@ -12,9 +12,10 @@ from typing import Any
 
 import keras
 
-from lrcn import datasets, files
+from lrcn import datasets, files, runs
 from lrcn import settings as settings_lib
-from lrcn.data import augment, dataset, epochs, modality, records, references
+from lrcn.data import augment, damage, dataset, epochs, modality, records, references
+from lrcn.data import limits as limits_lib
 from lrcn.errors import UserError
 from lrcn.inference import describe, outputs, retrieve, trained
 from lrcn.inference import evaluate as evaluate_lib
@@ -23,6 +24,8 @@ from lrcn.scoring import describer
 from lrcn.training import features
 
 log = logging.getLogger(__name__)
+
+_DEFAULT_LIMITS = limits_lib.Limits()
 
 
 def of_run(settings: settings_lib.EvaluateSettings) -> tuple[str, dict, pathlib.Path]:
@@ -124,12 +127,18 @@ def splits(run: str | os.PathLike) -> tuple[str, ...]:
     return tuple(paths_of(opened, settings_lib.EvaluateSettings(run=str(run))))
 
 
-def open_split(paths: Mapping[str, pathlib.Path], split: str) -> records.RecordSet:
+def open_split(
+    paths: Mapping[str, pathlib.Path],
+    split: str,
+    *,
+    limits: limits_lib.Limits = _DEFAULT_LIMITS,
+) -> records.RecordSet:
     """Returns the records of a split.
 
     Args:
         paths: Records by split.
         split: "train", "val" or "test".
+        limits: The most that the records may ask for.
 
     Raises:
         UserError: There is no such split, or its records cannot be opened.
@@ -143,7 +152,7 @@ def open_split(paths: Mapping[str, pathlib.Path], split: str) -> records.RecordS
             remedy="Choose one that is there, or evaluate records of your own: "
             f"dataset=records dataset.{split}=FILE",
         )
-    return records.open_records(paths[split])
+    return records.open_records(paths[split], limits=limits)
 
 
 def _prepared(
@@ -152,7 +161,7 @@ def _prepared(
     """Returns the split, the records by split, and what is shown to the network."""
     paths = paths_of(run, settings)
     split = settings.split or ("test" if "test" in paths else "val")
-    record_set = open_split(paths, split)
+    record_set = open_split(paths, split, limits=settings.limits)
     shown = _Shown(
         chosen=epochs.Clips(
             record_set,
@@ -185,7 +194,7 @@ def _write_protocol(
         **protocol,
     }
     file = folder / "protocol.json"
-    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else values
+    before = runs.read_json(file) if file.exists() else values
     if other := {key: value for key, value in before.items() if value != values.get(key)}:
         told = ", ".join(f"{key} {json.dumps(value)}" for key, value in other.items())
         log.info("%s: these results replace those of %s", folder, told)
@@ -217,7 +226,7 @@ class _Shown:
                 self.chosen, view=self.view, batch_size=self.batch_size, seed=self.seed
             )
             return network, batches
-        with records.translating_errors(record_set.path):
+        with damage.translating_errors(record_set.path, limits=record_set.limits):
             stored = features.extract(record_set, backbone, view=self.view)
         options = {"batch_size": self.batch_size} if wording.is_one(network) else {}
         batches = features.evaluation_clips(stored, self.chosen, seed=self.seed, **options)
@@ -254,6 +263,7 @@ def _recognition(
         label_names=run.labels,
         folder=folder,
         seed=shown.seed,
+        limits=settings.limits,
         scores=_scores(network, batches, frames) if is_head else None,
     )
     return metrics, {"pooling": {"frames": frames, "clips": clips}}
@@ -285,7 +295,7 @@ def _description(
     find = run.find(settings.search, seed=shown.seed)
     training = None
     if isinstance(settings.dataset, settings_lib.AsInRun):
-        training = _training_captions(paths)
+        training = _training_captions(paths, settings.limits)
     if training is None:
         log.info("evaluate: the share of copied captions needs the training records of the run")
     metrics = describe.evaluate(
@@ -299,9 +309,11 @@ def _description(
     return metrics, {"search": run.search_options(settings.search)}
 
 
-def _training_captions(paths: dict[str, pathlib.Path]) -> list[str] | None:
+def _training_captions(
+    paths: dict[str, pathlib.Path], limits: limits_lib.Limits
+) -> list[str] | None:
     """Returns the captions that a run has learnt, or None where its records are no longer."""
     if not records.size_path(paths["train"]).exists():
         return None
-    own = references.of_records(records.open_records(paths["train"]))
+    own = references.of_records(records.open_records(paths["train"], limits=limits))
     return [caption for captions in own for caption in captions]

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from lrcn import errors
-from lrcn.data import records, text
+from lrcn.data import damage, records, text
 
 References = tuple[tuple[str, ...], ...]
 
@@ -24,7 +24,7 @@ def of_records(record_set: records.RecordSet) -> References:
         lambda example: records.parse_example(example)["captions"],
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    with records.translating_errors(record_set.path):
+    with damage.translating_errors(record_set.path, limits=record_set.limits):
         found = tuple(
             tuple(caption.decode() for caption in captions)
             for captions in parsed.prefetch(1).as_numpy_iterator()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lrcn import files
-from lrcn.data import images, records, references, text
+from lrcn.data import damage, images, records, references, text
 from lrcn.inference import answers, outputs, sheets
 from lrcn.scoring import captions
 from lrcn.scoring import describer as describer_lib
@@ -48,7 +48,7 @@ def evaluate(
         errors.UserError: An item has no caption to compare with, or the records are damaged.
     """
     wanted = references.of_records(record_set)
-    with records.translating_errors(record_set.path):
+    with damage.translating_errors(record_set.path, limits=record_set.limits):
         tracked = outputs.tracked(batches, "evaluate")
         written = describer_lib.write(describer, tracked, vocabulary).of_items()
     values = captions.summary(

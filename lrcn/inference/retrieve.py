@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from lrcn import files
-from lrcn.data import progress, records, references, text
+from lrcn.data import damage, progress, records, references, text
 from lrcn.inference import describe, sheets
 from lrcn.models import description
 from lrcn.scoring import likelihood, retrieval
@@ -54,7 +54,7 @@ def retrieve(
     wanted = references.of_records(record_set)
     captions = [caption for own in wanted for caption in own]
     owner = np.repeat(np.arange(len(wanted)), references.counts(wanted))
-    with records.translating_errors(record_set.path):
+    with damage.translating_errors(record_set.path, limits=record_set.limits):
         matrix = log_probabilities(model, batches, captions, vocabulary)
     scores = retrieval.normalised(matrix) if normalise else matrix
     values = retrieval.summary(scores, owner, normalise=False)

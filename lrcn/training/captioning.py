@@ -32,7 +32,7 @@ class Captioning:
 
     def __init__(self, settings: settings_lib.TrainSettings, paths: dict[str, pathlib.Path]):
         self._settings = settings
-        self.data = feeds.open_data(paths)
+        self.data = feeds.open_data(paths, limits=settings.limits)
         self._check_type()
         self._references = {
             split: references.of_records(record_set)
