@@ -97,7 +97,7 @@ def of_data(settings: settings_lib.BrowseSettings) -> Browsed:
     counts = references.counts(data.captions[settings.split]) if data.describes else None
     chosen = epochs.Clips(record_set, mode, short_videos=settings.short_videos, targets=counts)
     if contract is None:
-        weights.require_weights(settings.backbone.weights)
+        weights.require_weights(settings.backbone.weights, limits=settings.limits)
         contract = backbones.input_contract(
             settings.backbone.name,
             image_size=settings.backbone.image_size,
@@ -112,7 +112,7 @@ def _as_in_run(
     settings: settings_lib.BrowseSettings,
 ) -> tuple[settings_lib.BrowseSettings, layers.InputContract]:
     """Returns the settings with the groups of a run, and the input contract of its network."""
-    run = trained.load(settings.run)
+    run = trained.load(settings.run, limits=settings.limits)
     own = run.settings
     keys = ("workflow", "clipframe_mode", "dataset", "modality", "backbone", "augment")
     values = {key: getattr(own, key) for key in (*keys, "short_videos", "raw_image_shape")}

@@ -43,7 +43,7 @@ def of_run(settings: settings_lib.EvaluateSettings) -> tuple[str, dict, pathlib.
     Raises:
         UserError: Run, records or overrides do not fit together.
     """
-    run = trained.load(settings.run, checkpoint=settings.checkpoint)
+    run = trained.load(settings.run, checkpoint=settings.checkpoint, limits=settings.limits)
     split, paths, shown = _prepared(run, settings)
     folder = run.run.evaluation(split)
     measure = _recognition if run.vocabulary is None else _description
@@ -66,7 +66,7 @@ def retrieval_of_run(
     Raises:
         UserError: Run, records or overrides do not fit together.
     """
-    run = trained.load(settings.run, checkpoint=settings.checkpoint)
+    run = trained.load(settings.run, checkpoint=settings.checkpoint, limits=settings.limits)
     if run.vocabulary is None:
         raise UserError(
             "the run tells classes and knows no captions",

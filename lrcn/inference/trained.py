@@ -14,6 +14,7 @@ from lrcn import config, runs
 from lrcn import settings as settings_lib
 from lrcn.data import augment, epochs, modality, records, text, video
 from lrcn.data import clips as clips_lib
+from lrcn.data import limits as limits_lib
 from lrcn.errors import UserError
 from lrcn.inference import answers
 from lrcn.inference import predict as predict_lib
@@ -21,6 +22,8 @@ from lrcn.models import activity, backbones, weights, wording
 from lrcn.scoring import describer
 
 CHECKPOINTS = ("best", "last")
+
+_DEFAULT_LIMITS = limits_lib.Limits()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,12 +174,18 @@ class Trained:
         return dataclasses.replace(mode, **asked) if asked else mode
 
 
-def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
+def load(
+    run: str | os.PathLike,
+    *,
+    checkpoint: str = "best",
+    limits: limits_lib.Limits = _DEFAULT_LIMITS,
+) -> Trained:
     """Opens a trained run.
 
     Args:
         run: The run directory.
         checkpoint: "best" by the monitored value, or "last".
+        limits: The most that the run's model may ask for.
 
     Raises:
         UserError: There is no such run, or it has no checkpoint.
@@ -195,7 +204,7 @@ def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
     plain = {
         key: value for key, value in directory.read_config().items() if key not in runs.NOT_SETTINGS
     }
-    model = weights.open_model(file)
+    model = weights.open_model(file, limits=limits)
     describes = wording.is_one(model)
     return Trained(
         run=directory,

@@ -13,9 +13,12 @@ from collections.abc import Callable, Mapping
 
 import keras
 
+from lrcn.data import limits as limits_lib
 from lrcn.errors import UserError
 from lrcn.models import alexnets, layers
 from lrcn.models import weights as weights_lib
+
+_DEFAULT_LIMITS = limits_lib.Limits()
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
 CAFFE = {"channel_order": "bgr", "mean": CAFFE_MEAN}
@@ -63,6 +66,7 @@ def build(
     initializer: str | None = None,
     modality: str = "rgb",
     contract: Mapping[str, object] | None = None,
+    limits: limits_lib.Limits = _DEFAULT_LIMITS,
 ) -> keras.Model:
     """Returns a CNN from frames [batch, height, width, 3] uint8 to features [batch, features].
 
@@ -81,6 +85,7 @@ def build(
             subtracted in the place of the architecture's mean colours (section 4, too).
         contract: What the CNN expects instead of the architecture's own: channel_order, scale,
             mean, std. None takes it from the weights file if that tells, as ours do.
+        limits: The most that a weights file may ask for.
 
     Raises:
         UserError: The name, layer, size, weights or number of blocks does not exist or fit.
@@ -98,7 +103,7 @@ def build(
     )
     model = _extended(name, architecture, request, contract)
     if weights and not request.pretrained:
-        weights_lib.load_backbone_weights(model, pathlib.Path(weights))
+        weights_lib.load_backbone_weights(model, pathlib.Path(weights), limits=limits)
     _set_trainable(model, architecture, trainable)
     return model
 

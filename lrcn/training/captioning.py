@@ -47,6 +47,7 @@ class Captioning:
             self._settings.backbone,
             workflow.name,
             modality=self.data.train.metadata.modality,
+            limits=self._settings.limits,
         )
         network = description.build(
             backbone,

@@ -55,6 +55,7 @@ class Recognition:
             self._settings.backbone,
             workflow.name,
             modality=self.data.train.metadata.modality,
+            limits=self._settings.limits,
         )
         if workflow.name == "singleframe":
             return activity.singleframe(backbone, dropout=workflow.dropout_out, **common)

@@ -109,7 +109,9 @@ def fit(
         network = task.build()
         if settings.init:
             given = getattr(settings.workflow, "word_vectors", None) is not None
-            copied = assembly.start_from(network, settings.init, keep_vectors=given)
+            copied = assembly.start_from(
+                network, settings.init, keep_vectors=given, limits=settings.limits
+            )
     feed = task.feed(network, first_epoch=state.epoch)
     if new:
         optimizer = assembly.optimizer_of(
