@@ -50,7 +50,7 @@ def records(
         except errors.UserError as error:  # what changed since it was verified
             problems = [findings.Finding.of(error)]
         found += problems
-    return found + _unlike(opened) + findings.leakage(seen)
+    return found + _unlike(opened) + findings.leakage(seen) + findings.contradictions(seen)
 
 
 def first_fault(
@@ -126,7 +126,9 @@ def _looked_at(
     digest = hashlib.sha256()
     for frame in content.frames:
         digest.update(frame)
-    return faults, findings.Seen(str(where), content.path, digest.hexdigest(), content.group)
+    return faults, findings.Seen(
+        str(where), content.path, digest.hexdigest(), content.group, tuple(content.labels)
+    )
 
 
 def _damaged(where: object) -> errors.UserError:
