@@ -1,4 +1,4 @@
-"""`lrcn check` of a folder with 200 items of which some are broken: it finds these and no others."""
+"""`lrcn check` of 200 items of which some are broken: it finds these and no others."""
 
 import json
 import os

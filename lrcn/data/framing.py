@@ -128,7 +128,7 @@ def scan(file: str | os.PathLike, *, longest: int) -> list[Place]:
 
 
 def _require_checksums(heads: list[bytes], before: int) -> None:
-    """Raises `Broken` for the first of heads, the last ones of `before` records, that is damaged."""
+    """Raises `Broken` for the first head that is damaged; they are the last of `before` records."""
     if not heads:
         return
     raw = np.frombuffer(b"".join(heads), np.uint8).reshape(-1, _HEAD_BYTES)
