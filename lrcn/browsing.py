@@ -97,7 +97,7 @@ def of_data(settings: settings_lib.BrowseSettings) -> Browsed:
     counts = references.counts(data.captions[settings.split]) if data.describes else None
     chosen = epochs.Clips(record_set, mode, short_videos=settings.short_videos, targets=counts)
     if contract is None:
-        weights.require_weights(settings.backbone.weights)
+        weights.require_weights(settings.backbone.weights, limits=settings.limits)
         contract = backbones.input_contract(
             settings.backbone.name,
             image_size=settings.backbone.image_size,
@@ -112,7 +112,7 @@ def _as_in_run(
     settings: settings_lib.BrowseSettings,
 ) -> tuple[settings_lib.BrowseSettings, layers.InputContract]:
     """Returns the settings with the groups of a run, and the input contract of its network."""
-    run = trained.load(settings.run)
+    run = trained.load(settings.run, limits=settings.limits)
     own = run.settings
     keys = ("workflow", "clipframe_mode", "dataset", "modality", "backbone", "augment")
     values = {key: getattr(own, key) for key in (*keys, "short_videos", "raw_image_shape")}
@@ -138,13 +138,12 @@ def _open(settings: settings_lib.BrowseSettings) -> _Data:
             expected=" | ".join(paths),
             remedy=f"Choose one that is there: split={next(iter(paths))}",
         )
-    opened = {split: records.open_records(path) for split, path in paths.items()}
+    opened = {
+        split: records.open_records(path, limits=settings.limits) for split, path in paths.items()
+    }
     num_classes = max(own.metadata.num_classes for own in opened.values())
     if settings.describes or not num_classes:
-        captions = {
-            split: references.of_records(own, limits=settings.limits)
-            for split, own in opened.items()
-        }
+        captions = {split: references.of_records(own) for split, own in opened.items()}
         return _Data(opened, (), captions)
     names = max((own.metadata.label_names for own in opened.values()), key=len)
     return _Data(opened, (*names, *map(str, range(len(names), num_classes))), {})

@@ -22,7 +22,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator
 
 from lrcn import help as help_lib
-from lrcn import quoting, resuming
+from lrcn import overriding, quoting, resuming
 from lrcn.errors import UsageError, UserError
 
 log = logging.getLogger("lrcn")
@@ -97,12 +97,13 @@ def _run(verb: str, overrides: list[str]) -> int:
     from lrcn import config
 
     overrides = _with_joined_flags(overrides)
+    overriding.require_harmless(overrides)
     if verb == "train":
         overrides = resuming.continued(overrides)
-    swept = {resuming.key_of(override) for override in overrides if _sweeps(override)}
+    swept = {overriding.key_of(override) for override in overrides if _sweeps(override)}
     # Hydra first holds keys against the default member, whatever members a sweep is over.
     overrides = [f"++{o}" if o.partition(".")[0] in swept else o for o in overrides]
-    constant = {resuming.key_of(override) for override in overrides if not _sweeps(override)}
+    constant = {overriding.key_of(override) for override in overrides if not _sweeps(override)}
     config.register_resolvers(
         job_folder=functools.partial(job_folder, constant=constant), hydra_folder=hydra_folder
     )
@@ -267,7 +268,7 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
 
         key = match[1]
         member, known = help_lib.known_keys(verb, key, overrides)
-        given = [text for text in overrides if resuming.key_of(text) == key]
+        given = [text for text in overrides if overriding.key_of(text) == key]
         received = (given or [key])[-1]
         elsewhere = help_lib.members_with(key, received.partition("=")[2])
         return config.unknown_key(key, member, known, received=received, elsewhere=elsewhere)
@@ -336,7 +337,7 @@ def job_folder(override_dirname: str, constant: Collection[str] = ()) -> str:
     if not override_dirname:
         return "defaults"
     parts = re.split(r",(?=[\w./+~@-]+=)", override_dirname)
-    named = [part for part in parts if "/" not in part and resuming.key_of(part) not in constant]
+    named = [part for part in parts if "/" not in part and overriding.key_of(part) not in constant]
     name = re.sub(r"[^\w.,=+-]+", "_", ",".join(named)) or "constant"
     if name == override_dirname and len(name) <= _LONGEST_FOLDER:
         return name

@@ -204,7 +204,9 @@ def findings(settings: settings_lib.CheckSettings) -> list[check_lib.Finding]:
     """Returns everything that is wrong with a data set."""
     dataset = settings.dataset
     if isinstance(dataset, settings_lib.Records):
-        return check_lib.records(given_records(dataset), num_threads=settings.num_threads)
+        return check_lib.records(
+            given_records(dataset), num_threads=settings.num_threads, limits=settings.limits
+        )
     frame_format = getattr(dataset, "frame_format", "jpg")
     found: list[check_lib.Finding] = []
     if isinstance(dataset, settings_lib.Lists):
@@ -217,7 +219,12 @@ def findings(settings: settings_lib.CheckSettings) -> list[check_lib.Finding]:
             limits=settings.limits,
         )
     else:
-        catalog = catalog_of(dataset, seed=settings.seed, on_error="keep", limits=settings.limits)
+        try:
+            catalog = catalog_of(
+                dataset, seed=settings.seed, on_error="keep", limits=settings.limits
+            )
+        except UserError as error:  # without items there is no more to look at
+            return [check_lib.Finding.of(error)]
     return found + check_lib.media(
         catalog,
         frame_format=frame_format,

@@ -12,9 +12,9 @@ from typing import Any
 
 import keras
 
-from lrcn import datasets, files
+from lrcn import datasets, files, runs
 from lrcn import settings as settings_lib
-from lrcn.data import augment, dataset, epochs, modality, records, references
+from lrcn.data import augment, damage, dataset, epochs, modality, records, references
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import describe, outputs, retrieve, trained
@@ -41,7 +41,7 @@ def of_run(settings: settings_lib.EvaluateSettings) -> tuple[str, dict, pathlib.
     Raises:
         UserError: Run, records or overrides do not fit together.
     """
-    run = trained.load(settings.run, checkpoint=settings.checkpoint)
+    run = trained.load(settings.run, checkpoint=settings.checkpoint, limits=settings.limits)
     split, paths, shown = _prepared(run, settings)
     folder = run.run.evaluation(split)
     measure = _recognition if run.vocabulary is None else _description
@@ -64,7 +64,7 @@ def retrieval_of_run(
     Raises:
         UserError: Run, records or overrides do not fit together.
     """
-    run = trained.load(settings.run, checkpoint=settings.checkpoint)
+    run = trained.load(settings.run, checkpoint=settings.checkpoint, limits=settings.limits)
     if run.vocabulary is None:
         raise UserError(
             "the run tells classes and knows no captions",
@@ -83,7 +83,6 @@ def retrieval_of_run(
         run.vocabulary,
         normalise=settings.normalise,
         folder=folder,
-        limits=settings.limits,
     )
     _write_protocol(folder, settings, shown, {"normalise": settings.normalise})
     return split, metrics, folder
@@ -127,12 +126,18 @@ def splits(run: str | os.PathLike) -> tuple[str, ...]:
     return tuple(paths_of(opened, settings_lib.EvaluateSettings(run=str(run))))
 
 
-def open_split(paths: Mapping[str, pathlib.Path], split: str) -> records.RecordSet:
+def open_split(
+    paths: Mapping[str, pathlib.Path],
+    split: str,
+    *,
+    limits: Limits = Limits(),
+) -> records.RecordSet:
     """Returns the records of a split.
 
     Args:
         paths: Records by split.
         split: "train", "val" or "test".
+        limits: The most that the records may ask for.
 
     Raises:
         UserError: There is no such split, or its records cannot be opened.
@@ -146,7 +151,7 @@ def open_split(paths: Mapping[str, pathlib.Path], split: str) -> records.RecordS
             remedy="Choose one that is there, or evaluate records of your own: "
             f"dataset=records dataset.{split}=FILE",
         )
-    return records.open_records(paths[split])
+    return records.open_records(paths[split], limits=limits)
 
 
 def _prepared(
@@ -155,7 +160,7 @@ def _prepared(
     """Returns the split, the records by split, and what is shown to the network."""
     paths = paths_of(run, settings)
     split = settings.split or ("test" if "test" in paths else "val")
-    record_set = open_split(paths, split)
+    record_set = open_split(paths, split, limits=settings.limits)
     shown = _Shown(
         chosen=epochs.Clips(
             record_set,
@@ -188,7 +193,7 @@ def _write_protocol(
         **protocol,
     }
     file = folder / "protocol.json"
-    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else values
+    before = runs.read_json(file) if file.exists() else values
     if other := {key: value for key, value in before.items() if value != values.get(key)}:
         told = ", ".join(f"{key} {json.dumps(value)}" for key, value in other.items())
         log.info("%s: these results replace those of %s", folder, told)
@@ -220,7 +225,7 @@ class _Shown:
                 self.chosen, view=self.view, batch_size=self.batch_size, seed=self.seed
             )
             return network, batches
-        with records.translating_errors(record_set.path):
+        with damage.translating_errors(record_set.path, limits=record_set.limits):
             stored = features.extract(record_set, backbone, view=self.view)
         options = {"batch_size": self.batch_size} if wording.is_one(network) else {}
         batches = features.evaluation_clips(stored, self.chosen, seed=self.seed, **options)
@@ -257,6 +262,7 @@ def _recognition(
         label_names=run.labels,
         folder=folder,
         seed=shown.seed,
+        limits=settings.limits,
         scores=_scores(network, batches, frames) if is_head else None,
     )
     return metrics, {"pooling": {"frames": frames, "clips": clips}}
@@ -298,7 +304,6 @@ def _description(
         run.vocabulary,
         training=training,
         folder=folder,
-        limits=settings.limits,
     )
     return metrics, {"search": run.search_options(settings.search)}
 
@@ -307,5 +312,5 @@ def _training_captions(paths: dict[str, pathlib.Path], limits: Limits) -> list[s
     """Returns the captions that a run has learnt, or None where its records are no longer."""
     if not records.size_path(paths["train"]).exists():
         return None
-    own = references.of_records(records.open_records(paths["train"]), limits=limits)
+    own = references.of_records(records.open_records(paths["train"], limits=limits))
     return [caption for captions in own for caption in captions]

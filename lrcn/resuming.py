@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 
+from lrcn import overriding
 from lrcn.errors import UserError
 
 _CHANGING = ("epochs", "callbacks.patience")  # what a run may be continued with
@@ -19,34 +21,68 @@ def continued(overrides: list[str]) -> list[str]:
     Args:
         overrides: The command line of `train`.
     """
-    from lrcn import config
+    from lrcn import config, runs
 
     given = {key: value for key, _, value in (o.partition("=") for o in overrides)}
     run = given.get("resume", "null").strip("'\"")
     config_file = pathlib.Path(run) / "config.json"
     if run == "null" or not config_file.exists():
         return overrides
-    stored = json.loads(config_file.read_text(encoding="utf-8"))
+    stored = runs.read_json(config_file)
     _refuse_other_members(stored, given)
     kept = []
-    for override in stored.get("overrides", []):
-        key = key_of(override)
+    for override in overriding.stored(stored.get("overrides", []), where=config_file):
+        key = overriding.key_of(override)
         if key in given or key in ("resume", *_CHANGING):
             continue
         # Paths were relative to where the run was started; its settings hold them absolute.
-        known = config.stored_path(stored, key)
+        try:
+            known = config.stored_path(stored, key)
+        except (KeyError, TypeError) as error:
+            raise UserError(
+                "the stored settings of the run do not fit its overrides",
+                where=config_file,
+                received=f"{override}, and nothing for {error}",
+                expected="both as `lrcn train` stored them",
+                remedy="The file was changed by hand or by another program: restore it",
+            ) from error
+        overriding.require_plain(known, where=config_file)
         kept.append(override if known is None else f"{key}={_as_override(known)}")
-    kept += [
-        f"{key}={_as_override(config.value_of(stored, key))}"
-        for key in _CHANGING
-        if key not in given
-    ]
+    for key in _CHANGING:
+        value = config.value_of(stored, key)
+        overriding.require_plain(value, where=config_file)
+        kept += [] if key in given else [f"{key}={_as_override(value)}"]
     added = [] if "hydra.run.dir" in given else [f"hydra.run.dir={json.dumps(run)}"]
     if stored.get("config_dir") and not any(o.startswith("--config-dir") for o in overrides):
+        _require_own(stored["config_dir"], pathlib.Path(run), config_file)
         added = [f"--config-dir={stored['config_dir']}", *added]
     # Flags first: what stands on both sides of one is not read as a whole.
     flags = [o for o in added + overrides if o.startswith("-")]
     return [*flags, *kept, *(o for o in added + overrides if not o.startswith("-"))]
+
+
+def _require_own(folder: object, run: pathlib.Path, config_file: pathlib.Path) -> None:
+    """Refuses a folder of configuration files that the user need not have written.
+
+    Configuration is trusted like code. A run of one's own names the folder that one gave; one of a
+    stranger may name what came with it, or what another user of the machine has put somewhere.
+    """
+    path = pathlib.Path(folder) if isinstance(folder, str) else pathlib.Path()
+    is_own = (
+        path.is_absolute()
+        and path.is_dir()
+        and path.resolve() == path
+        and run.resolve().parent not in (path, *path.parents)
+        and path.stat().st_uid == os.getuid()
+    )
+    if not is_own:
+        raise UserError(
+            "the run was started with a folder of configuration files that may not be yours",
+            where=config_file,
+            received=f"config_dir {folder!s:.200}",
+            expected="an existing folder of your own, outside of the run's",
+            remedy="If you trust it like a program, give it: --config-dir=FOLDER",
+        )
 
 
 def _as_override(paths: str | list | dict) -> str:
@@ -69,8 +105,3 @@ def _refuse_other_members(stored: dict, given: dict[str, str]) -> None:
                 expected=name,
                 remedy="Start a new run, with init= to begin with these weights",
             )
-
-
-def key_of(override: str) -> str:
-    """Returns the key of an override, without Hydra's signs before it."""
-    return override.partition("=")[0].lstrip("+~")

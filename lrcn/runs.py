@@ -10,6 +10,8 @@ import shutil
 import traceback
 
 from lrcn import files
+from lrcn.data import clips, modality
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 
 # What `config.json` holds beside the settings of the training.
@@ -213,7 +215,18 @@ class RunDirectory:
                 expected="a run that trained at least an epoch",
                 remedy="It never got to an epoch: repeat the command that started it",
             )
-        return Shown(**stored)
+        try:
+            shown = Shown(**stored)
+            _require_usable(shown)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                "how items were shown to the network cannot be read",
+                where=self.config_file,
+                received=error,
+                expected="the key `shown` as `lrcn train` wrote it",
+                remedy="The file was changed by hand or by another program: restore it",
+            ) from error
+        return shown
 
     def write_labels(self, names: tuple[str, ...]) -> None:
         """Writes a class name a line."""
@@ -221,7 +234,16 @@ class RunDirectory:
 
     def read_labels(self) -> tuple[str, ...]:
         """Reads the class names in the order of the model's outputs."""
-        return tuple(self.labels_file.read_text(encoding="utf-8").splitlines())
+        try:
+            return tuple(self.labels_file.read_text(encoding="utf-8").splitlines())
+        except (OSError, ValueError) as error:
+            raise UserError(
+                "the names of the classes cannot be read",
+                where=self.labels_file,
+                received=error,
+                expected="a class name a line, UTF-8",
+                remedy="The file was changed by hand or by another program: restore it",
+            ) from error
 
     def write_metrics(self, metrics: dict) -> None:
         """Writes the metrics of the best checkpoint on the validation split."""
@@ -278,19 +300,47 @@ class RunDirectory:
         return self.best
 
 
-def read_json(path: str | os.PathLike) -> dict:
+def _require_usable(shown: Shown) -> None:
+    """Raises a `ValueError` or `TypeError` for values of another kind than a training writes."""
+    if shown.mode is not None:
+        clips.ClipMode(**shown.mode)
+    modality.Modality(shown.modality, shown.flow_method)
+    sizes = [shown.frame_step, shown.quality, *(shown.frame_shape or (1, 1, 3))]
+    if not all(type(size) is int and 0 < size < 2**31 for size in sizes) or len(sizes) != 5:
+        raise ValueError(f"sizes {sizes!s:.100}")
+    if shown.fps is not None and not (type(shown.fps) in (int, float) and 0 < shown.fps < 1e9):
+        raise ValueError(f"fps {shown.fps!s:.100}")
+
+
+def read_json(path: str | os.PathLike, *, limits: Limits = Limits()) -> dict:
     """Reads a JSON file of ours.
 
+    Args:
+        path: The file.
+        limits: The most that it may ask for.
+
     Raises:
-        UserError: The file is no valid JSON.
+        UserError: The file cannot be read, is no valid JSON or not one of keys and values.
     """
+    where, file = str(path), pathlib.Path(path)
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        if file.exists() and not file.is_file():
+            raise OSError("no file, but something else")
+        limits.require("file_bytes", file.stat().st_size, where=path, what="a file of a run")
+        values = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(values, dict):
+            return values
+        reason = f"a {type(values).__name__}"
     except json.JSONDecodeError as error:
-        raise UserError(
-            "not valid JSON",
-            where=f"{path}:{error.lineno}",
-            received=error.msg,
-            expected="the JSON that lrcn wrote",
-            remedy="The file was changed by hand or by another program: restore it",
-        ) from error
+        where, reason = f"{path}:{error.lineno}", error.msg
+    except UserError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error
+    raise UserError(
+        "not valid JSON",
+        where=where,
+        received=reason,
+        expected="the JSON that lrcn wrote",
+        remedy="The file was changed by hand or by another program: restore it",
+    )

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import sys
 
 import absl.logging
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrcn import config, help, runs
+from lrcn import config, files, help, runs
 from lrcn.data import records
 
 # Abseil closes the stream it found when TensorFlow was imported, here one of pytest's own, as soon
@@ -103,6 +104,40 @@ def write_records(tmp_path):
         return records.open_records(path)
 
     return write
+
+
+@pytest.fixture
+def forge():
+    """Returns a function that puts other bytes or examples into the first file of records.
+
+    The `.size` is made to tell their length and checksum, as a stranger's would.
+    """
+
+    def with_bytes(record_set, content):
+        shard, size = (
+            record_set.shards[0],
+            record_set.path.with_name(record_set.path.name + ".size"),
+        )
+        shard.write_bytes(content)
+        values = json.loads(size.read_text())
+        values["shards"][0] |= {"bytes": len(content), "checksum": files.checksum(shard)}
+        size.write_text(json.dumps(values))
+
+    def forge(record_set, change=None, *, content=None):
+        if content is None:
+            tf = pytest.importorskip("tensorflow")
+            shard, examples = record_set.shards[0], []
+            for number, raw in enumerate(tf.data.TFRecordDataset(str(shard)).as_numpy_iterator()):
+                example = tf.train.Example.FromString(raw)
+                changed = change(number, example.features.feature)
+                examples.append(changed if changed is not None else example.SerializeToString())
+            with tf.io.TFRecordWriter(str(shard)) as writer:
+                for example in examples:
+                    writer.write(example)
+            content = shard.read_bytes()
+        with_bytes(record_set, content)
+
+    return forge
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,8 @@ ROOMS = [
     {"training", "inference"},
     {"evaluation", "browsing"},
     {"verbs"},
-    {"help", "quoting", "resuming"},
+    {"help", "quoting", "overriding"},
+    {"resuming"},
     {"cli"},
     {"__main__"},
 ]
@@ -128,7 +129,9 @@ def test_the_verbs_only_load_tensorflow():
     assert not names & {"tensorflow", "tf"}
 
 
-@pytest.mark.parametrize("name", ["lrcn", "lrcn.cli", "lrcn.help", "lrcn.config", "lrcn.verbs"])
+@pytest.mark.parametrize(
+    "name", ["lrcn", "lrcn.cli", "lrcn.help", "lrcn.config", "lrcn.verbs", "lrcn.resuming"]
+)
 def test_tensorflow_is_imported_only_when_work_starts(name):
     files = {_name(path): path for path in MODULES}
     seen, left = set(), [name]

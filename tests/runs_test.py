@@ -1,8 +1,11 @@
+import dataclasses
 import json
+import os
 
 import pytest
 
 from lrcn import runs
+from lrcn.data import limits
 from lrcn.errors import UserError
 
 SHOWN = runs.Shown(
@@ -149,3 +152,65 @@ def test_metrics_come_back(run):
     run.write_metrics({"video_accuracy": 0.75, "videos": 4})
     assert run.read_metrics() == json.loads(run.metrics_file.read_text())
     assert run.read_metrics() == {"video_accuracy": 0.75, "videos": 4}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"3", b"null", b"\xff\xfe", b"[" * 100_000, b'{"a": ' + b"9" * 5000]
+)
+def test_json_that_is_none_of_ours_is_a_user_error(run, content):
+    run.path.mkdir()
+    run.metrics_file.write_bytes(content)
+    with pytest.raises(UserError, match="not valid JSON"):
+        run.read_metrics()
+
+
+def test_a_pipe_is_not_waited_for_and_a_large_file_is_not_read(run):
+    run.path.mkdir()
+    os.mkfifo(run.metrics_file)
+    with pytest.raises(UserError, match="no file, but something else"):
+        run.read_metrics()
+    run.metrics_file.unlink()
+    run.metrics_file.write_text("{}" + " " * 100)
+    with pytest.raises(UserError, match="limits.file_bytes"):
+        runs.read_json(run.metrics_file, limits=limits.Limits(file_bytes=50))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        3,
+        ["x"],
+        {"mode": None},
+        {"_target_": "os.system"},
+        {"mode": {"name": "evil"}},
+        {"mode": {"_target_": "x"}},
+        {"mode": 3},
+        {"frame_shape": [0, 1, 3]},
+        {"frame_shape": "abc"},
+        {"frame_shape": [10**12, 1, 3]},
+        {"frame_step": 0},
+        {"frame_step": "2"},
+        {"fps": "x"},
+        {"fps": -1},
+        {"quality": True},
+        {"modality": "sound"},
+        {"flow_method": "dis"},
+    ],
+)
+def test_how_items_were_shown_by_a_stranger_is_a_user_error(run, shown):
+    whole = json.loads(json.dumps(dataclasses.asdict(SHOWN)))
+    run.write_config({"shown": whole})
+    assert run.read_shown().frame_step == 2
+    is_change = isinstance(shown, dict) and shown != {"mode": None}
+    run.write_config({"shown": {**whole, **shown} if is_change else shown})
+    with pytest.raises(UserError, match="how items were shown to the network cannot be read"):
+        run.read_shown()
+
+
+def test_labels_that_are_no_text_are_a_user_error(run):
+    run.path.mkdir()
+    with pytest.raises(UserError, match="the names of the classes cannot be read"):
+        run.read_labels()
+    run.labels_file.write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="the names of the classes cannot be read"):
+        run.read_labels()

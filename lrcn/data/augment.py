@@ -86,7 +86,9 @@ def ten_offsets(frame: tuple[int, int], size: tuple[int, int]) -> list[tuple[int
     return [(0, 0), (0, right), (bottom, 0), (bottom, right), centre_offset(frame, size)]
 
 
-def decode(jpegs: tf.Tensor, view: View, draw: tf.Tensor) -> tf.Tensor:
+def decode(
+    jpegs: tf.Tensor, view: View, draw: tf.Tensor, *, most_pixels: int | None = None
+) -> tf.Tensor:
     """Decodes the frames of one clip and shows them through `view`.
 
     Frames may differ in size; each is cropped by the same draw.
@@ -95,13 +97,17 @@ def decode(jpegs: tf.Tensor, view: View, draw: tf.Tensor) -> tf.Tensor:
         jpegs: [time] JPEG strings.
         view: The view.
         draw: [3] float64, a row of `draws`; used by random views only.
+        most_pixels: Height times width that a frame may have; None for frames whose headers have
+            been looked at.
 
     Returns:
         [time, height, width, 3] uint8, or [10, time, height, width, 3] for ten crops.
     """
     crops = TEN if view.crop == "ten" else 1
     frames = tf.map_fn(
-        lambda jpeg: _as_crops(apply(_decode_jpeg(jpeg)[tf.newaxis], view, draw), crops),
+        lambda jpeg: _as_crops(
+            apply(decode_jpeg(jpeg, most_pixels)[tf.newaxis], view, draw), crops
+        ),
         jpegs,
         fn_output_signature=tf.TensorSpec([crops, *view.size, 3], tf.uint8),
     )
@@ -132,7 +138,19 @@ def apply(frames: tf.Tensor, view: View, draw: tf.Tensor | None = None) -> tf.Te
     return tf.ensure_shape(frames, [None, *view.size, 3])
 
 
-def _decode_jpeg(jpeg: tf.Tensor) -> tf.Tensor:
+def decode_jpeg(jpeg: tf.Tensor, most_pixels: int | None = None) -> tf.Tensor:
+    """Decodes a frame as it is decoded for every network.
+
+    Args:
+        jpeg: A scalar string.
+        most_pixels: As `decode` has it; larger frames, and what is no JPEG, end in an error.
+
+    Returns:
+        [height, width, 3] uint8.
+    """
+    if most_pixels is not None:
+        shape = tf.io.extract_jpeg_shape(jpeg, tf.int64)
+        jpeg = tf.where(shape[0] * shape[1] <= most_pixels, jpeg, "")
     # The accurate transform costs nothing more and gives the same pixels as Pillow.
     return tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE")
 

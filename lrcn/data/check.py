@@ -16,6 +16,7 @@ from lrcn.data import modality as modality_lib
 from lrcn.data.limits import Limits
 
 _CHUNK = 1 << 20
+_LONGEST_REASON = 300  # characters
 _RGB = modality_lib.Modality()
 
 Finding = findings.Finding
@@ -127,11 +128,12 @@ def media(
         for (name, item), (problem, digest) in zip(jobs, looked_at, strict=True):
             found += [problem] if problem else []
             path = str(pathlib.Path(item.path).resolve()) if item.load is None else item.path
+            labels = tuple(item.labels)
             seen[name].append(
-                findings.Seen(_place(item), path if item.path else "", digest, item.group)
+                findings.Seen(_place(item), path if item.path else "", digest, item.group, labels)
             )
             step()
-    return found + findings.leakage(seen)
+    return found + findings.leakage(seen) + findings.contradictions(seen)
 
 
 def _place(item: list_files.Item) -> str:
@@ -164,7 +166,19 @@ def _looked_at(
         problem = findings.Finding.of(video.located(error, item))
     except OSError as error:
         problem = findings.Finding.of(video.unreadable(error, item))
+    except Exception as error:  # noqa: BLE001 - the other items are looked at all the same
+        problem = _undecodable(item, error)
     return problem, digest
+
+
+def _undecodable(item: list_files.Item, error: Exception) -> findings.Finding:
+    return findings.Finding(
+        where=_place(item),
+        what="cannot be decoded, in a way that nobody has met before",
+        received=f"{type(error).__name__}: {errors.shown(error)}"[:_LONGEST_REASON],
+        expected="an image, a video or a folder of frames",
+        remedy="Replace the file or leave it out, and tell the makers of lrcn of it",
+    )
 
 
 def _digest(item: list_files.Item, frame_format: str) -> str:

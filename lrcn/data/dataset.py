@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from lrcn import errors
-from lrcn.data import augment, framing, records
+from lrcn.data import augment, damage, examples, records
 from lrcn.data import epochs as epochs_lib
 
 _AHEAD = 2  # batches decoded ahead of the consumer
@@ -105,7 +105,13 @@ def evaluation_clips(
         return tf.data.Dataset.from_tensor_slices((frames, items, numbers))
 
     def element(jpegs, item, clip):
-        frames = augment.decode(jpegs, view, tf.zeros([3], tf.float64))
+        # What a training reads has been looked at; what is read once is looked at as it comes.
+        frames = augment.decode(
+            jpegs,
+            view,
+            tf.zeros([3], tf.float64),
+            most_pixels=chosen.records.limits.image_pixels,
+        )
         if view.crop == "ten":
             item, clip = tf.fill([augment.TEN], item), tf.fill([augment.TEN], clip)
         return {"frames": _fixed(frames, chosen.num_frames), "item": item, "clip": clip}
@@ -137,7 +143,7 @@ def clips_of(
     Raises:
         UserError: The records are damaged.
     """
-    with records.translating_errors(chosen.records.path):
+    with damage.translating_errors(chosen.records.path, limits=chosen.records.limits):
         decode = _decoder(_Reader(chosen.records), view)
         dataset = tf.data.Dataset.from_tensor_slices((rows.item, rows.frames, rows.draw))
         return list(dataset.map(decode).as_numpy_iterator())
@@ -281,13 +287,11 @@ def waiting(dataset: tf.data.Dataset, counter: tf.Variable) -> tf.data.Dataset:
 
 
 class _Reader:
-    """Reads single records by their place in the files, once all checksums are seen to be right."""
+    """Reads single records by their place in the files, once all of them are seen to be right."""
 
     def __init__(self, record_set: records.RecordSet):
-        with records.translating_errors(record_set.path):
-            for _ in record_set.serialized():
-                pass
-        self._places = [place for shard in record_set.shards for place in framing.places(shard)]
+        with damage.translating_errors(record_set.path, limits=record_set.limits):
+            self._places = examples.places(record_set)
 
     def read(self, item: tf.Tensor) -> tf.Tensor:
         """Returns the serialized example at a place in the records."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import augment, records
+from lrcn.data import augment, damage, examples, records
 from lrcn.data import clips as clips_lib
 
 
@@ -272,6 +272,8 @@ def describe(mode: clips_lib.ClipMode) -> str:
 
 
 def _stored_clips(record_set: records.RecordSet) -> list[np.ndarray]:
-    parsed = record_set.serialized().map(lambda text: records.parse_example(text)["clips"])
-    with records.translating_errors(record_set.path):
-        return list(parsed.as_numpy_iterator())
+    with damage.translating_errors(record_set.path, limits=record_set.limits):
+        return [
+            examples.require(serialized, number, record_set).clips
+            for number, serialized in enumerate(record_set.serialized().as_numpy_iterator())
+        ]

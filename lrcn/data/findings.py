@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,6 +14,8 @@ import rich.table
 import rich.text
 
 from lrcn import errors, files
+
+log = logging.getLogger(__name__)
 
 _COLUMNS = ("where", "what", "received", "expected", "remedy")
 
@@ -53,12 +56,14 @@ class Seen:
         path: Of its source, empty if unknown.
         digest: SHA-256 of its content, empty if it could not be read.
         group: Its group, or empty.
+        labels: Its class numbers.
     """
 
     where: str
     path: str = ""
     digest: str = ""
     group: str = ""
+    labels: tuple[int, ...] = ()
 
 
 def leakage(seen: Mapping[str, Iterable[Seen]]) -> list[Finding]:
@@ -87,6 +92,45 @@ def leakage(seen: Mapping[str, Iterable[Seen]]) -> list[Finding]:
             for fact in facts:
                 first.setdefault(fact, (split, item))
     return findings + [_parted(name, by) for name, by in groups.items() if len(by) > 1]
+
+
+def contradictions(seen: Mapping[str, Iterable[Seen]]) -> list[Finding]:
+    """Finds items of one split with the same content and other labels.
+
+    The same content twice with the same labels weighs twice and is no fault; it is logged.
+
+    Args:
+        seen: The items of each split.
+    """
+    found: list[Finding] = []
+    for split, items in seen.items():
+        first: dict[str, Seen] = {}
+        alike: list[tuple[Seen, Seen]] = []
+        for item in items:
+            other = first.setdefault(item.digest, item) if item.digest else item
+            if other is not item and sorted(other.labels) != sorted(item.labels):
+                found.append(_contradicted(split, item, other))
+            elif other is not item:
+                alike.append((item, other))
+        if alike:
+            log.info(
+                "check: %d items of %s have the content of another one, such as %s and %s",
+                *(len(alike), split, alike[0][0].where, alike[0][1].where),
+            )
+    return found
+
+
+def _contradicted(split: str, item: Seen, other: Seen) -> Finding:
+    def told(labels: Sequence[int]) -> str:
+        return " ".join(map(str, labels)) or "none"
+
+    return Finding(
+        where=item.where,
+        what="same content as another item, with other labels",
+        received=f"labels {told(item.labels)} in {split}",
+        expected=f"labels {told(other.labels)}, as {other.where}",
+        remedy="Take one of them out, or correct its labels",
+    )
 
 
 def _leaked(split: str, item: Seen, fact: str, other_split: str, other: Seen) -> Finding:

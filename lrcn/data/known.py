@@ -89,10 +89,7 @@ def read(place: framing.Place) -> video.Frames:
 
 
 def _places(path: pathlib.Path) -> list[framing.Place]:
-    record_set = records.open_records(path)
-    for _ in record_set.serialized():  # checks what reading by place does not
-        pass
-    return [place for shard in record_set.shards for place in framing.places(shard)]
+    return [place for place, _ in records.open_records(path).located()]
 
 
 def _key(item: lists.Item, reading: video.Reading) -> str:

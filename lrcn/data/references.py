@@ -8,18 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from lrcn import errors
-from lrcn.data import records, text
-from lrcn.data.limits import Limits
+from lrcn.data import damage, records, text
 
 References = tuple[tuple[str, ...], ...]
 
 
-def of_records(record_set: records.RecordSet, *, limits: Limits = Limits()) -> References:
+def of_records(record_set: records.RecordSet) -> References:
     """Returns the captions of each item, in stored order.
 
     Args:
         record_set: The records.
-        limits: `caption_words` bounds each caption.
 
     Raises:
         UserError: An item has no caption, one without a word or a very long one, or the records
@@ -29,19 +27,17 @@ def of_records(record_set: records.RecordSet, *, limits: Limits = Limits()) -> R
         lambda example: records.parse_example(example)["captions"],
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    with records.translating_errors(record_set.path):
+    with damage.translating_errors(record_set.path, limits=record_set.limits):
         found = tuple(
             tuple(caption.decode() for caption in captions)
             for captions in parsed.prefetch(1).as_numpy_iterator()
         )
     for name, captions in zip(record_set.metadata.ids, found, strict=True):
-        _check(record_set, name, captions, limits)
+        _check(record_set, name, captions)
     return found
 
 
-def _check(
-    record_set: records.RecordSet, name: str, captions: Sequence[str], limits: Limits
-) -> None:
+def _check(record_set: records.RecordSet, name: str, captions: Sequence[str]) -> None:
     where = f"{record_set.path}: item {name}"
     if not captions:
         raise errors.UserError(
@@ -53,7 +49,7 @@ def _check(
             "workflow that learns classes: singleframe or lstm",
         )
     for caption in captions:
-        text.check_caption(caption, where=where, limits=limits)
+        text.check_caption(caption, where=where, limits=record_set.limits)
 
 
 class Words:

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from lrcn import files
-from lrcn.data import images, records, references, text
-from lrcn.data.limits import Limits
+from lrcn.data import damage, images, records, references, text
 from lrcn.inference import answers, outputs, sheets
 from lrcn.scoring import captions
 from lrcn.scoring import describer as describer_lib
@@ -29,7 +28,6 @@ def evaluate(
     *,
     training: Iterable[str] | None = None,
     folder: str | os.PathLike | None = None,
-    limits: Limits = Limits(),
 ) -> dict[str, float | int]:
     """Describes every item, scores the captions and writes the results.
 
@@ -42,7 +40,6 @@ def evaluate(
         training: The captions of the training split, to tell how many are copied from it.
         folder: Where `metrics.json`, `predictions.jsonl`, `coco_results.json` and `captions.png`
             go; nothing is written if None.
-        limits: `caption_words` bounds the captions of the records.
 
     Returns:
         The metrics under the names of `metrics.json`.
@@ -50,8 +47,8 @@ def evaluate(
     Raises:
         errors.UserError: An item has no caption to compare with, or the records are damaged.
     """
-    wanted = references.of_records(record_set, limits=limits)
-    with records.translating_errors(record_set.path):
+    wanted = references.of_records(record_set)
+    with damage.translating_errors(record_set.path, limits=record_set.limits):
         tracked = outputs.tracked(batches, "evaluate")
         written = describer_lib.write(describer, tracked, vocabulary).of_items()
     values = captions.summary(

@@ -14,8 +14,9 @@ import keras
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import augment, dataset, epochs, records
+from lrcn.data import augment, damage, dataset, epochs, records
 from lrcn.data import clips as clips_lib
+from lrcn.data.limits import Limits
 from lrcn.inference import outputs, probabilities, results
 from lrcn.scoring import metrics
 
@@ -33,6 +34,7 @@ def evaluate(
     label_names: Sequence[str] = (),
     folder: str | os.PathLike | None = None,
     seed: int = 0,
+    limits: Limits = Limits(),
     scores: outputs.Scores | None = None,
 ) -> dict[str, float | int]:
     """Measures a model on every clip of every item and writes the results.
@@ -50,6 +52,7 @@ def evaluate(
         folder: Where `metrics.json`, `per_class.csv`, `confusion.csv`, `confusion.png`,
             `predictions.jsonl` and `probabilities.csv` go; nothing is written if None.
         seed: Of random modes.
+        limits: The most that the records may ask for.
         scores: The clips' scores if they are known already, such as from stored features.
 
     Returns:
@@ -58,7 +61,7 @@ def evaluate(
     Raises:
         errors.UserError: Records, clips or classes are not as they should be.
     """
-    record_set = records.open_records(records_path)
+    record_set = records.open_records(records_path, limits=limits)
     multi_label = outputs.is_multi_label(model)
     count = outputs.num_classes(model)
     _check_classes(record_set, count, label_names)
@@ -66,7 +69,7 @@ def evaluate(
     chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
     if scores is None:
         batches = dataset.evaluation_clips(chosen, view=view, batch_size=batch_size, seed=seed)
-        with records.translating_errors(record_set.path):
+        with damage.translating_errors(record_set.path, limits=record_set.limits):
             scores = outputs.score(
                 model,
                 batches,

@@ -245,5 +245,14 @@ def _paths(run: runs.RunDirectory, split: str) -> dict[str, str]:
     file = run.evaluation(split) / "predictions.jsonl"
     if not file.exists():
         return {}
-    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-    return {line["id"]: line["path"] for line in lines}
+    try:
+        lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+        return {str(line["id"]): str(line["path"]) for line in lines}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UserError(
+            "no predictions as `lrcn evaluate` writes them",
+            where=file,
+            received=f"{type(error).__name__}: {error}",
+            expected="a JSON line an item, with id and path",
+            remedy="Evaluate the run again: lrcn evaluate run=RUN split=SPLIT",
+        ) from error

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lrcn.data import progress, records
+from lrcn.data import damage, progress, records
 from lrcn.models import networks
 from lrcn.scoring import metrics
 
@@ -80,7 +80,7 @@ def score(
 def paths(record_set: records.RecordSet) -> list[str]:
     """Returns where each item of records came from."""
     found = record_set.serialized().map(lambda text: records.parse_example(text)["path"])
-    with records.translating_errors(record_set.path):
+    with damage.translating_errors(record_set.path, limits=record_set.limits):
         return [path.decode() for path in found.as_numpy_iterator()]
 
 

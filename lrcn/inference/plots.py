@@ -109,8 +109,17 @@ def read_history(path: str | os.PathLike) -> list[dict[str, float]]:
             expected="a row an epoch, as `lrcn train` writes it",
             remedy="Train the run for an epoch first",
         )
-    with file.open(newline="", encoding="utf-8") as rows:
-        return [_numbers(row) for row in csv.DictReader(rows)]
+    try:
+        with file.open(newline="", encoding="utf-8") as rows:
+            return [_numbers(row) for row in csv.DictReader(rows)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise errors.UserError(
+            "the history cannot be read",
+            where=file,
+            received=error,
+            expected="a row an epoch, as `lrcn train` writes it",
+            remedy="The file was changed by hand or by another program: restore it",
+        ) from error
 
 
 def _numbers(row: Mapping[str, str | None]) -> dict[str, float]:

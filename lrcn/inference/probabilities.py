@@ -81,7 +81,7 @@ def read(path: str | os.PathLike) -> Predicted:
     try:
         with pathlib.Path(path).open(newline="", encoding="utf-8") as file:
             header, *rows = list(csv.reader(file)) or [[]]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _unreadable(path, 1, error, "a table in UTF-8") from error
     if tuple(header[: len(_HEAD)]) != _HEAD or not rows:
         raise _unreadable(path, 1, ",".join(header[:4]) or "nothing", "id,group,truth,CLASSES")

@@ -13,8 +13,7 @@ import keras
 import numpy as np
 
 from lrcn import files
-from lrcn.data import progress, records, references, text
-from lrcn.data.limits import Limits
+from lrcn.data import damage, progress, records, references, text
 from lrcn.inference import describe, sheets
 from lrcn.models import description
 from lrcn.scoring import likelihood, retrieval
@@ -34,7 +33,6 @@ def retrieve(
     *,
     normalise: bool = True,
     folder: str | os.PathLike | None = None,
-    limits: Limits = Limits(),
 ) -> dict[str, float | int]:
     """Ranks all captions of a split for each item, and all items for each caption.
 
@@ -46,7 +44,6 @@ def retrieve(
         normalise: Whether a caption that is likely for any item loses that advantage.
         folder: Where `metrics.json`, `retrieval.jsonl` and `retrieval.png` go; nothing is written
             if None.
-        limits: `caption_words` bounds the captions of the records.
 
     Returns:
         Recall at 1, 5 and 10 and the median rank of both directions.
@@ -54,10 +51,10 @@ def retrieve(
     Raises:
         errors.UserError: An item has no caption, or the records are damaged.
     """
-    wanted = references.of_records(record_set, limits=limits)
+    wanted = references.of_records(record_set)
     captions = [caption for own in wanted for caption in own]
     owner = np.repeat(np.arange(len(wanted)), references.counts(wanted))
-    with records.translating_errors(record_set.path):
+    with damage.translating_errors(record_set.path, limits=record_set.limits):
         matrix = log_probabilities(model, batches, captions, vocabulary)
     scores = retrieval.normalised(matrix) if normalise else matrix
     values = retrieval.summary(scores, owner, normalise=False)

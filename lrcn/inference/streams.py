@@ -238,7 +238,8 @@ def _names(
 
 
 def _modality(run: runs.RunDirectory) -> str:
-    return (run.read_config().get("shown") or {}).get("modality", "rgb")
+    shown = run.read_config().get("shown")
+    return str(shown.get("modality", "rgb")) if isinstance(shown, dict) else "rgb"
 
 
 def read(streams: Sequence[Stream], split: str) -> Values:

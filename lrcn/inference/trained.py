@@ -182,12 +182,18 @@ class Trained:
         return dataclasses.replace(mode, **asked) if asked else mode
 
 
-def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
+def load(
+    run: str | os.PathLike,
+    *,
+    checkpoint: str = "best",
+    limits: Limits = Limits(),
+) -> Trained:
     """Opens a trained run.
 
     Args:
         run: The run directory.
         checkpoint: "best" by the monitored value, or "last".
+        limits: The most that the run's model may ask for.
 
     Raises:
         UserError: There is no such run, or it has no checkpoint.
@@ -206,14 +212,26 @@ def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
     plain = {
         key: value for key, value in directory.read_config().items() if key not in runs.NOT_SETTINGS
     }
-    model = weights.open_model(file)
-    describes = wording.is_one(model)
+    model = weights.open_model(file, limits=limits)
+    try:
+        describes = wording.is_one(model)
+        told = {
+            "labels": () if describes else activity.labels(model),
+            "vocabulary": wording.vocabulary_of(model) if describes else None,
+            "contract": backbones.contract_of(model),
+        }
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            "the model is no network of lrcn",
+            where=file,
+            received=f"{type(error).__name__}: {error!s:.200}",
+            expected="a .keras file that `lrcn train` wrote",
+            remedy="Give the run as it was trained, or train anew",
+        ) from error
     return Trained(
         run=directory,
         model=model,
-        labels=() if describes else activity.labels(model),
-        vocabulary=wording.vocabulary_of(model) if describes else None,
-        contract=backbones.contract_of(model),
+        **told,
         settings=config.from_plain("train", plain),
         shown=directory.read_shown(),
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 import keras
 
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.models import alexnets, layers
 from lrcn.models import weights as weights_lib
@@ -63,6 +64,7 @@ def build(
     initializer: str | None = None,
     modality: str = "rgb",
     contract: Mapping[str, object] | None = None,
+    limits: Limits = Limits(),
 ) -> keras.Model:
     """Returns a CNN from frames [batch, height, width, 3] uint8 to features [batch, features].
 
@@ -81,6 +83,7 @@ def build(
             subtracted in the place of the architecture's mean colours (section 4, too).
         contract: What the CNN expects instead of the architecture's own: channel_order, scale,
             mean, std. None takes it from the weights file if that tells, as ours do.
+        limits: The most that a weights file may ask for.
 
     Raises:
         UserError: The name, layer, size, weights or number of blocks does not exist or fit.
@@ -98,7 +101,7 @@ def build(
     )
     model = _extended(name, architecture, request, contract)
     if weights and not request.pretrained:
-        weights_lib.load_backbone_weights(model, pathlib.Path(weights))
+        weights_lib.load_backbone_weights(model, pathlib.Path(weights), limits=limits)
     _set_trainable(model, architecture, trainable)
     return model
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import pathlib
 import re
@@ -13,42 +12,55 @@ import h5py
 import keras
 import numpy as np
 
-from lrcn import files
+from lrcn import errors, files
 from lrcn.data import modality as modality_lib
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
-from lrcn.models import layers
+from lrcn.models import archives, hdf5, layers
 
 WHERE = "backbone.weights"
 READABLE = "a .weights.h5, .h5 or .keras file of Keras weights"
+_LONGEST_REASON = 300  # characters
 _CONTRACT = "lrcn_input_contract"  # an attribute of the file
 _OF_CONTRACT = ("channel_order", "scale", "mean", "std")
 
 
-def open_model(file: str | pathlib.Path, *, key: str = "") -> keras.Model:
+def open_model(
+    file: str | pathlib.Path, *, key: str = "", limits: Limits = Limits()
+) -> keras.Model:
     """Opens a saved model without its optimizer.
 
     Args:
         file: A `.keras` file.
         key: The configuration key that named it, for messages.
+        limits: The most that it may ask for.
 
     Raises:
-        UserError: The file is missing, cut short or no model.
+        UserError: The file is missing, cut short, no model, or none of ours.
     """
+    where = f"{key}={file}" if key else file
     try:
-        return keras.models.load_model(file, compile=False)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        size = pathlib.Path(file).stat().st_size if pathlib.Path(file).is_file() else None
-        raise UserError(
-            "no model that can be read",
-            where=f"{key}={file}" if key else file,
-            received="no such file" if size is None else f"a file of {size} bytes that is none",
-            expected="a .keras file that `lrcn train` wrote",
-            remedy="Give the run's other checkpoint (checkpoint=last or best), or train anew; "
-            "weights of a CNN alone (.weights.h5) are backbone.weights",
-        ) from error
+        archives.check(file, limits, key=key)
+        return keras.models.load_model(file, compile=False, safe_mode=True)
+    except UserError as error:
+        if error.what != archives.UNREADABLE:
+            raise
+        received, cause = error.received, error
+    except Exception as error:  # noqa: BLE001 - what a stranger's configuration leads Keras to
+        received, cause = errors.shown(error)[:_LONGEST_REASON], error
+    raise UserError(
+        archives.UNREADABLE,
+        where=where,
+        received=received,
+        expected="a .keras file that `lrcn train` wrote",
+        remedy="Give the run's other checkpoint (checkpoint=last or best), or train anew; "
+        "weights of a CNN alone (.weights.h5) are backbone.weights",
+    ) from cause
 
 
-def load_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
+def load_backbone_weights(
+    model: keras.Model, file: str | pathlib.Path, *, limits: Limits = Limits()
+) -> None:
     """Loads a backbone's weights from a local file, in place.
 
     Layers are matched by name. Stored layers that the model lacks, such as the classifier of a
@@ -57,6 +69,7 @@ def load_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
     Args:
         model: A functional model without nested models.
         file: `.weights.h5` (Keras 3), `.h5` (older weights files) or a `.keras` archive.
+        limits: The most that it may ask for.
 
     Raises:
         UserError: The file is missing, holds no weights, or a tensor misfits (the first is named).
@@ -70,7 +83,7 @@ def load_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
             expected=READABLE,
             remedy="Correct the path; it is relative to the working directory",
         )
-    stored = _read(path)
+    stored = _read(path, limits)
     keys = _position_names(model)
     pairs = []
     for layer in model.layers:
@@ -103,31 +116,42 @@ def save_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
             written.unlink(missing_ok=True)
 
 
-def require_weights(file: str | pathlib.Path | None) -> None:
+def require_weights(file: str | pathlib.Path | None, *, limits: Limits = Limits()) -> None:
     """Raises a `UserError` if a file is none of weights; None and "imagenet" name no file."""
     if file not in (None, "imagenet"):
-        _read(pathlib.Path(file))
+        _read(pathlib.Path(file), limits)
 
 
-def contract_in(file: str | pathlib.Path) -> dict | None:
+def contract_in(file: str | pathlib.Path, *, limits: Limits = Limits()) -> dict | None:
     """Returns the input contract that a weights file of ours holds, without its size.
 
     Args:
         file: A weights file or `.keras` archive.
+        limits: The most that it may ask for.
 
     Returns:
         channel_order, scale, mean and std, or None where the file tells nothing.
     """
     try:
         if zipfile.is_zipfile(file):
-            with zipfile.ZipFile(file) as archive:
-                found = _contract_in_config(json.loads(archive.read("config.json")))
+            with archives.opened(file, limits, where=file) as archive:
+                found = _contract_in_config(json.loads(archive.read(archives.CONFIG)))
         else:
             with h5py.File(file, "r") as stored:
                 found = json.loads(stored.attrs.get(_CONTRACT, "null"))
-        return found and {name: found[name] for name in _OF_CONTRACT}
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        return found and _plain({name: found[name] for name in _OF_CONTRACT})
+    except (OSError, KeyError, TypeError, ValueError, RecursionError):
         return None  # what is no weights file is told when its weights are read
+
+
+def _plain(contract: dict) -> dict:
+    """Returns a contract of a file if it is one, of numbers and a known order of channels."""
+    numbers = [contract["scale"], *contract["mean"], *contract["std"]]
+    if len(numbers) != 7 or not all(isinstance(n, (int, float)) and abs(n) < 1e6 for n in numbers):
+        raise ValueError("a contract of other numbers")
+    if contract["channel_order"] not in layers.CHANNEL_ORDERS:
+        raise ValueError("a contract of other channels")
+    return contract
 
 
 def of_modality(contract: Mapping[str, object], modality: str) -> Mapping[str, object]:
@@ -240,20 +264,23 @@ def _fitting(
     return pairs
 
 
-def _read(path: pathlib.Path) -> dict[str, list[np.ndarray]]:
+def _read(path: pathlib.Path, limits: Limits) -> dict[str, list[np.ndarray]]:
     """Returns the stored arrays by layer name."""
     try:
         if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                source = io.BytesIO(archive.read("model.weights.h5"))
+            with archives.opened(path, limits, where=_place(path)) as archive:
+                source = archives.weights_of(archive)
         else:
             source = path
+        hdf5.check(source, limits=limits, where=_place(path))
         with h5py.File(source, "r") as stored:
             legacy = stored.get("model_weights", stored)
             if "layer_names" in legacy.attrs:
                 return _legacy_arrays(legacy)
             arrays = _arrays(stored)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except UserError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(
             "This is not a weights file",
             where=_place(path),

@@ -10,6 +10,7 @@ import keras
 
 from lrcn import errors
 from lrcn import settings as settings_lib
+from lrcn.data.limits import Limits
 from lrcn.models import backbones, networks, weights, wording
 from lrcn.training import optimizers, schedules
 
@@ -17,7 +18,11 @@ log = logging.getLogger(__name__)
 
 
 def build_backbone(
-    settings: settings_lib.Backbone, workflow: str, *, modality: str = "rgb"
+    settings: settings_lib.Backbone,
+    workflow: str,
+    *,
+    modality: str = "rgb",
+    limits: Limits = Limits(),
 ) -> keras.Model:
     """Returns the CNN; one with given weights is frozen unless the settings say otherwise.
 
@@ -25,6 +30,7 @@ def build_backbone(
         settings: The keys of the CNN.
         workflow: Its default layer goes by the workflow.
         modality: What the frames show that it is to look at.
+        limits: The most that a weights file may ask for.
     """
     trainable = settings.trainable
     keys = ("alpha", "dropout", "initializer")
@@ -36,24 +42,32 @@ def build_backbone(
         trainable=settings.weights is None if trainable is None else trainable,
         image_size=settings.image_size,
         modality=modality,
+        limits=limits,
         **own,
     )
 
 
-def start_from(network: keras.Model, init: str, *, keep_vectors: bool = False) -> set[str]:
+def start_from(
+    network: keras.Model,
+    init: str,
+    *,
+    keep_vectors: bool = False,
+    limits: Limits = Limits(),
+) -> set[str]:
     """Copies what fits of a model file's or run's weights into a network and says what did not.
 
     Args:
         network: A new network.
         init: The model file or run.
         keep_vectors: Whether the network keeps its own word vectors, since they were given.
+        limits: The most that the model file may ask for.
 
     Returns:
         The paths of the weights that were copied.
     """
     path = pathlib.Path(init)
     file = path / "checkpoints" / "best.keras" if path.is_dir() else path
-    source = weights.open_model(file, key="init")
+    source = weights.open_model(file, key="init", limits=limits)
     log.info("init: from %s", file)
     describes = [wording.is_one(model) for model in (source, network)]
     # Of equal shapes, too, the same number may stand for another word, or for a class.

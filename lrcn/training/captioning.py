@@ -33,10 +33,10 @@ class Captioning:
 
     def __init__(self, settings: settings_lib.TrainSettings, paths: dict[str, pathlib.Path]):
         self._settings = settings
-        self.data = feeds.open_data(paths)
+        self.data = feeds.open_data(paths, limits=settings.limits)
         self._check_type()
         self._references = {
-            split: references.of_records(record_set, limits=settings.limits)
+            split: references.of_records(record_set)
             for split, record_set in self.data.splits.items()
         }
         self.vocabulary = make_vocabulary(
@@ -50,6 +50,7 @@ class Captioning:
             self._settings.backbone,
             workflow.name,
             modality=self.data.train.metadata.modality,
+            limits=self._settings.limits,
         )
         network = description.build(
             backbone,

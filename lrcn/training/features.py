@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from lrcn import errors, files
-from lrcn.data import augment, dataset, progress, records
+from lrcn.data import augment, damage, dataset, progress, records
 from lrcn.data import epochs as epochs_lib
 from lrcn.models import backbones
 
@@ -190,7 +190,7 @@ def _compute(
 ) -> None:
     counts = np.array(record_set.metadata.frame_counts, np.int64)
     parts = _parts(counts)
-    with records.translating_errors(record_set.path):
+    with damage.translating_errors(record_set.path, limits=record_set.limits):
         digests = _digests(record_set)
         missing = [index for index in range(len(parts)) if not _part(folder, index).exists()]
         wanted = [parts[index].tolist() for index in missing]

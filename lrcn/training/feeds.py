@@ -13,6 +13,7 @@ from lrcn import errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import augment, dataset, epochs, records
 from lrcn.data import clips as clips_lib
+from lrcn.data.limits import Limits
 from lrcn.models import backbones, networks
 from lrcn.training import features
 
@@ -83,11 +84,12 @@ class Lesson:
     counts: Sequence[int] | None = None
 
 
-def open_data(paths: dict[str, pathlib.Path]) -> Data:
+def open_data(paths: dict[str, pathlib.Path], *, limits: Limits = Limits()) -> Data:
     """Opens the records of a training.
 
     Args:
         paths: Records by split; "train" is needed.
+        limits: The most that the records may ask for.
 
     Raises:
         UserError: There is no split to train on.
@@ -101,8 +103,12 @@ def open_data(paths: dict[str, pathlib.Path]) -> Data:
             remedy="Give a list whose name ends in .train, such as videos.train, or records by "
             "dataset=records dataset.train=FILE",
         )
-    train = records.open_records(paths["train"])
-    return Data(train, records.open_records(paths["val"]) if "val" in paths else None)
+    opened = {
+        split: records.open_records(paths[split], limits=limits)
+        for split in ("train", "val")
+        if split in paths
+    }
+    return Data(opened["train"], opened.get("val"))
 
 
 def make_feed(

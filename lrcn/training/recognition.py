@@ -29,8 +29,11 @@ class Recognition:
 
     def __init__(self, settings: settings_lib.TrainSettings, paths: dict[str, pathlib.Path]):
         self._settings = settings
-        self.data = feeds.open_data(paths)
-        opened = {split: records.open_records(path) for split, path in paths.items()}
+        self.data = feeds.open_data(paths, limits=settings.limits)
+        opened = {
+            split: records.open_records(path, limits=settings.limits)
+            for split, path in paths.items()
+        }
         _check_names(self.data.train, opened)
         known = [record_set.metadata for record_set in opened.values()]
         self.num_classes = max(metadata.num_classes for metadata in known)
@@ -52,6 +55,7 @@ class Recognition:
             self._settings.backbone,
             workflow.name,
             modality=self.data.train.metadata.modality,
+            limits=self._settings.limits,
         )
         if workflow.name == "singleframe":
             return activity.singleframe(backbone, dropout=workflow.dropout_out, **common)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lrcn import datasets, errors, runs
 from lrcn import settings as settings_lib
-from lrcn.data import dataset, records
+from lrcn.data import damage, dataset
 from lrcn.training import assembly, callbacks, checkpoints, feeds, interruption, tasks
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
     # Only now: what stands there belongs to the checkpoints until they are known to fit the data.
     task.write(run)
     run.write_shown(feeds.shown(settings, task.data))
-    with records.translating_errors(*paths.values()):
+    with damage.translating_errors(*paths.values(), limits=settings.limits):
         state = fit(settings, task, run, network, state)
     measured = task.measured({**state.best_metrics, "epoch": state.best_epoch})
     run.write_metrics(measured)
@@ -110,7 +110,9 @@ def fit(
         network = task.build()
         if settings.init:
             given = getattr(settings.workflow, "word_vectors", None) is not None
-            copied = assembly.start_from(network, settings.init, keep_vectors=given)
+            copied = assembly.start_from(
+                network, settings.init, keep_vectors=given, limits=settings.limits
+            )
     feed = task.feed(network, first_epoch=state.epoch, first_step=state.step)
     if new:
         optimizer = assembly.optimizer_of(

@@ -45,7 +45,9 @@ def predict(settings: settings_lib.PredictSettings) -> int:
     showing.start_tensorflow()
     from lrcn.inference import trained
 
-    run_directory = trained.load(settings.run, checkpoint=settings.checkpoint)
+    run_directory = trained.load(
+        settings.run, checkpoint=settings.checkpoint, limits=settings.limits
+    )
     given = {"batch_size": settings.batch_size, "seed": settings.seed}
     options = {key: value for key, value in given.items() if value is not None}
     predictor = run_directory.predictor(

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import pathlib
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from lrcn import files
-from lrcn.data import check_records, folders, records, serialize, shapes
+from lrcn.data import check_records, clips, folders, metadata, records, serialize, shapes
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def rewrite(path, change):
             if change(number, example.features.feature) is not False:
                 writer.write(example.SerializeToString())
     text = records.size_path(path).read_text()
-    old = records._from_json(records.size_path(path), records._read_json(records.size_path(path)))
+    old = metadata.read_alone(path)
     first = old.shards[0]
     text = text.replace(first.checksum, files.checksum(shard))
     text = text.replace(f'"bytes": {first.bytes}', f'"bytes": {shard.stat().st_size}', 1)
@@ -90,9 +91,15 @@ def test_examples_that_differ_from_the_metadata_are_found(copied):
 
     rewrite(copied["train"], change)
     findings = check_records.records(copied)
-    told = {(finding.where.rpartition("#")[2], finding.what.split()[0]) for finding in findings}
+    told = {
+        (finding.where.rpartition("#")[2].split()[0], finding.what.split()[0])
+        for finding in findings
+    }
     assert {("0", "id"), ("1", "labels"), ("1", "label"), ("2", "frames")} <= told
-    assert all(finding.where.startswith(str(copied["train"])) for finding in findings)
+    assert all(
+        finding.where.startswith(str(copied["train"])) and "(item train/" in finding.where
+        for finding in findings
+    )
 
 
 def test_frames_that_do_not_decode_or_have_another_shape_are_found(copied, tmp_path):
@@ -131,3 +138,84 @@ def test_an_item_of_two_splits_is_found(tmp_path):
         finding.what == "same file in two splits" and "train" in finding.received
         for finding in findings
     )
+
+
+def test_files_that_belong_to_no_records_are_found(copied):
+    folder = copied["train"].parent
+    stale = folder / "train.tfrecord-00004-of-00009"
+    staged = folder / ".val.tfrecord.unfinished"
+    stale.write_bytes(b"x")
+    staged.mkdir()
+    found = check_records.records(copied)
+    assert [(finding.where, finding.what) for finding in found] == [
+        (str(stale), "a file that belongs to no records"),
+        (str(staged), "a file that belongs to no records"),
+    ]
+    assert stale.exists() and staged.exists()
+
+
+def edited(path, **changes):
+    size = records.size_path(path)
+    size.write_text(json.dumps({**json.loads(size.read_text()), **changes}))
+
+
+def test_splits_that_one_network_cannot_be_measured_on_are_found(copied):
+    edited(copied["val"], modality="difference")
+    edited(copied["test"], frame_step=2, num_classes=99, label_names=[])
+    found = check_records.records(copied)
+    told = {(pathlib.Path(own.where).name, own.what) for own in found}
+    assert told == {
+        ("val.tfrecord.size", "modality of val differs from that of train"),
+        ("test.tfrecord.size", "frame_step of test differs from that of train"),
+        ("test.tfrecord.size", "num_classes of test differs from that of train"),
+    }
+
+
+def test_clips_of_two_lengths_are_found_and_of_two_modes_are_not(tmp_path):
+    catalog = shapes.moving_shapes(train=2, val=2, test=2, size=24, num_frames=8)
+    paths = {}
+    modes = {
+        "train": clips.ClipMode("rand_clips", 4, 2),
+        "val": clips.ClipMode("iterative", 4, -2),
+        "test": clips.ClipMode("iterative", 3, 0),
+    }
+    for split, mode in modes.items():
+        alone = dataclasses.replace(catalog, splits={split: catalog.splits[split]})
+        options = serialize.StoreOptions(mode=mode, image_shape=None, num_threads=1)
+        (report,) = serialize.serialize(alone, tmp_path / split, options=options)
+        paths[split] = report.path
+    (finding,) = check_records.records(paths)
+    assert finding.what == "frames_per_clip of test differs from that of train"
+
+
+def test_every_field_of_the_size_is_held_against_the_records(copied):
+    values = json.loads(records.size_path(copied["train"]).read_text())
+    for key, change in {
+        "ids": [f"other {n}" for n in range(values["items"])],
+        "labels": [[1 - own[0]] if own[0] < 2 else [0] for own in values["labels"]],
+        "frame_counts": [count + 1 for count in values["frame_counts"]],
+        "groups": ["g"] * values["items"],
+        "frame_shape": [25, 24, 3],
+    }.items():
+        edited(copied["train"], **{key: change})
+        found = check_records.records({"train": copied["train"]})
+        assert len(found) >= values["items"], key
+        edited(copied["train"], **{key: values[key]})
+    assert check_records.records({"train": copied["train"]}) == []
+
+
+def test_a_check_of_records_changes_nothing(copied):
+    folder = copied["train"].parent
+    shard = shards(copied["val"])[0]
+    shard.write_bytes(shard.read_bytes()[:-9])
+
+    def tree():
+        return {
+            path: (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    before = tree()
+    assert len(check_records.records(copied)) == 1
+    assert tree() == before

@@ -216,3 +216,26 @@ def test_a_random_split_that_parts_groups_is_found(tmp_path):
     }
     findings = check.media(dataclasses.replace(random, splits=parted))
     assert {finding.what for finding in findings} == {"one group in several splits"}
+
+
+def test_one_content_with_two_labels_in_one_split_is_found(tmp_path):
+    first = write_image(tmp_path / "a.png")
+    (tmp_path / "copy.png").write_bytes(first.read_bytes())
+    file = write_list(tmp_path, "data.train", "a.png 0", "copy.png 1")
+    (finding,) = check.media(catalog.lists(file))
+    assert finding.where == f"{file}:2"
+    assert finding.what == "same content as another item, with other labels"
+
+
+def test_a_decoder_that_fails_in_its_own_way_is_one_finding(tmp_path, monkeypatch):
+    for number in range(3):
+        write_image(tmp_path / f"{number}.png", number)
+    file = write_list(tmp_path, "data.train", "0.png 0", "1.png 0", "2.png 0")
+
+    def failing(path, **options):
+        if path.endswith("1.png"):
+            raise RuntimeError("the decoder is lost")
+
+    monkeypatch.setattr("lrcn.data.images.jpeg_from_file", failing)
+    (finding,) = check.media(catalog.lists(file))
+    assert finding.where == f"{file}:2" and "RuntimeError: the decoder is lost" in finding.received

@@ -208,7 +208,7 @@ def test_records_of_every_frame_need_a_mode(write_records):
 )
 def test_labels_that_cannot_be_trained_on_are_named(write_records, labels, message):
     with pytest.raises(errors.UserError, match=message):
-        training(write_records(labels=labels))
+        training(write_records(labels=labels, classes=4))
 
 
 def test_ten_crops_are_refused_in_training(write_records):

@@ -72,3 +72,22 @@ def test_findings_can_be_compared_and_are_plain():
     assert findings.Finding(*parts) == findings.Finding(*parts)
     with pytest.raises(dataclasses.FrozenInstanceError):
         findings.Finding(*parts).where = "c"
+
+
+def test_one_content_with_two_labels_is_a_finding_and_with_one_is_told(caplog):
+    seen = {
+        "train": [
+            findings.Seen("a", digest="1", labels=(0,)),
+            findings.Seen("b", digest="1", labels=(1,)),
+            findings.Seen("c", digest="2", labels=(1, 2)),
+            findings.Seen("d", digest="2", labels=(2, 1)),
+            findings.Seen("e"),
+            findings.Seen("f"),
+        ],
+        "test": [findings.Seen("g", digest="3", labels=(0,))],
+    }
+    with caplog.at_level("INFO"):
+        (finding,) = findings.contradictions(seen)
+    assert (finding.where, finding.received) == ("b", "labels 1 in train")
+    assert finding.expected == "labels 0, as a"
+    assert "1 items of train have the content of another one, such as d and c" in caplog.text

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from lrcn import errors
-from lrcn.data import records
+from lrcn.data import damage, records
 
 
 def test_an_example_comes_back():
@@ -108,7 +108,7 @@ def test_metadata_of_another_make(write_records, text, message):
         ("ids", ["video 0", "video 1"], "2 ids for items 3"),
         ("labels", [[0], [1]], "2 labels for items 3"),
         ("frame_counts", [6, 8, 7, 9], "4 frame_counts for items 3"),
-        ("frame_counts", 6, "frame_counts that is no list for items 3"),
+        ("frame_counts", 6, "bad value of frame_counts. Received: 6. Expected: a list"),
         ("clip_counts", [1], "1 clip_counts for items 3"),
         ("groups", ["a"], "1 groups for items 3"),
     ],
@@ -120,7 +120,7 @@ def test_metadata_that_disagrees_with_itself(write_records, key, value, message)
     records.read_metadata(size)
     size.write_text(json.dumps({**values, key: value}))
     told_of = told(size)
-    assert told_of.startswith(f"{size}: metadata disagrees with itself. ") and message in told_of
+    assert told_of.startswith(f"{size}: metadata ") and message in told_of
     assert "overwrite=true" in told_of
     assert len(records.verify(size)) == 1
 
@@ -150,14 +150,14 @@ def test_a_flipped_byte_is_found_and_its_item_named(write_records):
     flip(written.shards[1], -100)
     assert records.read_metadata(written.path) == written.metadata
     (finding,) = records.verify(written.path)
-    assert "records are damaged, first in the record of item video 3" in str(finding)
+    assert "records are damaged, first record 1 (item video 3)" in str(finding)
     assert str(written.shards[1]) in str(finding)
 
 
 def test_damage_met_while_reading_names_file_and_remedy(write_records):
     written = write_records(shards=2)
     flip(written.shards[1], -100)
-    with pytest.raises(errors.UserError) as caught, records.translating_errors(written.path):
+    with pytest.raises(errors.UserError) as caught, damage.translating_errors(written.path):
         for _ in written.serialized():
             pass
     message = str(caught.value)
@@ -169,17 +169,17 @@ def test_a_length_that_is_damaged(write_records):
     written = write_records()
     flip(written.shards[0], 3)
     with (
-        pytest.raises(errors.UserError, match="damaged, first in the record of item video 0"),
-        records.translating_errors(written.path),
+        pytest.raises(errors.UserError, match="damaged, first record 0 .item video 0."),
+        damage.translating_errors(written.path),
     ):
         list(written.serialized())
 
 
 def test_other_errors_pass_through(write_records):
     written = write_records()
-    with pytest.raises(tf.errors.DataLossError), records.translating_errors(written.path):
+    with pytest.raises(tf.errors.DataLossError), damage.translating_errors(written.path):
         raise tf.errors.DataLossError(None, None, "of something else")
-    with pytest.raises(KeyError), records.translating_errors(written.path):
+    with pytest.raises(KeyError), damage.translating_errors(written.path):
         raise KeyError("x")
 
 
