@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import augment, containers, dataset, epochs, frames, images, lists, memory, video
+from lrcn.data import augment, containers, dataset, epochs, frames, images, lists, memory
 from lrcn.data import clips as clips_lib
+from lrcn.data import sources, video
 from lrcn.inference import answers, overlay, windows
 
 log = logging.getLogger(__name__)
@@ -241,7 +242,8 @@ def write_overlay(
         names = lists.frame_files(item.path, reading.frame_format)
     else:
         repeats = round(_IMAGE_SECONDS * fps)
-    with overlay.writing(path, line, fps=fps) as writer:
+    unchanged = sources.unchanged(item, reading.frame_format)
+    with overlay.writing(path, line, fps=fps) as writer, unchanged:
         for name in names:
             jpeg, _ = images.jpeg_from_file(name)
             for _ in range(repeats):
@@ -252,7 +254,8 @@ def _annotate_video(path: str | os.PathLike, item: lists.Item, line: dict[str, A
     timeline = containers.planned(item.path)
     rgb = containers.RgbConverter()
     times = np.asarray(timeline.times) - timeline.times[0]
-    with overlay.writing(path, line, fps=timeline.rate or windows.FOLDER_RATE) as writer:
+    fps = timeline.rate or windows.FOLDER_RATE
+    with overlay.writing(path, line, fps=fps) as writer, sources.unchanged(item):
 
         def visit(index, frame):
             writer.add(rgb(frame), float(times[min(index, len(times) - 1)]))

@@ -15,7 +15,7 @@ import numpy as np
 
 from lrcn import files
 from lrcn.data import modality as modality_lib
-from lrcn.errors import UserError
+from lrcn.errors import CannotWrite, UserError
 from lrcn.models import layers
 
 WHERE = "backbone.weights"
@@ -93,14 +93,26 @@ def save_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
     contract = next(layer for layer in model.layers if isinstance(layer, layers.InputContract))
     text = json.dumps({name: contract.contract()[name] for name in _OF_CONTRACT})
     with files.atomic_path(file) as temporary:
-        written = temporary.with_suffix(".weights.h5")  # the only suffix that Keras writes
         try:
-            model.save_weights(written)
-            with h5py.File(written, "r+") as stored:
-                stored.attrs[_CONTRACT] = text
-            written.replace(temporary)
-        finally:
-            written.unlink(missing_ok=True)
+            content = io.BytesIO(_weights_of(model, temporary.with_suffix(".keras")))
+        except CannotWrite as error:
+            raise error.but(where=file) from error
+        with h5py.File(content, "r+") as stored:
+            stored.attrs[_CONTRACT] = text
+        temporary.write_bytes(content.getbuffer())
+
+
+def _weights_of(model: keras.Model, archive: pathlib.Path) -> bytes:
+    """Returns what `save_weights` writes, by way of an archive of Keras that is removed.
+
+    An HDF5 file that is open on a disk that gets full cannot be closed, and ends the process.
+    """
+    with files.atomic_path(archive) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary) as stored:
+            content = stored.read("model.weights.h5")
+    archive.unlink()
+    return content
 
 
 def require_weights(file: str | pathlib.Path | None) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pathlib
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import rich.box
 import rich.console
 import rich.table
 
+from lrcn import faults
 from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -79,8 +81,19 @@ def require_writable(key: str, folder: pathlib.Path) -> None:
 
 def show(text: str) -> None:
     """Writes results to stdout."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
-    sys.stdout.flush()
+    with _to_stdout():
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _to_stdout() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever read the results has enough of them
+    except OSError as error:
+        raise faults.unwritable("stdout", error) from error
 
 
 def show_metrics(metrics: dict, *, title: str) -> None:
@@ -106,6 +119,16 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: 
 
 class _Console(rich.console.Console):
     """Leaves it to the command what becomes of results that nobody reads; rich would exit."""
+
+    def print(self, *objects: object, **options: object) -> None:
+        """Writes to stdout at once.
+
+        Raises:
+            CannotWrite: The system refuses it, such as on a full disk.
+        """
+        with _to_stdout():
+            super().print(*objects, **options)
+            self.file.flush()
 
     def on_broken_pipe(self) -> None:
         """Raises what was raised."""
