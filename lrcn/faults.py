@@ -62,6 +62,11 @@ def is_about(error: BaseException, path: pathlib.Path) -> bool:
     return not is_ours and path.name in str(error)
 
 
+def is_no_room(error: BaseException) -> bool:
+    """Tells whether an error met while something is read is about a place to unpack it."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
 def told(error: Exception) -> Exception:
     """Returns a fault of the machine as a `UserError` that it caused, any other error as it is."""
     meant = _meant(error)

@@ -81,9 +81,7 @@ def together(
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _move(
-    names: Sequence[str], staging: pathlib.Path, target: pathlib.Path, last: str
-) -> None:
+def _move(names: Sequence[str], staging: pathlib.Path, target: pathlib.Path, last: str) -> None:
     try:
         (target / last).unlink(missing_ok=True)
         for name in names:

@@ -63,7 +63,9 @@ def test_errors_about_other_files_are_told_apart(error, expected):
 def test_faults_of_the_machine_are_no_bugs():
     told = faults.told(FileNotFoundError(errno.ENOENT, "gone", "run/config.json"))
     assert isinstance(told, UserError)
-    assert str(told).startswith("run/config.json: the system refuses a file or folder. Received: No")
+    assert str(told).startswith(
+        "run/config.json: the system refuses a file or folder. Received: No"
+    )
     assert isinstance(told.__cause__, FileNotFoundError)
     told = faults.told(MemoryError("Unable to allocate 9 GiB\nfor an array"))
     assert "Received: Unable to allocate 9 GiB." in str(told)

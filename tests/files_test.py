@@ -194,9 +194,9 @@ def test_a_fault_of_another_file_is_raised_as_it_is(tmp_path):
 
 
 def test_a_copy_that_finds_no_room_is_about_the_copy(tmp_path):
-    with pytest.raises(errors.CannotWrite, match=r"a\.txt: cannot"):
-        with files.atomic_path(tmp_path / "a.txt") as temporary:
-            raise refused(errno.ENOSPC, "source", None, str(temporary))
+    told = pytest.raises(errors.CannotWrite, match=r"a\.txt: cannot")
+    with told, files.atomic_path(tmp_path / "a.txt") as temporary:
+        raise refused(errno.ENOSPC, "source", None, str(temporary))
 
 
 def write_all(folder, text, *, fail=None):

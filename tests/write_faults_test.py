@@ -229,7 +229,13 @@ def test_serialize_keeps_what_another_split_has(capsys, tmp_path):
     def before():
         assert cli.main([*given, *alone]) == 0
 
-    check_faults(capsys, [*given, *DATA, "output_folder=r"], folder=tmp_path / "r", before=before, again=AGAIN)
+    check_faults(
+        capsys,
+        [*given, *DATA, "output_folder=r"],
+        folder=tmp_path / "r",
+        before=before,
+        again=AGAIN,
+    )
 
 
 def test_check(capsys, tmp_path):

@@ -18,7 +18,15 @@ WRITERS = {
     *("copy2", "copyfile", "copyfileobj", "copytree", "move", "rename", "symlink_to"),
     *("NamedTemporaryFile", "TemporaryFile", "TemporaryDirectory", "mkstemp", "mkdtemp"),
 }
-OPENERS = {"open", "fdopen", "File", "ZipFile", "TarFile", "memmap", "open_memmap"}  # that write only under some modes
+OPENERS = {
+    "open",
+    "fdopen",
+    "File",
+    "ZipFile",
+    "TarFile",
+    "memmap",
+    "open_memmap",
+}  # that write only under some modes
 _LETTERS = set("rwxabt+")
 
 # What does not: streams, and what another function has under `files.atomic_path`.

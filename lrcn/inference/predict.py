@@ -17,9 +17,19 @@ from typing import Any
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import augment, containers, dataset, epochs, frames, images, lists, memory
+from lrcn.data import (
+    augment,
+    containers,
+    dataset,
+    epochs,
+    frames,
+    images,
+    lists,
+    memory,
+    sources,
+    video,
+)
 from lrcn.data import clips as clips_lib
-from lrcn.data import sources, video
 from lrcn.inference import answers, overlay, windows
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ import io
 import json
 import pathlib
 import re
+import tempfile
 import zipfile
 from collections.abc import Collection, Mapping
 
@@ -13,7 +14,7 @@ import h5py
 import keras
 import numpy as np
 
-from lrcn import files
+from lrcn import faults, files
 from lrcn.data import modality as modality_lib
 from lrcn.errors import CannotWrite, UserError
 from lrcn.models import layers
@@ -37,6 +38,8 @@ def open_model(file: str | pathlib.Path, *, key: str = "") -> keras.Model:
     try:
         return keras.models.load_model(file, compile=False)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        if faults.is_no_room(error):  # Keras unpacks the archive
+            raise faults.unwritable(tempfile.gettempdir(), error) from error
         size = pathlib.Path(file).stat().st_size if pathlib.Path(file).is_file() else None
         raise UserError(
             "no model that can be read",

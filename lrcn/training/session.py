@@ -155,6 +155,7 @@ def restore(
     network, state = checkpoints.load(run.last)
     task.check(network, run)
     _check_records(state, task.data, run)
+    callbacks.write_history(run, state)  # the run may have ended between its checkpoint and this
     log.info("train: going on after epoch %d of %s", state.epoch, run.path)
     return network, state
 

@@ -59,6 +59,7 @@ def train(
     with _marking_failure(run_directory):
         metrics = _fit(settings, run_directory) if metrics is None else metrics
         evaluated = {split: _evaluate_run(folder, split) for split in missing}
+        _require_still_there(run_directory)
         run_directory.mark_done()
     validated = "videos" in metrics or "items" in metrics
     showing.show_metrics(metrics, title=f"{folder}{': validation' if validated else ''}")
@@ -146,6 +147,18 @@ def _marking_failure(run_directory: runs.RunDirectory) -> Iterator[None]:
     except Exception as error:
         run_directory.mark_failed(faults.told(error))
         raise
+
+
+def _require_still_there(run_directory: runs.RunDirectory) -> None:
+    """Refuses to call a run done whose folder was removed meanwhile and only in part made anew."""
+    if not (run_directory.config_file.exists() and run_directory.last.exists()):
+        raise UserError(
+            "the folder of the run was removed while it was in use",
+            where=run_directory.path,
+            received="no config.json or no checkpoints/last.keras",
+            expected="a folder that is left alone until the run ends",
+            remedy="Train it anew, in another folder",
+        )
 
 
 def _refuse_foreign(run_directory: runs.RunDirectory) -> None:
