@@ -90,9 +90,9 @@ def of_data(settings: settings_lib.BrowseSettings) -> Browsed:
     columns, rows = browse.summary(splits, data.names, num_frames=num_frames)
     # First, and whatever becomes of the clips: it tells how many videos are too short for one.
     title = f"{settings.dataset.source}: {', '.join(data.opened)}"
+    balance.draw(folder / "data.png", splits, data.names, num_frames=num_frames, title=title)
     for name in ("clips.png", "input.png"):  # pictures of other data do not stay beside it
         (folder / name).unlink(missing_ok=True)
-    balance.draw(folder / "data.png", splits, data.names, num_frames=num_frames, title=title)
     log.info("picture: %s", folder / "data.png")
     counts = references.counts(data.captions[settings.split]) if data.describes else None
     chosen = epochs.Clips(record_set, mode, short_videos=settings.short_videos, targets=counts)

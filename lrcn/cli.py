@@ -21,8 +21,8 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Iterator
 
+from lrcn import faults, overriding, quoting, resuming
 from lrcn import help as help_lib
-from lrcn import overriding, quoting, resuming
 from lrcn.errors import UsageError, UserError
 
 log = logging.getLogger("lrcn")
@@ -49,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         _let_go_of_stdout()
         return 0
+    except (OSError, MemoryError) as error:
+        return _tell(faults.told(error), arguments)
 
 
 def _let_go_of_stdout() -> None:
@@ -123,7 +125,10 @@ def _run(verb: str, overrides: list[str]) -> int:
     ) as error:
         raise _composition_error(verb, overrides, error) from error
     except OSError as error:  # jobs never raise: it is the folder that Hydra makes for them
-        raise _folder_error(error) from error
+        if outcomes.sweep is None:
+            raise _folder_error(error) from error
+        log.error("error: %s", _folder_error(error))  # of the jobs before there is a summary
+        outcomes.codes.append(1)
     finally:
         signal.signal(signal.SIGTERM, previous)
     if outcomes.sweep is not None:
@@ -178,7 +183,8 @@ def _job(verb: str, outcomes: _Outcomes) -> Callable:
             raise
         except BrokenPipeError:
             _let_go_of_stdout()
-        except Exception as error:  # noqa: BLE001 - the other jobs of a sweep go on
+        except Exception as raised:  # noqa: BLE001 - the other jobs of a sweep go on
+            error = faults.told(raised)
             failure, code = error, getattr(error, "exit_code", 1)
             _report(error, folder if verb == "train" else None, bool(composed.get("traceback")))
         outcomes.codes.append(code)

@@ -59,6 +59,10 @@ class UsageError(UserError):
     exit_code = 2
 
 
+class CannotWrite(UserError):
+    """A file or folder that the system does not let us write: whatever is done next, it is told."""
+
+
 def shown(value: object) -> str:
     """Returns a value in one line as a command line has it, without the colours of a terminal."""
     if value is None or isinstance(value, bool):

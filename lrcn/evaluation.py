@@ -45,8 +45,9 @@ def of_run(settings: settings_lib.EvaluateSettings) -> tuple[str, dict, pathlib.
     split, paths, shown = _prepared(run, settings)
     folder = run.run.evaluation(split)
     measure = _recognition if run.vocabulary is None else _description
-    metrics, protocol = measure(run, settings, shown, paths, folder)
-    _write_protocol(folder, settings, shown, protocol)
+    with files.together(folder, last="metrics.json") as beside:
+        metrics, protocol = measure(run, settings, shown, paths, beside)
+        _write_protocol(beside, folder, settings, shown, protocol)
     return split, metrics, folder
 
 
@@ -76,15 +77,16 @@ def retrieval_of_run(
     split, _, shown = _prepared(run, settings)
     folder = run.run.evaluation(split) / "retrieval"
     network, batches = shown.to(run.model)
-    metrics = retrieve.retrieve(
-        network,
-        batches,
-        shown.chosen.records,
-        run.vocabulary,
-        normalise=settings.normalise,
-        folder=folder,
-    )
-    _write_protocol(folder, settings, shown, {"normalise": settings.normalise})
+    with files.together(folder, last="metrics.json") as beside:
+        metrics = retrieve.retrieve(
+            network,
+            batches,
+            shown.chosen.records,
+            run.vocabulary,
+            normalise=settings.normalise,
+            folder=beside,
+        )
+        _write_protocol(beside, folder, settings, shown, {"normalise": settings.normalise})
     return split, metrics, folder
 
 
@@ -175,12 +177,21 @@ def _prepared(
 
 
 def _write_protocol(
+    beside: pathlib.Path,
     folder: pathlib.Path,
     settings: settings_lib.EvaluateSettings | settings_lib.RetrieveSettings,
     shown: _Shown,
     protocol: dict[str, Any],
 ) -> None:
-    """Writes what was measured how, and says so where it replaces what was measured otherwise."""
+    """Writes what was measured how, and says so where it replaces what was measured otherwise.
+
+    Args:
+        beside: Where the new results are until they are all there.
+        folder: Where they go.
+        settings: What was asked for.
+        shown: What the network was shown.
+        protocol: What belongs to the task.
+    """
     record_set = shown.chosen.records
     values = {
         "records": str(record_set.path),
@@ -197,7 +208,7 @@ def _write_protocol(
     if other := {key: value for key, value in before.items() if value != values.get(key)}:
         told = ", ".join(f"{key} {json.dumps(value)}" for key, value in other.items())
         log.info("%s: these results replace those of %s", folder, told)
-    files.write_json(file, values)
+    files.write_json(beside / file.name, values)
 
 
 @dataclasses.dataclass(frozen=True)

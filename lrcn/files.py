@@ -11,12 +11,16 @@ import json
 import logging
 import os
 import pathlib
+import shutil
 import socket
 import stat
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO
+
+from lrcn import faults
+from lrcn.errors import CannotWrite
 
 log = logging.getLogger(__name__)
 
@@ -32,18 +36,83 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     Args:
         path: The final path of a file; its folder is created.
+
+    Raises:
+        CannotWrite: The disk is full, a right is missing, or the like. What goes wrong with other
+            files inside the block is raised as it is.
     """
     final = pathlib.Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(final)
     temporary = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:8]}.tmp{final.suffix}")
     try:
         yield temporary
+        _put(temporary, final)
+    except Exception as error:
+        if faults.is_about(error, temporary):
+            raise faults.unwritable(final, error) from error
+        raise
+    finally:
+        with contextlib.suppress(OSError):  # what went wrong before is what is told
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def together(
+    folder: str | os.PathLike, *, last: str, first: str | None = None
+) -> Iterator[pathlib.Path]:
+    """Yields a folder whose files go into `folder` when the block succeeds, and else none of them.
+
+    Results that belong together thus never stand beside those of another time. Even a kill while
+    they are moved is noticed: `last` is then missing.
+
+    Args:
+        folder: Where the files go; others in there stay. It is created with the first of them.
+        last: Name of the file that tells that all are there.
+        first: Name of the file that tells what the folder is, if there is one.
+
+    Raises:
+        CannotWrite: As of `atomic_path`, of the final names.
+    """
+    target = pathlib.Path(folder)
+    staging = target / f".{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        yield staging
+        names = [path.name for path in staging.iterdir()]
+        names.sort(key=lambda name: (name == last, name != first, name))
+        _move(names, staging, target, last)
+    except CannotWrite as error:
+        where = error.where.replace(str(staging), str(target))
+        raise error.but(where=where) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _move(names: Sequence[str], staging: pathlib.Path, target: pathlib.Path, last: str) -> None:
+    try:
+        (target / last).unlink(missing_ok=True)
+        for name in names:
+            os.replace(staging / name, target / name)
+        sync_folder(target)
+    except OSError as error:
+        raise faults.unwritable(target, error) from error
+
+
+def _make_folder(final: pathlib.Path) -> None:
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise faults.unwritable(final, error) from error
+
+
+def _put(temporary: pathlib.Path, final: pathlib.Path) -> None:
+    """Gives a file that is written its final name."""
+    try:
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(temporary, final)
         sync_folder(final.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise faults.unwritable(final, error) from error
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -12,7 +13,9 @@ import traceback
 from lrcn import files
 from lrcn.data import clips, modality
 from lrcn.data.limits import Limits
-from lrcn.errors import UserError
+from lrcn.errors import CannotWrite, UserError
+
+log = logging.getLogger(__name__)
 
 # What `config.json` holds beside the settings of the training.
 NOT_SETTINGS = ("overrides", "config_dir", "shown")
@@ -163,12 +166,18 @@ class RunDirectory:
         (self.path / "FAILED").unlink(missing_ok=True)
 
     def mark_failed(self, error: Exception) -> None:
-        """Writes `FAILED` with the reason; the run can be resumed all the same."""
+        """Writes `FAILED` with the reason; the run can be resumed all the same.
+
+        Where the mark cannot be written either, that is logged: the reason is what counts.
+        """
         reason = str(error)
         if not isinstance(error, UserError):  # a bug: its traceback is worth keeping
             first = f"{type(error).__name__}: {error}".splitlines()[0]
             reason = "\n".join([first, *traceback.format_exception(error)])
-        files.write_text(self.path / "FAILED", reason.rstrip("\n") + "\n")
+        try:
+            files.write_text(self.path / "FAILED", reason.rstrip("\n") + "\n")
+        except CannotWrite as unwritten:
+            log.warning("the failure is not marked: %s", unwritten)
 
     def clear_marks(self) -> None:
         """Removes `DONE` and `FAILED`: the run is under way."""

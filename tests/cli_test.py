@@ -276,3 +276,78 @@ def test_runs_are_read_as_the_folders_of_sweeps_are_named(given, expected):
         return getattr(item, "text", item)
 
     assert plain(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/data/a.train"),
+            "error: /data/a.train: the system refuses a file or folder. Received: Permission",
+        ),
+        (MemoryError("Unable to allocate 9 GiB"), "Received: Unable to allocate 9 GiB."),
+        (RecursionError("too deep"), "error: this is a bug in lrcn"),
+    ],
+    ids=["rights", "memory", "recursion"],
+)
+@pytest.mark.parametrize("verb", ["browse", "train"])
+def test_a_fault_of_the_machine_is_no_bug(capsys, tmp_path, monkeypatch, verb, raised, told):
+    from lrcn import verbs
+
+    def fail(*arguments, **options):
+        raise raised
+
+    monkeypatch.setattr(verbs, "run", fail)
+    code, out, err = run(capsys, verb, f"hydra.run.dir={tmp_path}/run")
+    assert (code, out) == (1, "")
+    assert told in err
+    is_bug = isinstance(raised, RecursionError)
+    assert ("Traceback" in err) == is_bug
+    assert err.count("error: ") == 1
+    if verb == "train":  # where it was raised is for the log
+        log = (tmp_path / "run" / "train.log").read_text()
+        assert "Traceback" in log and type(raised).__name__ in log
+        assert (tmp_path / "run" / "FAILED").exists()
+
+
+def test_a_mark_that_cannot_be_written_does_not_hide_the_error(capsys, tmp_path, monkeypatch):
+    from lrcn import files, verbs
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    def fail(*arguments, **options):
+        raise FileNotFoundError(2, "gone", "/data/v.mp4")
+
+    monkeypatch.setattr(verbs, "run", fail)
+    monkeypatch.setattr(files.os, "fsync", full)
+    code, _, err = run(capsys, "train", f"hydra.run.dir={tmp_path}/run")
+    assert code == 1
+    first, second = err.splitlines()
+    assert first.startswith("error: /data/v.mp4: the system refuses a file or folder.")
+    assert second.startswith(f"the failure is not marked: {tmp_path}/run/FAILED: cannot be written")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".hydra", "train.log"]
+
+
+def test_a_log_that_cannot_be_written_is_told_once(capsys, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "train.log").symlink_to("/dev/full")
+    code, _, err = run(capsys, "train", "epochs=0", f"hydra.run.dir={tmp_path}/run")
+    assert code == 1
+    assert err.count("warning: the log ends here") == 1
+    assert err.count("error: epochs") == 1
+    assert "Logging error" not in err and "Traceback" not in err
+
+
+def test_a_sweep_that_hydra_cannot_go_on_with_has_its_summary(capsys, tmp_path, monkeypatch):
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    (
+        folder / cli.job_folder("epochs=0,seed=1", {"epochs"})
+    ).touch()  # where the second job wants its folder
+    given = ["train", "-m", "epochs=0", "seed=0,1", f"hydra.sweep.dir={folder}"]
+    code, _, err = run(capsys, *given)
+    assert code == 1
+    assert "error: hydra.run.dir: the folder of the results cannot be written to." in err
+    assert (folder / "summary.csv").read_text().count("FAILED") == 1
+    assert "Traceback" not in err

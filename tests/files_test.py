@@ -1,7 +1,9 @@
 import concurrent.futures
+import errno
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrcn import files
+from lrcn import errors, files
 
 STEMS = st.text("abcXYZ019 ._-äß", min_size=1, max_size=20)
 SUFFIXES = st.sampled_from([".keras", ".json", ".npy", ".mp4", ".00001-of-00002"])
@@ -55,7 +57,7 @@ def test_what_was_there_stays_after_an_exception(tmp_path):
 def test_a_block_that_writes_nothing_is_an_error_and_changes_nothing(tmp_path):
     final = tmp_path / "a.txt"
     final.write_text("before")
-    with pytest.raises(FileNotFoundError), files.atomic_path(final):
+    with pytest.raises(errors.CannotWrite, match="No such file"), files.atomic_path(final):
         pass
     assert final.read_text() == "before"
 
@@ -175,3 +177,98 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
     ):
         pytest.fail("it was followed")
     assert names(tmp_path) == ["a.lock"]
+
+
+def refused(code, *names):
+    return OSError(code, os.strerror(code), *names)
+
+
+@pytest.mark.parametrize("stage", ["mkdir", "write", "fsync", "replace"])
+def test_a_fault_of_the_system_names_the_final_file(tmp_path, monkeypatch, stage):
+    final = tmp_path / "folder" / "a.txt"
+    files.write_text(final, "before")
+
+    def fail(*arguments, **options):
+        raise refused(errno.ENOSPC)
+
+    places = {"mkdir": pathlib.Path, "write": pathlib.Path, "fsync": os, "replace": os}
+    name = {"write": "write_text"}.get(stage, stage)
+    with monkeypatch.context() as patch:
+        patch.setattr(places[stage], name, fail)
+        with pytest.raises(errors.CannotWrite) as caught:
+            files.write_text(final, "after")
+    assert caught.value.where == str(final)
+    assert caught.value.received == "No space left on device"
+    assert final.read_text() == "before"
+    assert names(final.parent) == ["a.txt"]
+
+
+def test_the_first_fault_is_told_if_the_cleanup_fails_too(tmp_path, monkeypatch):
+    def unlink(path, missing_ok=False):
+        raise refused(errno.EROFS, str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "unlink", unlink)
+        with (
+            pytest.raises(errors.CannotWrite, match="No space left"),
+            files.atomic_path(tmp_path / "a.txt"),
+        ):
+            raise refused(errno.ENOSPC)
+
+
+def test_a_fault_of_another_file_is_raised_as_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError), files.atomic_path(tmp_path / "a.txt") as temporary:
+        shutil.copyfile(tmp_path / "gone", temporary)
+    assert names(tmp_path) == []
+
+
+def test_a_copy_that_finds_no_room_is_about_the_copy(tmp_path):
+    told = pytest.raises(errors.CannotWrite, match=r"a\.txt: cannot")
+    with told, files.atomic_path(tmp_path / "a.txt") as temporary:
+        raise refused(errno.ENOSPC, "source", None, str(temporary))
+
+
+def write_all(folder, text, *, fail=None):
+    with files.together(folder, first="what.json", last="metrics.json") as beside:
+        for name in ("what.json", "a.txt", "metrics.json"):
+            if name == fail:
+                raise refused(errno.ENOSPC)
+            files.write_text(beside / name, text)
+
+
+def test_files_that_belong_together_appear_together(tmp_path):
+    folder = tmp_path / "results"
+    write_all(folder, "one")
+    assert names(folder) == ["a.txt", "metrics.json", "what.json"]
+    (folder / "other").touch()
+    with pytest.raises(OSError, match="No space"):
+        write_all(folder, "two", fail="a.txt")
+    assert names(folder) == ["a.txt", "metrics.json", "other", "what.json"]
+    assert {(folder / name).read_text() for name in ("a.txt", "metrics.json")} == {"one"}
+    write_all(folder, "two")
+    assert {(folder / name).read_text() for name in ("a.txt", "metrics.json")} == {"two"}
+
+
+def test_what_fails_in_a_group_is_told_by_its_final_name(tmp_path, monkeypatch):
+    folder = tmp_path / "results"
+    write_all(folder, "one")
+    real, moved = os.replace, []
+
+    def replace(source, target):
+        moved.append(pathlib.Path(target).name)
+        if len(moved) == 5:  # three into the group's own folder, then the second of the moves
+            raise refused(errno.EIO)
+        real(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        with pytest.raises(errors.CannotWrite) as caught:
+            write_all(folder, "two")
+    assert caught.value.where == str(folder)
+    assert moved[3:] == ["what.json", "a.txt"]
+    assert names(folder) == ["a.txt", "what.json"]  # that they are not whole is seen
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(refused(errno.EIO)))
+        with pytest.raises(errors.CannotWrite) as caught:
+            write_all(folder, "two")
+    assert caught.value.where == str(folder / "what.json")

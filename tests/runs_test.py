@@ -143,7 +143,7 @@ def test_a_copy_that_fails_leaves_no_last_checkpoint(run, tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(runs.shutil, "copyfile", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(UserError, match="best.keras: cannot be written.*No space"):
         run.copy_checkpoints(target)
     assert list(target.last.parent.iterdir()) == []
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from lrcn import errors
 from lrcn.data import catalog as catalog_lib
-from lrcn.data import check_records, findings, frames, images, ordered, progress, video
+from lrcn.data import check_records, findings, frames, images, ordered, progress, sources, video
 from lrcn.data import lists as list_files
 from lrcn.data import modality as modality_lib
 from lrcn.data.limits import Limits
@@ -149,17 +149,18 @@ def _looked_at(
         if item.problem:
             raise item.problem
         count = None  # of what is generated nothing is read
-        if item.kind == "frames":
-            files = frames.frame_files(item.path, frame_format, limits=limits)
-            for file in files:
-                images.jpeg_from_file(file, limits=limits)
-            count = len(files)
-        elif item.kind == "video":
-            count = video.count_frames(item, limits=limits)
-        elif item.kind == "image":
-            images.jpeg_from_file(item.path, limits=limits)
-            count = 1
-        digest = _digest(item, frame_format)
+        with sources.unchanged(item, frame_format):
+            if item.kind == "frames":
+                files = frames.frame_files(item.path, frame_format, limits=limits)
+                for file in files:
+                    images.jpeg_from_file(file, limits=limits)
+                count = len(files)
+            elif item.kind == "video":
+                count = video.count_frames(item, limits=limits)
+            elif item.kind == "image":
+                images.jpeg_from_file(item.path, limits=limits)
+                count = 1
+            digest = _digest(item, frame_format)
         if modality.is_of_pairs and count is not None:
             modality_lib.refuse_single(count, item.path)
     except errors.UserError as error:

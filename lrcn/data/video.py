@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import containers, images, lists
+from lrcn.data import containers, images, lists, sources
 from lrcn.data import frames as frames_lib
 from lrcn.data import modality as modality_lib
 from lrcn.data import passing as passing_lib
@@ -115,13 +115,14 @@ def read(item: lists.Item, reading: Reading, choose: Choose | None = None) -> Fr
 
     Raises:
         UserError: If the item has a problem, is missing, cut short or does not decode, or if
-            its frames differ in size and none is asked for.
+            its frames differ in size and none is asked for; or is changed while it is read.
         ShortVideo: As `choose` raises it.
     """
     if item.problem is not None:
         raise item.problem
     try:
-        count, frames = _READERS[item.kind](item, reading, choose or np.arange)
+        with sources.unchanged(item, reading.frame_format):
+            count, frames = _READERS[item.kind](item, reading, choose or np.arange)
         if not count:
             raise errors.UserError(
                 "no frames",

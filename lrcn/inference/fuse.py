@@ -193,14 +193,14 @@ def _figures(values: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def _write(
-    folder: pathlib.Path,
+    target: pathlib.Path,
     fused: Fused,
     kept: Measured,
     streams: Sequence[streams_lib.Stream],
     tested: streams_lib.Values,
     val: streams_lib.Values | None,
 ) -> None:
-    """Writes what was found; `fusion.json` first, so that the folder tells what it is."""
+    """Writes what was found; `fusion.json` comes first, so that the folder tells what it is."""
     members = [
         {
             "name": stream.name,
@@ -211,24 +211,25 @@ def _write(
         }
         for stream in streams
     ]
-    if (folder / "fusion.json").exists():
-        log.info("%s: these results replace those of a fusion before", folder)
+    if (target / "fusion.json").exists():
+        log.info("%s: these results replace those of a fusion before", target)
     report: dict[str, Any] = {"streams": members, **dataclasses.asdict(fused)}
-    files.write_json(folder / "fusion.json", report)
-    if len(streams) == 2:
-        curves = {fused.split: _curve(tested)} | ({"val": _curve(val)} if val else {})
-        fusion_plot.draw(folder / "fusion.png", curves, fused.rows, reported=fused.split)
     items = tested.items
     values = fusion.weighted(tested.streams, kept.weights)
     paths = _paths(streams[0].runs[0], fused.split)
-    results.write(
-        folder,
-        {**kept.figures, "videos": fused.items},
-        dataclasses.replace(items, values=values),
-        labels=items.labels,
-        paths=[paths.get(id, "") for id in items.ids],
-        windows=[[] for _ in items.ids],
-    )
+    with files.together(target, first="fusion.json", last="metrics.json") as folder:
+        files.write_json(folder / "fusion.json", report)
+        if len(streams) == 2:
+            curves = {fused.split: _curve(tested)} | ({"val": _curve(val)} if val else {})
+            fusion_plot.draw(folder / "fusion.png", curves, fused.rows, reported=fused.split)
+        results.write(
+            folder,
+            {**kept.figures, "videos": fused.items},
+            dataclasses.replace(items, values=values),
+            labels=items.labels,
+            paths=[paths.get(id, "") for id in items.ids],
+            windows=[[] for _ in items.ids],
+        )
 
 
 def _curve(values: streams_lib.Values) -> list[tuple[float, float]]:

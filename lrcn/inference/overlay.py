@@ -16,7 +16,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lrcn import errors, files
+from lrcn import errors, faults, files
 from lrcn.data import containers
 from lrcn.inference import wrapping
 
@@ -77,12 +77,13 @@ def writing(
         fps: Frames per second of the frames to come.
     """
     rate = fractions.Fraction(fps).limit_denominator(1001)
+    target = check_target(path)
     with (
-        files.atomic_path(check_target(path)) as temporary,
+        files.atomic_path(target) as temporary,
         av.open(str(temporary), "w", format="mp4", options=_OPTIONS) as container,
     ):
         container.metadata["comment"] = _MARK
-        writer = Writer(container, prediction, rate)
+        writer = Writer(container, prediction, rate, target)
         yield writer
         writer.finish()
 
@@ -90,8 +91,14 @@ def writing(
 class Writer:
     """Draws the text of the moment on frames and encodes them as H.264; see `writing`."""
 
-    def __init__(self, container: Any, prediction: Mapping[str, Any], rate: fractions.Fraction):
-        self._container = container
+    def __init__(
+        self,
+        container: Any,
+        prediction: Mapping[str, Any],
+        rate: fractions.Fraction,
+        target: pathlib.Path,
+    ):
+        self._container, self._target = container, target
         self._prediction = prediction
         self._rate = rate
         self._stream = None
@@ -113,8 +120,15 @@ class Writer:
             picture = picture.resize(self._size)
         frame = av.VideoFrame.from_ndarray(_even(np.asarray(picture)), format="rgb24")
         frame.pts, frame.time_base = self._count, 1 / self._rate
-        self._container.mux(self._stream.encode(frame))
+        self._encode(frame)
         self._count += 1
+
+    def _encode(self, frame: av.VideoFrame | None = None) -> None:
+        """Writes what the encoder gives; what fails here must not be blamed on the source."""
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except av.error.FFmpegError as error:
+            raise faults.unwritable(self._target, error) from error
 
     def _open(self, size: tuple[int, int]) -> None:
         self._size = size
@@ -137,7 +151,7 @@ class Writer:
                 expected="an input with frames",
                 remedy="Leave overlay out, or give another input",
             )
-        self._container.mux(self._stream.encode())
+        self._encode()
 
 
 def lines_at(prediction: Mapping[str, Any], seconds: float) -> list[str]:

@@ -17,7 +17,18 @@ from typing import Any
 import numpy as np
 
 from lrcn import errors
-from lrcn.data import augment, containers, dataset, epochs, frames, images, lists, memory, video
+from lrcn.data import (
+    augment,
+    containers,
+    dataset,
+    epochs,
+    frames,
+    images,
+    lists,
+    memory,
+    sources,
+    video,
+)
 from lrcn.data import clips as clips_lib
 from lrcn.data.limits import Limits
 from lrcn.inference import answers, overlay, windows
@@ -242,7 +253,8 @@ def write_overlay(
         names = lists.frame_files(item.path, reading.frame_format, limits=reading.limits)
     else:
         repeats = round(_IMAGE_SECONDS * fps)
-    with overlay.writing(path, line, fps=fps) as writer:
+    unchanged = sources.unchanged(item, reading.frame_format)
+    with overlay.writing(path, line, fps=fps) as writer, unchanged:
         for name in names:
             rgb = images.rgb_from_file(name, limits=reading.limits)
             for _ in range(repeats):
@@ -255,7 +267,8 @@ def _annotate_video(
     timeline = containers.planned(item.path, limits=limits)
     rgb = containers.RgbConverter()
     times = np.asarray(timeline.times) - timeline.times[0]
-    with overlay.writing(path, line, fps=timeline.rate or windows.FOLDER_RATE) as writer:
+    fps = timeline.rate or windows.FOLDER_RATE
+    with overlay.writing(path, line, fps=fps) as writer, sources.unchanged(item):
 
         def visit(index, frame):
             writer.add(rgb(frame), float(times[min(index, len(times) - 1)]))

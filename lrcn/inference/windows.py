@@ -9,7 +9,7 @@ import numpy as np
 
 from lrcn import errors
 from lrcn.data import clips as clips_lib
-from lrcn.data import containers, epochs, lists, video
+from lrcn.data import containers, epochs, lists, sources, video
 
 FOLDER_RATE = 25.0
 """Frames per second that folders of frames are taken to have."""
@@ -69,11 +69,12 @@ def scored(item: lists.Item, plan: Plan, score: Score) -> Scored:
         score: From JPEG frames and a table [windows, time] of indices into them to [windows, ...].
 
     Raises:
-        errors.UserError: If the item is missing, cut short or does not decode.
+        errors.UserError: If the item is missing, cut short, does not decode or changes meanwhile.
     """
     ways = {"image": _image, "frames": _folder, "video": _video}
     try:
-        return ways[item.kind](item, plan, score)
+        with sources.unchanged(item, plan.reading.frame_format):
+            return ways[item.kind](item, plan, score)
     except errors.UserError as error:
         raise video.located(error, item) from error
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pathlib
 import re
+import tempfile
 import zipfile
 from collections.abc import Collection, Mapping
 
@@ -12,10 +14,10 @@ import h5py
 import keras
 import numpy as np
 
-from lrcn import errors, files
+from lrcn import errors, faults, files
 from lrcn.data import modality as modality_lib
 from lrcn.data.limits import Limits
-from lrcn.errors import UserError
+from lrcn.errors import CannotWrite, UserError
 from lrcn.models import archives, hdf5, layers
 
 WHERE = "backbone.weights"
@@ -47,6 +49,8 @@ def open_model(
             raise
         received, cause = error.received, error
     except Exception as error:  # noqa: BLE001 - what a stranger's configuration leads Keras to
+        if faults.is_no_room(error):  # Keras unpacks the archive
+            raise faults.unwritable(tempfile.gettempdir(), error) from error
         received, cause = errors.shown(error)[:_LONGEST_REASON], error
     raise UserError(
         archives.UNREADABLE,
@@ -106,14 +110,26 @@ def save_backbone_weights(model: keras.Model, file: str | pathlib.Path) -> None:
     contract = next(layer for layer in model.layers if isinstance(layer, layers.InputContract))
     text = json.dumps({name: contract.contract()[name] for name in _OF_CONTRACT})
     with files.atomic_path(file) as temporary:
-        written = temporary.with_suffix(".weights.h5")  # the only suffix that Keras writes
         try:
-            model.save_weights(written)
-            with h5py.File(written, "r+") as stored:
-                stored.attrs[_CONTRACT] = text
-            written.replace(temporary)
-        finally:
-            written.unlink(missing_ok=True)
+            content = io.BytesIO(_weights_of(model, temporary.with_suffix(".keras")))
+        except CannotWrite as error:
+            raise error.but(where=file) from error
+        with h5py.File(content, "r+") as stored:
+            stored.attrs[_CONTRACT] = text
+        temporary.write_bytes(content.getbuffer())
+
+
+def _weights_of(model: keras.Model, archive: pathlib.Path) -> bytes:
+    """Returns what `save_weights` writes, by way of an archive of Keras that is removed.
+
+    An HDF5 file that is open on a disk that gets full cannot be closed, and ends the process.
+    """
+    with files.atomic_path(archive) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary) as stored:
+            content = stored.read("model.weights.h5")
+    archive.unlink()
+    return content
 
 
 def require_weights(file: str | pathlib.Path | None, *, limits: Limits = Limits()) -> None:

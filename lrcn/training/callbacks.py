@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lrcn import errors, files, runs
+from lrcn import errors, faults, files, runs
 from lrcn.data import text
 from lrcn.scoring import captions, describer, metrics
 from lrcn.training import checkpoints, interruption
@@ -285,6 +285,9 @@ class TensorBoard(keras.callbacks.Callback):
 
     Args:
         run: The run directory.
+
+    Raises:
+        CannotWrite: The events cannot be written, such as on a full disk.
     """
 
     def __init__(self, run: runs.RunDirectory):
@@ -294,9 +297,15 @@ class TensorBoard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs):
         """Writes the logs at step `epoch + 1`."""
+        try:
+            self._write(epoch + 1, logs)
+        except tf.errors.OpError as error:  # not damage of the records, which is told alike
+            raise faults.unwritable(self._folder, error) from error
+
+    def _write(self, step: int, logs: dict) -> None:
         if self._writer is None:
             self._writer = tf.summary.create_file_writer(str(self._folder))
-        with self._writer.as_default(step=epoch + 1):
+        with self._writer.as_default(step=step):
             for name, value in logs.items():
                 tf.summary.scalar(name, float(value))
         self._writer.flush()

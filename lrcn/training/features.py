@@ -17,7 +17,7 @@ import logging
 import pathlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
@@ -196,8 +196,7 @@ def _compute(
         wanted = [parts[index].tolist() for index in missing]
         arrays = _of_parts(record_set, backbone, view, wanted, digests)
         for index, values in zip(missing, arrays, strict=True):
-            with files.atomic_path(_part(folder, index)) as path:
-                np.save(path, values)
+            _write(_part(folder, index), [values], values.shape)
     files.write_json(folder / _ITEMS, [digests, counts.tolist()])
     _join(folder, len(parts))
 
@@ -314,14 +313,23 @@ def _join(folder: pathlib.Path, parts: int) -> None:
     """Makes one file of all parts and removes them."""
     arrays = [np.load(_part(folder, index), mmap_mode="r") for index in range(parts)]
     shape = (sum(len(array) for array in arrays), arrays[0].shape[1])
-    with files.atomic_path(folder / _VALUES) as path:
-        whole = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-        start = 0
-        for array in arrays:
-            whole[start : start + len(array)] = array
-            start += len(array)
-        whole.flush()
+    _write(folder / _VALUES, arrays, shape)
     shutil.rmtree(folder / "parts", ignore_errors=True)
+
+
+def _write(path: pathlib.Path, arrays: Iterable[np.ndarray], shape: tuple[int, ...]) -> None:
+    """Writes float32 arrays one after the other as a single one, a part of a file at a time.
+
+    A full disk is then an error: a file that is mapped into memory ends the process instead, and
+    what NumPy writes by itself does not tell why it could not.
+    """
+    header = {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
+    with files.atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for array in arrays:
+            for start in range(0, len(array), _PART):
+                rows = array[start : start + _PART]
+                file.write(np.ascontiguousarray(rows, np.float32).data)
 
 
 @contextlib.contextmanager

@@ -191,6 +191,7 @@ def restore(
     network, state = checkpoints.load_newest(run)
     task.check(network, run)
     _check_records(state, task.data, run)
+    callbacks.write_history(run, state)  # the run may have ended between its checkpoint and this
     step = f" and step {state.step} of the next" if state.step else ""
     log.info("train: going on after epoch %d%s of %s", state.epoch, step, run.path)
     return network, state

@@ -29,6 +29,7 @@ def serialize(settings: settings_lib.SerializeSettings) -> int:
         settings.dataset, seed=settings.seed, on_error=settings.on_error, limits=settings.limits
     )
     folder = datasets.output_folder(settings.dataset, settings.output_folder)
+    showing.require_writable("output_folder", folder)
     options = datasets.store_options(settings)
     if not settings.do_serialize:
         return _shuffle_only(catalog, folder, options)
@@ -55,6 +56,8 @@ def _shuffle_only(catalog: Any, folder: pathlib.Path, options: Any) -> int:
 
 def check(settings: settings_lib.CheckSettings) -> int:
     """Prints what is wrong with lists, media, records and the split; 1 if anything is."""
+    if settings.report:
+        showing.require_writable("report", pathlib.Path(settings.report).parent)
     showing.start_tensorflow()
     from lrcn import datasets
     from lrcn.data import check as check_lib

@@ -12,7 +12,7 @@ import rich.table
 
 from lrcn import runs
 from lrcn import settings as settings_lib
-from lrcn.errors import UserError
+from lrcn.errors import CannotWrite, UserError
 from lrcn.inference import streams as streams_lib
 from lrcn.inference.fused import Fused, Measured
 from lrcn.scoring import fusion
@@ -80,6 +80,8 @@ def _is_validated(streams: Sequence[streams_lib.Stream], split: str) -> bool:
     try:
         _evaluate_missing([run for stream in streams for run in stream.runs], "val")
         streams_lib.read(streams, "val")
+    except CannotWrite:
+        raise
     except UserError as error:
         log.warning("fuse: no free weights, which are chosen on val: %s", error)
         return False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import pathlib
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import rich.box
@@ -16,6 +17,7 @@ import rich.console
 import rich.table
 import rich.text
 
+from lrcn import faults
 from lrcn.errors import UserError, visible
 
 log = logging.getLogger(__name__)
@@ -82,8 +84,19 @@ def require_writable(key: str, folder: pathlib.Path) -> None:
 
 def show(text: str) -> None:
     """Writes results to stdout; names in them cannot act on a terminal."""
-    sys.stdout.write(visible(text).rstrip("\n") + "\n")
-    sys.stdout.flush()
+    with _to_stdout():
+        sys.stdout.write(visible(text).rstrip("\n") + "\n")
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _to_stdout() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever read the results has enough of them
+    except OSError as error:
+        raise faults.unwritable("stdout", error) from error
 
 
 def show_json(value: object) -> None:
@@ -121,6 +134,16 @@ class _Console(rich.console.Console):
     def render_str(self, text: str, **options: Any) -> rich.text.Text:
         """Returns text that cannot act on a terminal."""
         return super().render_str(visible(text), **options)
+
+    def print(self, *objects: object, **options: object) -> None:
+        """Writes to stdout at once.
+
+        Raises:
+            CannotWrite: The system refuses it, such as on a full disk.
+        """
+        with _to_stdout():
+            super().print(*objects, **options)
+            self.file.flush()
 
     def on_broken_pipe(self) -> None:
         """Raises what was raised."""

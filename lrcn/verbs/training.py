@@ -10,7 +10,7 @@ import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from lrcn import config, runs
+from lrcn import config, faults, runs
 from lrcn import settings as settings_lib
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
@@ -36,6 +36,8 @@ def train(
     run_directory = runs.RunDirectory(folder)
     plain = config.to_plain(settings)
     _refuse_foreign(run_directory)
+    if not run_directory.is_done:
+        showing.require_writable("hydra.run.dir", run_directory.path)
     stored = run_directory.read_config() if run_directory.is_begun else None
     if stored:
         _refuse_changes(stored, plain, run_directory)
@@ -59,7 +61,8 @@ def train(
     with _marking_failure(run_directory):
         metrics = _fit(settings, run_directory) if metrics is None else metrics
         evaluated = {split: _evaluate_run(folder, split, settings.limits) for split in missing}
-    run_directory.mark_done()
+        _require_still_there(run_directory)
+        run_directory.mark_done()
     validated = "videos" in metrics or "items" in metrics
     showing.show_metrics(metrics, title=f"{folder}{': validation' if validated else ''}")
     for split, (found, results) in evaluated.items():
@@ -128,11 +131,11 @@ def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
     from lrcn.inference import sweeps
 
     read = [sweeps.read_job(run, overrides, error=error) for run, overrides, error in jobs]
-    sweeps.write_summary(folder, read)
     output = showing.console()
     for table in (sweeps.table(read), sweeps.seeds_table(read)):
         if table is not None:
             output.print(table)
+    sweeps.write_summary(folder, read)  # after the tables, which a full disk need not keep back
     failed = [job for job in read if job.status == "FAILED"]
     for job in failed:
         log.error("FAILED %s: %s", job.folder.name, textwrap.shorten(job.reason, _LONGEST_REASON))
@@ -148,8 +151,20 @@ def _marking_failure(run_directory: runs.RunDirectory) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        run_directory.mark_failed(error)
+        run_directory.mark_failed(faults.told(error))
         raise
+
+
+def _require_still_there(run_directory: runs.RunDirectory) -> None:
+    """Refuses to call a run done whose folder was removed meanwhile and only in part made anew."""
+    if not (run_directory.config_file.exists() and run_directory.last.exists()):
+        raise UserError(
+            "the folder of the run was removed while it was in use",
+            where=run_directory.path,
+            received="no config.json or no checkpoints/last.keras",
+            expected="a folder that is left alone until the run ends",
+            remedy="Train it anew, in another folder",
+        )
 
 
 def _refuse_foreign(run_directory: runs.RunDirectory) -> None:

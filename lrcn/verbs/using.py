@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pathlib
 import shlex
 
 from lrcn import runs
@@ -14,6 +15,7 @@ log = logging.getLogger(__name__)
 
 def evaluate(settings: settings_lib.EvaluateSettings) -> int:
     """Measures a run on a split and prints its metrics."""
+    _require_room_for_results(settings.run)
     showing.start_tensorflow()
     from lrcn import evaluation
 
@@ -29,8 +31,16 @@ def evaluate(settings: settings_lib.EvaluateSettings) -> int:
     return 0
 
 
+def _require_room_for_results(run: str) -> None:
+    """Refuses a run whose folder gets no results; a run that is not there is told by its reader."""
+    folder = runs.RunDirectory(run).evaluation("")
+    if folder.parent.is_dir():
+        showing.require_writable("run", folder)
+
+
 def retrieve(settings: settings_lib.RetrieveSettings) -> int:
     """Ranks captions by images and images by captions, and prints how high what belongs stands."""
+    _require_room_for_results(settings.run)
     showing.start_tensorflow()
     from lrcn import evaluation
 
@@ -42,6 +52,8 @@ def retrieve(settings: settings_lib.RetrieveSettings) -> int:
 
 def predict(settings: settings_lib.PredictSettings) -> int:
     """Prints a JSON line for each input."""
+    if settings.overlay:
+        showing.require_writable("overlay", pathlib.Path(settings.overlay).parent)
     showing.start_tensorflow()
     from lrcn.inference import trained
 
