@@ -292,6 +292,7 @@ def _serialize_whole(
     catalog: lists.Catalog, folder: pathlib.Path, options: serialize.StoreOptions
 ) -> None:
     """Serializes all splits beside `folder`, then gives them its name."""
+    _make_cache(folder.parent)
     log.info("data: serializing into %s", folder)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -303,6 +304,19 @@ def _serialize_whole(
             temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _make_cache(folder: pathlib.Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            "the folder of records made on the way cannot be written to",
+            where="LRCN_CACHE",
+            received=f"{folder}: {error.strerror or error}",
+            expected="a folder with the right to write",
+            remedy="Set the environment variable LRCN_CACHE to another folder",
+        ) from error
 
 
 def _fingerprint(

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 SHOWN = 5
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# Names of strangers' files may hold them: controls of a terminal, and what turns the reading order.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class UserError(ValueError):
@@ -57,10 +59,14 @@ class UsageError(UserError):
 
 
 def shown(value: object) -> str:
-    """Returns a value in one line as a command line has it, without the colours of a terminal."""
+    """Returns a value in one line as a command line has it, without the colours of a terminal.
+
+    Other controls are spelt out: what a message quotes must not write to the terminal by itself.
+    """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return " ".join(_TERMINAL_CODES.sub("", str(value)).split())
+    line = " ".join(_TERMINAL_CODES.sub("", str(value)).split())
+    return _UNSEEN.sub(lambda unseen: ascii(unseen.group())[1:-1], line)
 
 
 def few(names: Sequence[object], *, separator: str = ", ") -> str:

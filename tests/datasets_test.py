@@ -79,6 +79,14 @@ def test_the_cache_is_where_the_environment_says(monkeypatch):
     assert datasets.cache_folder() == pathlib.Path("/home/someone/videos")
 
 
+def test_a_cache_that_is_a_file_is_named_by_its_variable(stored, lists, monkeypatch, tmp_path):
+    (tmp_path / "taken").touch()
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "taken"))
+    with pytest.raises(UserError, match=r"^LRCN_CACHE: .* Received: .*taken/records: ") as raised:
+        stored(lists)
+    assert "environment variable LRCN_CACHE" in raised.value.remedy
+
+
 def test_the_same_data_asked_again_is_found(stored, lists, caplog):
     caplog.set_level("INFO")
     for dataset in (SHAPES, lists):

@@ -52,6 +52,14 @@ def test_colours_of_a_terminal_are_left_out():
     assert str(error).startswith("data.train:3: bad. Received: red. ")
 
 
+def test_what_would_command_a_terminal_is_spelt_out():
+    error = errors.UserError(
+        "bad name", **{**PARTS, "received": "a\0b\x1b]0;title\x07\u202ecod.exe"}
+    )
+    assert "Received: a\\x00b\\x1b]0;title\\x07\\u202ecod.exe. " in str(error)
+    assert str(error).isprintable()
+
+
 def raised():
     """Yields every place that makes an error: its name and the parts it gives."""
     root = pathlib.Path(lrcn.__file__).parent

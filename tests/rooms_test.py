@@ -19,7 +19,7 @@ ROOMS = [
     {"training", "inference"},
     {"evaluation", "browsing"},
     {"verbs"},
-    {"help", "quoting", "resuming"},
+    {"flags", "help", "quoting", "resuming"},
     {"cli"},
     {"__main__"},
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from lrcn import config, runs
+from lrcn import runs
 from lrcn import settings as settings_lib
 from lrcn.data import augment, epochs, modality, records, text, video
 from lrcn.data import clips as clips_lib
@@ -192,9 +192,7 @@ def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
             expected=f"checkpoint={checkpoint} of an epoch that ended",
             remedy="Use checkpoint=best, which is there",
         )
-    plain = {
-        key: value for key, value in directory.read_config().items() if key not in runs.NOT_SETTINGS
-    }
+    settings = directory.read_settings()
     model = weights.open_model(file)
     describes = wording.is_one(model)
     return Trained(
@@ -203,7 +201,7 @@ def load(run: str | os.PathLike, *, checkpoint: str = "best") -> Trained:
         labels=() if describes else activity.labels(model),
         vocabulary=wording.vocabulary_of(model) if describes else None,
         contract=backbones.contract_of(model),
-        settings=config.from_plain("train", plain),
+        settings=settings,
         shown=directory.read_shown(),
     )
 
