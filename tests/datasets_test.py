@@ -83,7 +83,7 @@ def test_a_cache_that_is_a_file_is_named_by_its_variable(stored, lists, monkeypa
     (tmp_path / "taken").touch()
     monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "taken"))
     with pytest.raises(UserError, match=r"^LRCN_CACHE: .* Received: .*taken/records: ") as raised:
-        stored(lists)
+        datasets.records_of(lists, **OPTIONS)
     assert "environment variable LRCN_CACHE" in raised.value.remedy
 
 
