@@ -266,6 +266,9 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
         return _unknown_member(verb, group, member)
     if match := re.search(r"Could not override '(.+?)'", text):
         key = match[1]
+        if key in help_lib.members_in_use(verb):  # keys in braces in the place of a member
+            value = next((o.partition("=")[2] for o in overrides if resuming.key_of(o) == key), "")
+            return _unknown_member(verb, key, value)
         member, known = help_lib.known_keys(verb, key, overrides)
         given = [text for text in overrides if resuming.key_of(text) == key]
         received = (given or [key])[-1]

@@ -45,7 +45,7 @@ class UserError(ValueError):
     def _message(self) -> str:
         parts = [
             f"{self.where}: {self.what}",
-            f"Received: {shown(self.received)}",
+            f"Received: {shown(self.received) or repr('')}",
             f"Expected: {shown(self.expected)}",
             self.remedy,
         ]

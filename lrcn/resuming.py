@@ -19,14 +19,14 @@ def continued(overrides: list[str]) -> list[str]:
     Args:
         overrides: The command line of `train`.
     """
-    from lrcn import config
+    from lrcn import config, runs
 
     given = {key: value for key, _, value in (o.partition("=") for o in overrides)}
     run = given.get("resume", "null").strip("'\"")
     config_file = pathlib.Path(run) / "config.json"
     if run == "null" or not config_file.exists():
         return overrides
-    stored = json.loads(config_file.read_text(encoding="utf-8"))
+    stored = runs.read_json(config_file)
     _refuse_other_members(stored, given)
     kept = []
     for override in stored.get("overrides", []):

@@ -220,6 +220,15 @@ class RunDirectory:
                 expected="a run that trained at least an epoch",
                 remedy="It never got to an epoch: repeat the command that started it",
             )
+        known = {field.name for field in dataclasses.fields(Shown)}
+        if not isinstance(stored, dict) or known != stored.keys() | {"modality", "flow_method"}:
+            raise UserError(
+                "`shown` does not tell how items were shown",
+                where=self.config_file,
+                received=repr(stored)[:80],
+                expected=f"the keys {', '.join(sorted(known))}",
+                remedy="It was changed by hand or by another version: restore it, or train anew",
+            )
         return Shown(**stored)
 
     def write_labels(self, names: tuple[str, ...]) -> None:
@@ -288,15 +297,24 @@ def read_json(path: str | os.PathLike) -> dict:
     """Reads a JSON file of ours.
 
     Raises:
-        UserError: The file is no valid JSON.
+        UserError: The file is no valid JSON, or holds no keys.
     """
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise UserError(
-            "not valid JSON",
-            where=f"{path}:{error.lineno}",
-            received=error.msg,
-            expected="the JSON that lrcn wrote",
-            remedy="The file was changed by hand or by another program: restore it",
-        ) from error
+        raise _not_ours(f"{path}:{error.lineno}", "not valid JSON", error.msg) from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise _not_ours(path, "not valid JSON", error) from error
+    if not isinstance(content, dict):
+        raise _not_ours(path, "JSON without keys", f"a {type(content).__name__}")
+    return content
+
+
+def _not_ours(where: object, what: str, received: object) -> UserError:
+    return UserError(
+        what,
+        where=where,
+        received=received,
+        expected="the JSON that lrcn wrote",
+        remedy="The file was changed by hand or by another program: restore it",
+    )

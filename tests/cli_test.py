@@ -101,6 +101,7 @@ def test_an_unknown_verb_names_the_nearest(capsys):
         (["predict", "run=x", "input=a, b.mp4"], """in quotes: 'input="a, b.mp4"'."""),
         (["train", "+nothing=1"], "unknown key 'nothing'"),
         (["train", "workflow=null"], "workflow"),
+        (["train", "optimizer={a: 1}"], "no such member of optimizer '{a: 1}'"),
         (["train", "dataset.input=[a(b]"], "could not be read"),
         (["train", "epochs"], "epochs: the command line could not be read"),
         (["train", "dataset=[a]"], "command line: In 'train': Could not load 'dataset/a'"),

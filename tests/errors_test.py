@@ -36,6 +36,11 @@ def test_values_are_told_as_a_command_line_has_them():
     assert error.received is None and error.exit_code == 2
 
 
+def test_an_empty_value_is_shown():
+    error = errors.UserError("no path", **{**PARTS, "received": ""})
+    assert str(error) == "data.train:3: no path. Received: ''. Expected: an integer. Mend it."
+
+
 def test_what_goes_on_keeps_its_dots():
     error = errors.UserError("bad label", **{**PARTS, "expected": "one of a, b, ..."})
     assert str(error).endswith("Expected: one of a, b, ... Mend it.")

@@ -185,7 +185,7 @@ def name_is_number(world: World):
 
 @fault(
     "one file in two splits",
-    "a finding of `lrcn check`: both places",
+    "both places",
     says=("b.val:1", "a.train:1", "Take it out of one"),
     told="finding",
 )
@@ -197,7 +197,7 @@ def same_file_in_two_splits(world: World):
 
 @fault(
     "one content under two names in two splits",
-    "a finding of `lrcn check`: both places",
+    "both places",
     says=("b.val:1", "a.train:1", "Take it out of one"),
     told="finding",
 )

@@ -175,7 +175,7 @@ def folder_empty(world: World):
 
 @fault(
     "folder with one frame that is no picture",
-    "a finding of `lrcn check`: list line and frame",
+    "list line and frame",
     says=("3.jpg", "no image", "Replace"),
     told="finding",
 )
@@ -188,7 +188,7 @@ def frame_broken(world: World):
 
 @fault(
     "many faulty files at once",
-    "`lrcn check` names each; `serialize` stops at the first",
+    "names each; `serialize` stops at the first",
     says=("bad.train:2: ", "Invalid data", "Replace"),
     told="finding",
 )

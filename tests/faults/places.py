@@ -46,6 +46,12 @@ def report(world: World):
     return ["check", "dataset.input_files=a.train", "report=taken/report.json"]
 
 
+@fault("report that is a folder", "the path", says=("report", "a folder", "Set report"))
+def report_folder(world: World):
+    (world.folder / "found").mkdir()
+    return ["check", "dataset.input_files=a.train", "report=found"]
+
+
 @fault(
     "pictures of `browse` below a file",
     "the key and the path",

@@ -140,7 +140,7 @@ def byte_in_training(world: World):
 
 @fault(
     "a byte that changed on the disk",
-    "a finding of `lrcn check`: file and item",
+    "file and item",
     says=("videos.train.tfrecord", "checksum", "overwrite=true"),
     told="finding",
 )
@@ -151,7 +151,7 @@ def byte_in_check(world: World):
 
 @fault(
     "an item in two splits",
-    "a finding of `lrcn check`: both records",
+    "both records",
     says=("videos.train.tfrecord#0", "train", "Take it out"),
     told="finding",
 )

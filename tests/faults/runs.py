@@ -107,6 +107,26 @@ def config_cut(world: World):
 
 
 @fault(
+    "`config.json` of a run that is no text",
+    "the file",
+    says=("config.json", "0xff", "restore"),
+)
+def config_binary(world: World):
+    world.own_run().config_file.write_bytes(b"\xff\xfe")
+    return ["predict", "run=run", f"input={VIDEO}"]
+
+
+@fault(
+    "`config.json` of a run to be resumed, with a list in it",
+    "the file",
+    says=("config.json", "a list", "restore"),
+)
+def config_list(world: World):
+    world.own_run().config_file.write_text("[1]")
+    return ["train", "resume=run", "epochs=2"]
+
+
+@fault(
     "`config.json` of a run with a key of another version",
     "file and key",
     says=("config.json: colour", "colour=1", "Leave it out"),

@@ -47,6 +47,16 @@ def null_group(world: World):
     return ["train", "workflow=null"]
 
 
+@fault(
+    "keys in braces in the place of a member",
+    "its members",
+    says=("optimizer", "{a: 1}", "adam"),
+    code=2,
+)
+def braces_for_member(world: World):
+    return ["train", "optimizer={a: 1}"]
+
+
 @fault("value that is missing", "the key", says=("run", "nothing", "lrcn evaluate --help"))
 def value_missing(world: World):
     return ["evaluate"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
-from .registry import Subject
+from .registry import Fault, Subject
 
 README = pathlib.Path(__file__).resolve().parent.parent.parent / "README.md"
 COMMAND = "python scripts/fault_table.py"
@@ -19,15 +19,17 @@ def rendered(subjects: Sequence[Subject]) -> str:
 
 
 def _part(subject: Subject) -> str:
-    rows = [
-        (fault.fault, f"{fault.outcome} ({fault.code})", f"{subject.name}-{fault.name}")
-        for fault in subject.faults
-    ]
+    rows = [(fault.fault, _told(fault), f"{subject.name}-{fault.name}") for fault in subject.faults]
     rows += [(own.fault, own.outcome, own.test.removeprefix("tests/")) for own in subject.elsewhere]
     lines = [f"| {_cell(fault)} | {_cell(told)} | `{test}` |" for fault, told, test in rows]
     head = ["| fault | what happens | test |", "|---|---|---|"]
     summary = f"<summary>{subject.title}: {len(rows)}</summary>"
     return "\n".join(["<details>", summary, "", *head, *lines, "", "</details>", ""])
+
+
+def _told(fault: Fault) -> str:
+    by = "`lrcn check`: " if fault.told == "finding" else ""
+    return f"{by}{fault.outcome} ({fault.code})"
 
 
 def _cell(text: str) -> str:

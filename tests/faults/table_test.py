@@ -1,7 +1,9 @@
 """The table of faults in the README is the one of the tests, and each of its tests is there."""
 
 import ast
+import importlib.util
 import pathlib
+import sys
 
 import pytest
 
@@ -30,6 +32,22 @@ def test_a_readme_without_the_marks_is_refused():
         table.replaced("text", "rows")
     with pytest.raises(ValueError, match="README.md lacks <!-- end"):
         table.replaced(f"text {table.BEGIN}", "rows")
+
+
+def test_the_script_writes_the_table(monkeypatch, tmp_path, capsys):
+    stale = tmp_path / "README.md"
+    stale.write_text(f"before\n{table.BEGIN}\nstale row\n{table.END}\nafter\n")
+    monkeypatch.setattr(table, "README", stale)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    spec = importlib.util.spec_from_file_location("fault_table", ROOT / "scripts/fault_table.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.main() == 0
+    count = sum(len(subject.faults) for subject in faults.SUBJECTS)
+    assert capsys.readouterr().out.startswith(f"README.md: {count} bad inputs, ")
+    text = stale.read_text()
+    assert "| empty list | what a line should hold (1) | `lists-empty` |" in text
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "stale row" not in text
 
 
 def test_only_what_stands_between_the_marks_is_replaced():
