@@ -21,7 +21,7 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Iterator
 
-from lrcn import faults, overriding, quoting, resuming
+from lrcn import faults, flags, overriding, quoting, resuming
 from lrcn import help as help_lib
 from lrcn.errors import UsageError, UserError
 
@@ -98,7 +98,7 @@ def _run(verb: str, overrides: list[str]) -> int:
 
     from lrcn import config
 
-    overrides = _with_joined_flags(overrides)
+    overrides = flags.first(overrides)
     overriding.require_harmless(overrides)
     if verb == "train":
         overrides = resuming.continued(overrides)
@@ -107,7 +107,9 @@ def _run(verb: str, overrides: list[str]) -> int:
     overrides = [f"++{o}" if o.partition(".")[0] in swept else o for o in overrides]
     constant = {overriding.key_of(override) for override in overrides if not _sweeps(override)}
     config.register_resolvers(
-        job_folder=functools.partial(job_folder, constant=constant), hydra_folder=hydra_folder
+        job_folder=functools.partial(job_folder, constant=constant),
+        hydra_folder=hydra_folder,
+        log_file=log_file,
     )
     overrides = [quoting.quoted(override, _is_readable) for override in overrides]
     outcomes = _Outcomes()
@@ -118,11 +120,7 @@ def _run(verb: str, overrides: list[str]) -> int:
         hydra.main(version_base="1.3", config_path=str(help_lib.conf_folder()), config_name=verb)(
             job
         )()
-    except (
-        hydra.errors.HydraException,
-        config.Unreadable,
-        ValueError,
-    ) as error:
+    except (hydra.errors.HydraException, *config.UNREADABLE, ValueError) as error:
         raise _composition_error(verb, overrides, error) from error
     except OSError as error:  # jobs never raise: it is the folder that Hydra makes for them
         if outcomes.sweep is None:
@@ -262,6 +260,10 @@ def _unknown_member(verb: str, group: str, member: str) -> UsageError:
 
 def _composition_error(verb: str, overrides: list[str], error: Exception) -> UserError:
     """Says in our words what Hydra found wrong on the command line."""
+    from lrcn import config
+
+    if (no_yaml := config.no_yaml(error)) is not None:
+        return no_yaml
     text = "\n".join(str(part) for part in (error, error.__cause__) if part)
     for group in help_lib.members_in_use(verb):
         if {f"{group}=null", f"{group}="} & set(overrides):
@@ -270,9 +272,12 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
         group, member = match.groups()
         return _unknown_member(verb, group, member)
     if match := re.search(r"Could not override '(.+?)'", text):
-        from lrcn import config
-
         key = match[1]
+        if key in help_lib.members_in_use(verb):  # keys in braces in the place of a member
+            value = next(
+                (o.partition("=")[2] for o in overrides if overriding.key_of(o) == key), ""
+            )
+            return _unknown_member(verb, key, value)
         member, known = help_lib.known_keys(verb, key, overrides)
         given = [text for text in overrides if overriding.key_of(text) == key]
         received = (given or [key])[-1]
@@ -322,17 +327,6 @@ def _is_readable(override: str) -> bool:
     return True
 
 
-def _with_joined_flags(arguments: list[str]) -> list[str]:
-    """Returns the arguments with a flag and its value as one, `--config-dir=DIR`."""
-    joined: list[str] = []
-    for argument in arguments:
-        if joined and joined[-1] in ("--config-dir", "-cd"):
-            joined[-1] = f"--config-dir={argument}"
-        else:
-            joined.append(argument)
-    return joined
-
-
 def job_folder(override_dirname: str, constant: Collection[str] = ()) -> str:
     """Returns a folder name for a job of a sweep: what is swept, stable, flat and short enough.
 
@@ -361,9 +355,21 @@ def _sweeps(override: str) -> bool:
 def hydra_folder(output_folder: str) -> str | None:
     """Returns where Hydra keeps its copy of the configuration; nowhere once a run is done.
 
-    Hydra writes it before the job starts, so a finished run asked again would lose its own.
+    Hydra writes it before the job starts, so a finished run asked again would lose its own, and a
+    folder that is no run's would get files before it is refused.
     """
-    return None if (pathlib.Path(output_folder) / "DONE").exists() else ".hydra"
+    from lrcn import runs
+
+    run = runs.RunDirectory(pathlib.Path(output_folder))
+    return None if run.is_done or run.is_foreign else ".hydra"
+
+
+def log_file(output_folder: str, name: str) -> str:
+    """Returns the file of a job's log; nowhere in a folder that is no run's and is refused."""
+    from lrcn import runs
+
+    folder = pathlib.Path(output_folder)
+    return os.devnull if runs.RunDirectory(folder).is_foreign else str(folder / f"{name}.log")
 
 
 if __name__ == "__main__":

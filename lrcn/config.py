@@ -13,11 +13,12 @@ import typing
 from typing import Any, Literal
 
 import omegaconf
+import yaml
 
 from lrcn import settings as settings_lib
 from lrcn.errors import UsageError, UserError
 
-Unreadable = omegaconf.errors.OmegaConfBaseException
+UNREADABLE = (omegaconf.errors.OmegaConfBaseException, yaml.YAMLError)
 """What may be raised where a configuration is composed."""
 
 # Groups that are told apart by a key of their own, not by a dataclass alone.
@@ -145,6 +146,20 @@ def changed_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
         elif a != b:
             keys.append(name)
     return keys
+
+
+def no_yaml(error: Exception) -> UserError | None:
+    """Returns what is wrong with a configuration file that is no YAML; None for other errors."""
+    mark = getattr(error, "problem_mark", None)
+    if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
+        return None
+    return UserError(
+        "not valid YAML",
+        where=f"{mark.name}:{mark.line + 1}",
+        received=error.problem,
+        expected="a configuration file of lines `key: value`",
+        remedy="Correct this line or the one before it",
+    )
 
 
 def register_resolvers(**resolvers: Any) -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import pathlib
-import shutil
-import uuid
 from collections.abc import Mapping
 
-from lrcn import files
+from lrcn import cache
 from lrcn import settings as settings_lib
 from lrcn.data import catalog as catalog_lib
 from lrcn.data import check as check_lib
 from lrcn.data import clips as clips_lib
-from lrcn.data import grouping, known, lists, records, serialize, sources, unfinished, writing
+from lrcn.data import grouping, lists, records, serialize, sources
 from lrcn.data import modality as modality_lib
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
@@ -24,14 +21,6 @@ from lrcn.errors import UserError
 log = logging.getLogger(__name__)
 
 _TRAIN_ITEMS = {"motion": 1200, "stills": 2400}  # of moving_shapes, enough to learn it
-
-
-def cache_folder() -> pathlib.Path:
-    """Returns where rendered and serialized data is kept: `LRCN_CACHE`, else the user's cache."""
-    if given := os.environ.get("LRCN_CACHE"):
-        return pathlib.Path(given).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "lrcn"
 
 
 def catalog_of(
@@ -281,7 +270,7 @@ def records_of(
     """
     if isinstance(dataset, settings_lib.Records):
         paths = given_records(dataset)
-        _require_one_modality(paths, modality)
+        _require_one_modality(paths, modality, limits)
         return paths
     modality = modality or modality_lib.Modality()
     catalog = catalog_of(dataset, seed=seed, limits=limits)
@@ -299,76 +288,23 @@ def records_of(
     )
     key = _fingerprint(catalog, dataset, options)
     kind = dataset.source if modality.name == "rgb" else f"{dataset.source}-{modality.name}"
-    folder = cache_folder() / "records" / f"{kind}-{key}"
-    if folder.is_dir() or not _serialize_whole(catalog, folder, options):
+    folder = cache.folder() / "records" / f"{kind}-{key}"
+    if folder.is_dir() or not cache.fill(folder, catalog, options):
         log.info("data: %s (serialized before)", folder)
     return {role: folder / f"{name}.tfrecord" for role, name in names.items()}
 
 
 def _require_one_modality(
-    paths: Mapping[str, pathlib.Path], expected: modality_lib.Modality | None
+    paths: Mapping[str, pathlib.Path], expected: modality_lib.Modality | None, limits: Limits
 ) -> None:
     """Refuses records of another modality than is asked for, or else than that of the first."""
     for split, path in paths.items():
         # What is not there is told by who opens it: an evaluation needs one of the splits.
         if records.size_path(path).exists():
-            stored = records.read_metadata(path)
+            stored = records.read_metadata(path, limits=limits)
             received = modality_lib.Modality(stored.modality, stored.flow_method)
             expected = expected or received
             modality_lib.require(received, expected, where=f"dataset.{split}", path=path)
-
-
-def _serialize_whole(
-    catalog: lists.Catalog, folder: pathlib.Path, options: serialize.StoreOptions
-) -> bool:
-    """Serializes all splits beside `folder`, then gives them its name.
-
-    What a killed process has left is continued; processes that want the same wait for the first.
-
-    Returns:
-        False if another process was faster.
-    """
-    lock = folder.with_name(f".{folder.name}.lock")
-
-    def tell_waiting() -> None:
-        log.info("data: waiting for %s, which serializes into %s", files.holder(lock), folder)
-
-    with (
-        writing.telling_errors(folder.parent),
-        files.locked(lock, waiting=tell_waiting) as is_held,
-    ):
-        if folder.is_dir():
-            return False
-        log.info("data: serializing into %s", folder)
-        # Without a lock another process may be at the same work, so that nothing can be shared.
-        own = "" if is_held else f".{uuid.uuid4().hex[:8]}"
-        temporary = folder.with_name(f".{folder.name}{own}{unfinished.SUFFIX}")
-        _serialize_into(temporary, catalog, options, is_resumable=is_held)
-        if is_there := folder.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.replace(folder)
-            files.sync_folder(folder.parent)
-        return not is_there
-
-
-def _serialize_into(
-    folder: pathlib.Path,
-    catalog: lists.Catalog,
-    options: serialize.StoreOptions,
-    *,
-    is_resumable: bool,
-) -> None:
-    """Serializes all splits into a folder, which stays after a failure if it can be continued."""
-    try:
-        reading = options.reading()
-        stored = known.find(folder.parent, catalog, reading)
-        serialize.serialize(catalog, folder, options=options, known=stored)
-        known.write(folder, catalog, reading)
-    except BaseException:
-        if not (is_resumable and unfinished.is_any_in(folder)):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _fingerprint(

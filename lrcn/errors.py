@@ -46,7 +46,7 @@ class UserError(ValueError):
     def _message(self) -> str:
         parts = [
             f"{self.where}: {self.what}",
-            f"Received: {shown(self.received)}",
+            f"Received: {shown(self.received) or repr('')}",
             f"Expected: {shown(self.expected)}",
             self.remedy,
         ]
@@ -64,7 +64,10 @@ class CannotWrite(UserError):
 
 
 def shown(value: object) -> str:
-    """Returns a value in one line as a command line has it, without the colours of a terminal."""
+    """Returns a value in one line as a command line has it, without the colours of a terminal.
+
+    Other controls are spelt out: what a message quotes must not write to the terminal by itself.
+    """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return visible(" ".join(_TERMINAL_CODES.sub("", str(value)).split()))

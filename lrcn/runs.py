@@ -10,7 +10,8 @@ import pathlib
 import shutil
 import traceback
 
-from lrcn import files
+from lrcn import config, files
+from lrcn import settings as settings_lib
 from lrcn.data import clips, modality
 from lrcn.data.limits import Limits
 from lrcn.errors import CannotWrite, UserError
@@ -204,6 +205,18 @@ class RunDirectory:
             )
         return read_json(self.config_file)
 
+    def read_settings(self) -> settings_lib.TrainSettings:
+        """Reads the run's settings as `train` has them, with keys that came later.
+
+        Raises:
+            UserError: The folder holds no run, or one of another version.
+        """
+        plain = {key: value for key, value in self.read_config().items() if key not in NOT_SETTINGS}
+        try:
+            return config.from_plain("train", plain)
+        except UserError as error:
+            raise error.but(where=f"{self.config_file}: {error.where}") from error
+
     def write_shown(self, shown: Shown) -> None:
         """Adds to `config.json` how items are shown to the network."""
         known = self.read_config() if self.config_file.exists() else {}
@@ -299,6 +312,8 @@ class RunDirectory:
                 remedy="Give the folder that `lrcn train` printed",
             )
         if not self.best.exists():
+            if self.failure is None:
+                self.read_config()  # tells if it is no run at all
             raise UserError(
                 "the run has no checkpoint",
                 where=self.path,

@@ -1,3 +1,4 @@
+import os
 import pathlib
 import subprocess
 import sys
@@ -100,6 +101,7 @@ def test_an_unknown_verb_names_the_nearest(capsys):
         (["predict", "run=x", "input=a, b.mp4"], """in quotes: 'input="a, b.mp4"'."""),
         (["train", "+nothing=1"], "unknown key 'nothing'"),
         (["train", "workflow=null"], "workflow"),
+        (["train", "optimizer={a: 1}"], "no such member of optimizer '{a: 1}'"),
         (["train", "dataset.input=[a(b]"], "could not be read"),
         (["train", "epochs"], "epochs: the command line could not be read"),
         (["train", "dataset=[a]"], "command line: In 'train': Could not load 'dataset/a'"),
@@ -160,6 +162,32 @@ def test_hydra_keeps_off_a_finished_run(tmp_path):
     assert cli.hydra_folder(str(tmp_path)) == ".hydra"
     (tmp_path / "DONE").touch()
     assert cli.hydra_folder(str(tmp_path)) is None
+
+
+def test_hydra_keeps_off_a_folder_that_is_no_runs(tmp_path):
+    assert cli.log_file(str(tmp_path), "train") == str(tmp_path / "train.log")
+    (tmp_path / "train.log").touch()
+    assert cli.hydra_folder(str(tmp_path)) == ".hydra"
+    (tmp_path / "photo.jpg").touch()
+    assert cli.hydra_folder(str(tmp_path)) is None
+    assert cli.log_file(str(tmp_path), "train") == os.devnull
+
+
+def test_a_sweep_may_be_asked_for_after_a_key(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "train", "epochs=0", "-m", "workflow=lstm,singleframe")
+    assert code == 1
+    assert "2 jobs" in out
+    assert len(list((tmp_path / "multirun" / "train").glob("*/FAILED"))) == 2
+
+
+def test_a_configuration_of_ones_own_that_is_no_yaml_is_named(capsys, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "own.yaml").write_text("epochs: 1\nepochs: 2\n")
+    code, out, err = run(capsys, "train", f"--config-dir={tmp_path}", "experiment=own")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: {tmp_path}/experiment/own.yaml:2: not valid YAML. Received: ")
+    assert "duplicate key epochs" in err
 
 
 def read_by_hydra(text):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lrcn import datasets, settings
+from lrcn import cache, datasets, settings
 from lrcn.data import packing, part
 from lrcn.errors import UserError
 
@@ -37,8 +37,8 @@ def stored(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         folders.append(folder)
 
-    monkeypatch.setattr(datasets.serialize, "serialize", serialize)
-    monkeypatch.setattr(datasets.known, "write", lambda folder, catalog, reading: None)
+    monkeypatch.setattr(cache.serialize, "serialize", serialize)
+    monkeypatch.setattr(cache.known, "write", lambda folder, catalog, reading: None)
     return folders
 
 
@@ -76,11 +76,19 @@ def test_the_cache_is_where_the_environment_says(monkeypatch):
     monkeypatch.setenv("HOME", "/home/someone")
     monkeypatch.delenv("LRCN_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert datasets.cache_folder() == pathlib.Path("/home/someone/.cache/lrcn")
+    assert cache.folder() == pathlib.Path("/home/someone/.cache/lrcn")
     monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    assert datasets.cache_folder() == pathlib.Path("/caches/lrcn")
+    assert cache.folder() == pathlib.Path("/caches/lrcn")
     monkeypatch.setenv("LRCN_CACHE", "~/videos")
-    assert datasets.cache_folder() == pathlib.Path("/home/someone/videos")
+    assert cache.folder() == pathlib.Path("/home/someone/videos")
+
+
+def test_a_cache_that_is_a_file_is_named_by_its_variable(stored, lists, monkeypatch, tmp_path):
+    (tmp_path / "taken").touch()
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "taken"))
+    with pytest.raises(UserError, match=r"^LRCN_CACHE: .* Received: .*taken/records: ") as raised:
+        datasets.records_of(lists, **OPTIONS)
+    assert "environment variable LRCN_CACHE" in raised.value.remedy
 
 
 def test_the_same_data_asked_again_is_found(stored, lists, caplog):
@@ -161,7 +169,7 @@ def test_a_serialization_that_fails_leaves_nothing_in_the_cache(tmp_path, stored
         (folder / "train.tfrecord").write_text("half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(datasets.serialize, "serialize", half)
+    monkeypatch.setattr(cache.serialize, "serialize", half)
     with pytest.raises(KeyboardInterrupt):
         folder_of(SHAPES)
     assert list((tmp_path / "cache" / "records").iterdir()) == []
@@ -177,7 +185,7 @@ def test_another_process_that_was_faster_is_right(tmp_path, stored, monkeypatch)
         final.mkdir()
         (final / "theirs").touch()
 
-    monkeypatch.setattr(datasets.serialize, "serialize", raced)
+    monkeypatch.setattr(cache.serialize, "serialize", raced)
     assert folder_of(SHAPES) == final
     assert [path.name for path in final.iterdir()] == ["theirs"]
     assert list(final.parent.iterdir()) == [final]
@@ -239,7 +247,7 @@ def test_who_wants_the_same_waits_for_the_first(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
     caplog.set_level("INFO")
     begun, found = threading.Barrier(2, timeout=60), []
-    serialize = datasets.serialize.serialize
+    serialize = cache.serialize.serialize
 
     def slow(*arguments, **options):
         begun.wait()
@@ -247,7 +255,7 @@ def test_who_wants_the_same_waits_for_the_first(tmp_path, monkeypatch, caplog):
             time.sleep(0.01)
         return serialize(*arguments, **options)
 
-    monkeypatch.setattr(datasets.serialize, "serialize", slow)
+    monkeypatch.setattr(cache.serialize, "serialize", slow)
     first = threading.Thread(target=lambda: found.append(folder_of(SHAPES)))
     first.start()
     begun.wait()
@@ -261,7 +269,7 @@ def test_who_wants_the_same_waits_for_the_first(tmp_path, monkeypatch, caplog):
 
 def test_without_locks_nobody_shares_a_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
-    seen, serialize = [], datasets.serialize.serialize
+    seen, serialize = [], cache.serialize.serialize
 
     def refuse(*_):
         raise OSError(38, "Function not implemented")
@@ -273,7 +281,7 @@ def test_without_locks_nobody_shares_a_folder(tmp_path, monkeypatch):
         return serialize(catalog, folder, **options)
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    monkeypatch.setattr(datasets.serialize, "serialize", noted)
+    monkeypatch.setattr(cache.serialize, "serialize", noted)
     folder = folder_of(SHAPES)
     assert len(set(seen)) == 2 and list(folder.parent.iterdir()) == [folder]
 

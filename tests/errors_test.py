@@ -41,6 +41,11 @@ def test_values_are_told_as_a_command_line_has_them():
     assert error.received is None and error.exit_code == 2
 
 
+def test_an_empty_value_is_shown():
+    error = errors.UserError("no path", **{**PARTS, "received": ""})
+    assert str(error) == "data.train:3: no path. Received: ''. Expected: an integer. Mend it."
+
+
 def test_what_goes_on_keeps_its_dots():
     error = errors.UserError("bad label", **{**PARTS, "expected": "one of a, b, ..."})
     assert str(error).endswith("Expected: one of a, b, ... Mend it.")
@@ -87,6 +92,14 @@ def test_lines_of_logs_are_visible_and_keep_their_traceback():
     except ValueError:
         record.exc_info = sys.exc_info()
     assert formatter.format(record).endswith("ValueError: bad")
+
+
+def test_what_would_command_a_terminal_is_spelt_out():
+    error = errors.UserError(
+        "bad name", **{**PARTS, "received": "a\0b\x1b]0;title\x07\u202ecod.exe"}
+    )
+    assert "Received: a\\x00b\\x1b]0;title\\x07\\u202ecod.exe. " in str(error)
+    assert str(error).isprintable()
 
 
 def raised():

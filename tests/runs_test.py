@@ -101,6 +101,16 @@ def test_labels_keep_their_order(run):
         (lambda run: run.write_config({}), "read_shown", "the run never got to its data"),
         (lambda run: None, "checkpoint", "no such run directory"),
         (lambda run: run.mark_failed(OSError("x")), "checkpoint", "the run has no checkpoint"),
+        (lambda run: write(run.path / "photo.jpg", ""), "checkpoint", "no run here: config.json"),
+        (lambda run: run.write_config({"colour": 1}), "read_settings", "config.json: colour: "),
+        (lambda run: write(run.config_file, "[1]"), "read_config", "JSON without keys"),
+        (
+            lambda run: run.write_config({}) or run.config_file.write_bytes(b"\xff"),
+            "read_config",
+            "not valid JSON",
+        ),
+        (lambda run: run.write_config({"shown": {"x": 1}}), "read_shown", "{'x': 1}"),
+        (lambda run: run.write_config({"shown": [1]}), "read_shown", "`shown` does not tell"),
         (lambda run: write(run.config_file, '{"epochs": 3,\n}'), "read_config", "config.json:2: "),
     ],
 )
@@ -112,6 +122,7 @@ def test_what_is_missing_is_named(run, make, read, expected):
 
 
 def test_the_checkpoint_to_use_is_the_best(run):
+    run.write_config({})
     write(run.last, "last")
     with pytest.raises(UserError, match="best.keras"):
         run.checkpoint()

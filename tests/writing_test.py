@@ -33,9 +33,11 @@ _LETTERS = set("rwxabt+")
 ALLOWED = {
     ("logs.py", "FileHandler"): "a log is a stream; its handler gives it up on a fault",
     ("training/callbacks.py", "create_file_writer"): "TensorBoard reads events as they come",
-    ("data/writing.py", "TFRecordWriter"): "the paths are temporary, of `serialize._Job.run`",
+    ("data/part.py", "TFRecordWriter"): "of a staging folder, in which a journal tells what counts",
+    ("data/journal.py", "open"): "a journal grows line by line; a line that is torn does not count",
+    ("data/unfinished.py", "replace"): "of shards that are complete, into their final names",
     ("data/images.py", "save"): "into memory",
-    ("datasets.py", "replace"): "of a folder of records, each of which is whole",
+    ("cache.py", "replace"): "of a folder of records, each of which is whole",
     ("verbs/showing.py", "TemporaryFile"): "without a name, and gone when it is closed",
 }
 

@@ -177,11 +177,7 @@ def _settings(run: runs.RunDirectory) -> settings_lib.TrainSettings:
             expected="a finished run",
             remedy="Repeat the command that started it, or leave the run out",
         )
-    plain = {key: value for key, value in run.read_config().items() if key not in runs.NOT_SETTINGS}
-    try:
-        settings = config.from_plain("train", plain)
-    except UserError as error:
-        raise error.but(where=f"{run.config_file}: {error.where}") from error
+    settings = run.read_settings()
     if settings.describes:
         raise UserError(
             "the run writes captions, which have no mean",

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from lrcn import config, runs
+from lrcn import runs
 from lrcn import settings as settings_lib
 from lrcn.data import augment, epochs, modality, records, text, video
 from lrcn.data import clips as clips_lib
@@ -209,9 +209,7 @@ def load(
             expected=f"checkpoint={checkpoint} of an epoch that ended",
             remedy="Use checkpoint=best, which is there",
         )
-    plain = {
-        key: value for key, value in directory.read_config().items() if key not in runs.NOT_SETTINGS
-    }
+    settings = directory.read_settings()
     model = weights.open_model(file, limits=limits)
     try:
         describes = wording.is_one(model)
@@ -232,7 +230,7 @@ def load(
         run=directory,
         model=model,
         **told,
-        settings=config.from_plain("train", plain),
+        settings=settings,
         shown=directory.read_shown(),
     )
 

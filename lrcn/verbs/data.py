@@ -57,7 +57,7 @@ def _shuffle_only(catalog: Any, folder: pathlib.Path, options: Any) -> int:
 def check(settings: settings_lib.CheckSettings) -> int:
     """Prints what is wrong with lists, media, records and the split; 1 if anything is."""
     if settings.report:
-        showing.require_writable("report", pathlib.Path(settings.report).parent)
+        showing.require_target("report", settings.report)
     showing.start_tensorflow()
     from lrcn import datasets
     from lrcn.data import check as check_lib

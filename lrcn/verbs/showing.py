@@ -82,6 +82,20 @@ def require_writable(key: str, folder: pathlib.Path) -> None:
         ) from error
 
 
+def require_target(key: str, file: str) -> None:
+    """Raises a `UserError` before any work if a file of results cannot be written."""
+    path = pathlib.Path(file)
+    require_writable(key, path.parent)
+    if path.is_dir():
+        raise UserError(
+            "results cannot be written",
+            where=key,
+            received=f"{path}, which is a folder",
+            expected="the name of a file",
+            remedy=f"Set {key} to a file in it, such as {path / key}{path.suffix}",
+        )
+
+
 def show(text: str) -> None:
     """Writes results to stdout; names in them cannot act on a terminal."""
     with _to_stdout():

@@ -40,10 +40,9 @@ def train(
         showing.require_writable("hydra.run.dir", run_directory.path)
     stored = run_directory.read_config() if run_directory.is_begun else None
     if stored:
-        _refuse_changes(stored, plain, run_directory)
+        _refuse_changes(run_directory, plain)
     elif settings.resume:
-        source = runs.RunDirectory(pathlib.Path(settings.resume))
-        _refuse_changes(source.read_config(), plain, source)
+        _refuse_changes(runs.RunDirectory(pathlib.Path(settings.resume)), plain)
     more = ("epochs", "callbacks.patience")
     if run_directory.is_done and not any(_differs(key, stored, plain) for key in more):
         log.info("done before: %s", folder)
@@ -178,10 +177,9 @@ def _refuse_foreign(run_directory: runs.RunDirectory) -> None:
         )
 
 
-def _refuse_changes(stored: dict, plain: dict, run_directory: runs.RunDirectory) -> None:
+def _refuse_changes(run_directory: runs.RunDirectory, plain: dict) -> None:
     """Raises a `UserError` at the first setting a run was not started with."""
-    stored = {key: value for key, value in stored.items() if key not in runs.NOT_SETTINGS}
-    stored = config.to_plain(config.from_plain("train", stored))  # with keys that came later
+    stored = config.to_plain(run_directory.read_settings())
     for key in config.changed_keys(stored, plain):
         grows = key == "epochs" and plain["epochs"] > stored["epochs"]
         if not (grows or key in _FREE_KEYS or key.partition(".")[0] in _FREE_KEYS):

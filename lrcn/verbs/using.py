@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pathlib
 import shlex
 
 from lrcn import runs
@@ -53,7 +52,7 @@ def retrieve(settings: settings_lib.RetrieveSettings) -> int:
 def predict(settings: settings_lib.PredictSettings) -> int:
     """Prints a JSON line for each input."""
     if settings.overlay:
-        showing.require_writable("overlay", pathlib.Path(settings.overlay).parent)
+        showing.require_target("overlay", settings.overlay)
     showing.start_tensorflow()
     from lrcn.inference import trained
 

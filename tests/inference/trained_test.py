@@ -1,11 +1,12 @@
 import pytest
 
-from lrcn import errors, settings
+from lrcn import errors, runs, settings
 from lrcn.inference import trained
 
 
 @pytest.mark.parametrize("checkpoint", trained.CHECKPOINTS)
 def test_a_run_without_any_checkpoint_says_so(tmp_path, checkpoint):
+    runs.RunDirectory(tmp_path).write_config({})
     with pytest.raises(errors.UserError, match="no such run directory"):
         trained.load(tmp_path / "none", checkpoint=checkpoint)
     with pytest.raises(errors.UserError, match="the run has no checkpoint"):

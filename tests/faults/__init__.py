@@ -1,0 +1,26 @@
+"""Bad inputs, the command that meets each, and what the user is told: the table of the README."""
+
+from . import (
+    captions,
+    folders,
+    interruptions,
+    lists,
+    media,
+    places,
+    records,
+    registry,
+    runs,
+    settings,
+    weights,
+    words,
+)
+
+SUBJECTS = tuple(
+    map(
+        registry.Subject.of,
+        (
+            *(lists, media, folders, captions, words, records),
+            *(settings, runs, weights, places, interruptions),
+        ),
+    )
+)
