@@ -28,6 +28,7 @@ class Reading:
         fps: Frames per second to resample videos to, or None.
         quality: JPEG quality of encoded frames.
         modality: What frames are turned into, at the stored size.
+        watch: Called at each frame; what it raises ends the reading of a long item.
     """
 
     image_shape: tuple[int, int, int] | None = None
@@ -36,6 +37,7 @@ class Reading:
     fps: float | None = None
     quality: int = 95
     modality: modality_lib.Modality = modality_lib.Modality()
+    watch: Callable[[], None] = dataclasses.field(default=lambda: None, compare=False, repr=False)
 
     def __post_init__(self):
         shape = self.image_shape
@@ -79,7 +81,13 @@ class Reading:
     ) -> passing_lib.Passing:
         """Returns what makes the images at places `wanted` of the frames `kept` of a source."""
         return passing_lib.Passing(
-            kept, wanted, rgb=rgb, modality=self.modality, quality=self.quality, where=where
+            kept,
+            wanted,
+            rgb=rgb,
+            modality=self.modality,
+            quality=self.quality,
+            where=where,
+            watch=self.watch,
         )
 
 
@@ -164,10 +172,10 @@ def _read_folder(item: lists.Item, reading: Reading, choose: Choose) -> tuple[in
     if reading.modality.is_of_pairs:
         rgb = functools.partial(images.rgb_from_file, size=reading.size)
         return len(files), _of_sequence(files, needed, reading, rgb, item)
-    read = [
-        images.jpeg_from_file(files[index], size=reading.size, quality=reading.quality)
-        for index in needed
-    ]
+    read = []
+    for index in needed:
+        reading.watch()
+        read.append(images.jpeg_from_file(files[index], size=reading.size, quality=reading.quality))
     return len(files), read
 
 
