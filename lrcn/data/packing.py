@@ -38,6 +38,10 @@ class Packed:
         return dataclasses.replace(self, record=b"")
 
 
+class Stopped(Exception):
+    """Nobody wants the item any more that is being read."""
+
+
 @dataclasses.dataclass
 class Packer:
     """Makes records of the items of a split; called by several threads at once.
@@ -53,6 +57,7 @@ class Packer:
         seed: With the place of an item in `items` it decides on the clips of that item.
         only_lengths: Set once the records are lost anyway because a video was too short: the
             others like it are still looked for, but nothing is encoded any more.
+        is_stopped: Set once nobody waits for items any more, so that a long one is given up.
     """
 
     items: tuple[lists.Item, ...]
@@ -63,6 +68,14 @@ class Packer:
     seed: int
     known: Mapping[int, framing.Place] = dataclasses.field(default_factory=dict)
     only_lengths: bool = False
+    is_stopped: bool = False
+
+    def __post_init__(self):
+        self.reading = dataclasses.replace(self.reading, watch=self._watch)
+
+    def _watch(self) -> None:
+        if self.is_stopped:
+            raise Stopped
 
     def __call__(self, index: int) -> Packed:
         """Returns item `index` as a record, or with its fault."""

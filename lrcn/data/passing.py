@@ -56,6 +56,7 @@ class Passing:
         modality: What the images show.
         quality: JPEG quality.
         where: The source, for messages.
+        watch: Called at each frame that passes by; what it raises ends the work.
 
     Raises:
         UserError: The modality is of pairs and there are not two frames.
@@ -70,8 +71,9 @@ class Passing:
         modality: modality_lib.Modality,
         quality: int,
         where: object,
+        watch: Callable[[], None] = lambda: None,
     ):
-        self._rgb, self._quality, self._where = rgb, quality, where
+        self._rgb, self._quality, self._where, self._watch = rgb, quality, where, watch
         self._makers: dict[int, list[tuple[int, int | None]]] = collections.defaultdict(list)
         self._last_use: dict[int, int] = {}
         self._held: dict[int, np.ndarray] = {}
@@ -99,6 +101,7 @@ class Passing:
 
     def visit(self, number: int, passed: Any) -> Images:
         """Takes the next frame; returns `(place, (JPEG, (height, width)))` of what is made now."""
+        self._watch()
         if number not in self._makers and number not in self._last_use:
             return []
         frame = self._rgb(passed)

@@ -32,6 +32,7 @@ class Reading:
         quality: JPEG quality of encoded frames.
         modality: What frames are turned into, at the stored size.
         limits: The most that a source may ask for.
+        watch: Called at each frame; what it raises ends the reading of a long item.
     """
 
     image_shape: tuple[int, int, int] | None = None
@@ -41,6 +42,7 @@ class Reading:
     quality: int = 95
     modality: modality_lib.Modality = modality_lib.Modality()
     limits: Limits = Limits()
+    watch: Callable[[], None] = dataclasses.field(default=lambda: None, compare=False, repr=False)
 
     def __post_init__(self):
         shape = self.image_shape
@@ -88,7 +90,13 @@ class Reading:
     ) -> passing_lib.Passing:
         """Returns what makes the images at places `wanted` of the frames `kept` of a source."""
         return passing_lib.Passing(
-            kept, wanted, rgb=rgb, modality=self.modality, quality=self.quality, where=where
+            kept,
+            wanted,
+            rgb=rgb,
+            modality=self.modality,
+            quality=self.quality,
+            where=where,
+            watch=self.watch,
         )
 
 
@@ -178,6 +186,7 @@ def _read_folder(item: lists.Item, reading: Reading, choose: Choose) -> tuple[in
         return len(files), _of_sequence(files, needed, reading, rgb, item)
     made = passing_lib.Made(reading.limits, where=item.path)
     for index in needed.tolist():
+        reading.watch()
         made.add([(index, reading.jpeg(files[index]))])
     return len(files), [made.found[index] for index in needed.tolist()]
 

@@ -64,6 +64,7 @@ def write(
     short: dict[int, packing.Packed] = {}
     with (
         contextlib.closing(results),
+        _stopping(packer),
         progress.shown(f"serialize {name}", len(left)) as advance,
     ):
         for part in parts:
@@ -84,6 +85,15 @@ def write(
             remedy="Mend the items that were skipped; `lrcn check` names them all",
         )
     return written
+
+
+@contextlib.contextmanager
+def _stopping(packer: packing.Packer) -> Iterator[None]:
+    """Lets the threads end soon in the end: after a fault or a signal nobody wants their items."""
+    try:
+        yield
+    finally:
+        packer.is_stopped = True
 
 
 def _fill(

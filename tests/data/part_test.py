@@ -87,16 +87,19 @@ def test_a_part_that_is_continued_is_the_same(make, undisturbed, first, second):
 
 
 def test_what_was_written_after_the_last_commit_is_cut_off(make, undisturbed, tmp_path):
-    write(make(), 2)
-    segment = tmp_path / "made" / "00001.0.tfrecord"
-    with segment.open("ab") as file:
-        file.write(b"half a record")
-    with (tmp_path / "made" / "00001.journal").open("ab") as file:
-        file.write(b"0123abcd {half a line")
-    (tmp_path / "made" / "00001.1.tfrecord").write_bytes(b"begun and never told of")
-    again = make()
-    again.recover()
-    assert again.left == [1, 7, 2]
+    for number, left in enumerate([[5, 1, 7, 2], [1, 7, 2]]):
+        again = make()
+        again.recover()
+        write(again, 1)
+        with (tmp_path / "made" / f"00001.{number}.tfrecord").open("ab") as file:
+            file.write(b"more than what is left to write" * 100)
+        with (tmp_path / "made" / "00001.journal").open("ab") as file:
+            file.write(b"0123abcd {half a line")
+        next_one = tmp_path / "made" / f"00001.{number + 1}.tfrecord"
+        next_one.write_bytes(b"begun and never told of")
+        again = make()
+        again.recover()
+        assert again.left == left
     write(again, 5, finish=True)
     again.publish()
     assert (facts(again), again.final.read_bytes()) == undisturbed

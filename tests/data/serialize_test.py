@@ -438,3 +438,40 @@ def test_everything_skipped_is_an_error(folders, tmp_path):
 def test_bad_options_name_the_key(values, key):
     with pytest.raises(errors.UserError, match=key):
         serialize.StoreOptions(mode=None, **values)
+
+
+@pytest.mark.parametrize("kind", ["array", "video", "frames"])
+def test_threads_give_up_a_long_item_when_there_is_an_error(
+    tmp_path, paint, make_video, make_frames, monkeypatch, kind
+):
+    begun, most = threading.Event(), 400
+    path = tmp_path / "long"
+    if kind == "video":
+        make_video(path.with_suffix(".mp4"), most, height=16, width=16)
+    if kind == "frames":
+        make_frames(path, most, height=8, width=8)
+    frames = [paint(index, height=8, width=8) for index in range(most)]
+    long = lists.Item(
+        *("long", str(path) + (".mp4" if kind == "video" else ""), kind), load=lambda: frames
+    )
+    encoded, encode, copy = [], images.jpeg_from_array, images.jpeg_from_file
+
+    def slow(function):
+        def slowly(*arguments, **options):
+            encoded.append(1)
+            begun.set()
+            time.sleep(0.01)
+            return function(*arguments, **options)
+
+        return slowly
+
+    def fail():
+        begun.wait()
+        raise errors.UserError("bad", where="x", received="x", expected="y", remedy="Mend it")
+
+    monkeypatch.setattr(images, "jpeg_from_array", slow(encode))
+    monkeypatch.setattr(images, "jpeg_from_file", slow(copy))
+    bad = lists.Item("bad", "bad", "array", load=fail)
+    data = lists.Catalog({"x": lists.Split("x", (bad, long), "test")}, (), 0, False)
+    message = told(lambda: serialize.serialize(data, tmp_path / "out", options=EVERY))
+    assert "Mend it" in message and 0 < len(encoded) < most / 2
