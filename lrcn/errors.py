@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 SHOWN = 5
+_LONGEST = 5000  # characters of a part of a message; longer than any path
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # Controls but blanks, halves of characters, and marks that turn the text after them around.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -45,12 +46,12 @@ class UserError(ValueError):
 
     def _message(self) -> str:
         parts = [
-            f"{self.where}: {self.what}",
+            f"{shown(self.where)}: {shown(self.what)}",
             f"Received: {shown(self.received) or repr('')}",
             f"Expected: {shown(self.expected)}",
-            self.remedy,
+            shown(self.remedy),
         ]
-        return " ".join(_sentence(shown(part)) for part in parts)
+        return " ".join(map(_sentence, parts))
 
 
 class UsageError(UserError):
@@ -70,7 +71,10 @@ def shown(value: object) -> str:
     """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return visible(" ".join(_TERMINAL_CODES.sub("", str(value)).split()))
+    text = str(value)
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}... ({len(text):,} characters)"
+    return visible(" ".join(_TERMINAL_CODES.sub("", text).split()))
 
 
 def visible(text: str) -> str:

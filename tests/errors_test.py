@@ -124,3 +124,8 @@ def test_every_error_of_the_package_tells_all_parts():
     ]
     assert len(list(raised())) > 100
     assert (lacking, empty) == ([], [])
+
+
+def test_a_part_of_a_message_has_an_end():
+    error = errors.UserError("bad label", **{**PARTS, "received": "9" * 10**6})
+    assert len(str(error)) < 5200 and "999... (1,000,000 characters)" in str(error)

@@ -16,7 +16,13 @@ _NUMBER = re.compile(r"\d+")
 def natural_key(name: str) -> tuple:
     """Returns a sort key that puts 2 before 10."""
     parts = re.split(r"(\d+)", name)
-    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), name
+    return tuple(_by_size(part) if index % 2 else part for index, part in enumerate(parts)), name
+
+
+def _by_size(digits: str) -> tuple[int, str]:
+    """Returns a sort key of a number, of which a name in a list may have thousands of digits."""
+    digits = digits.lstrip("0")
+    return len(digits), digits
 
 
 def frame_files(

@@ -138,6 +138,10 @@ def resolved(path: str | os.PathLike) -> str:
         return os.fspath(path)
 
 
+# Characters: of a path and as many of labels. Each blank may be the one that parts the two.
+_LONGEST_WITHOUT_TAB = 8192
+
+
 def is_name(text: str) -> bool:
     """Tells whether a name fits a line of a list and a terminal: text without controls."""
     return errors.visible(text) == text and not re.search(r"[\n\t]", text)
@@ -164,8 +168,16 @@ def parted(
         Path and rest; the shortest path if none exists, None if no part can be the rest.
 
     Raises:
-        UserError: Several paths exist, each with a fitting rest.
+        UserError: Several paths exist, each with a fitting rest, or the line is too long to try.
     """
+    if len(line) > _LONGEST_WITHOUT_TAB:
+        raise errors.UserError(
+            "the line is too long to find where its path ends",
+            where=where,
+            received=f"{len(line):,} characters without a TAB",
+            expected=f"at most {_LONGEST_WITHOUT_TAB:,}",
+            remedy="Put a TAB after the path",
+        )
     pairs = [(path, rest) for path, rest in splits(line) if holds(rest)]
     present = [(path, rest) for path, rest in pairs if os.path.exists(folder / path)]
     if len(present) > 1:

@@ -22,6 +22,7 @@ VIDEO_SUFFIXES = (
     *("webm", "wmv"),
 )
 
+MOST_CLASSES = 1_000_000  # a higher label is a mistake, and would ask for as many outputs
 frame_files = frames.frame_files
 natural_key = frames.natural_key
 read_label_names = lines.label_names
@@ -187,7 +188,7 @@ class _Reader:
             for word in words:
                 if word in self.label_names:
                     found.append(self.label_names.index(word))
-                elif re.fullmatch(r"[+-]?\d+", word):
+                elif re.fullmatch(r"[+-]?\d{1,18}", word):
                     found.append(int(word))
                 else:
                     return None
@@ -292,15 +293,14 @@ class _Reader:
         )
 
     def _check_range(self, labels: tuple[int, ...], where: str) -> None:
-        classes = len(self.label_names)
-        outside = [label for label in labels if label < 0 or (classes and label >= classes)]
+        most = len(self.label_names) or MOST_CLASSES
+        outside = [label for label in labels if not 0 <= label < most]
         if outside:
-            expected = f"0 to {classes - 1}" if classes else "0 or more"
             raise errors.UserError(
                 "label out of range",
                 where=where,
                 received=outside[0],
-                expected=expected,
+                expected=f"0 to {most - 1}",
                 remedy="Correct it (labels count from 0), or the names in dataset.labels",
             )
 

@@ -12,7 +12,7 @@ from lrcn import errors
 from lrcn.data import captioned, lines, lists, text
 from lrcn.data.limits import Limits
 
-_NUMBERS = re.compile(r"\d+(\s+\d+)*")
+_NUMBERS = re.compile(r"\d{1,18}(\s+\d{1,18})*")
 
 
 def read_list(

@@ -18,6 +18,7 @@ def read_vectors(
     vocabulary: text.Vocabulary,
     *,
     seed: int,
+    width: int | None = None,
     limits: Limits = Limits(),
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Reads the vectors of a vocabulary's words from a GloVe or word2vec text file.
@@ -31,6 +32,8 @@ def read_vectors(
         path: Lines `word number ...` (GloVe), after a line `count width` in word2vec's format.
         vocabulary: The words; row i is the vector of id i.
         seed: Of the vectors that are drawn.
+        width: Of the network's word vectors, so that a file of others is refused at its first
+            line; None takes any.
         limits: `line_bytes` bounds each line, so that no file of another kind is read into memory
             in search of one. The file may be larger than memory.
 
@@ -38,7 +41,7 @@ def read_vectors(
         The matrix `[size, width] float32`, zero for padding, and the words that the file lacks.
 
     Raises:
-        UserError: If the file cannot be read, is cut off, has a line of another width or a value
+        UserError: If the file cannot be read, is cut off, has vectors of another width or a value
             that is no finite number, or has none of the words.
     """
     wanted = {
@@ -48,6 +51,7 @@ def read_vectors(
     }
     found: dict[int, np.ndarray] = {}
     for where, word, values in _rows_of(path, limits):
+        require_width(len(values), width or len(values))
         number = wanted.get(word)
         if number is not None and number not in found:
             found[number] = _numbers(values, where)
@@ -60,6 +64,18 @@ def read_vectors(
             remedy="Give another file of vectors, or leave the key out to learn them",
         )
     return _filled(found, vocabulary, seed)
+
+
+def require_width(found: int, width: int) -> None:
+    """Raises a `UserError` if word vectors have another width than the network's."""
+    if found != width:
+        raise errors.UserError(
+            "word vectors of another width than the network has",
+            where="workflow.embedding",
+            received=width,
+            expected=f"{found}, as in workflow.word_vectors",
+            remedy=f"Set workflow.embedding={found}",
+        )
 
 
 def _filled(
@@ -125,7 +141,8 @@ def _rows(
 
 def _is_header(fields: Sequence[bytes]) -> bool:
     """Tells word2vec's first line, `count width`."""
-    return len(fields) == 2 and all(field.isdigit() for field in fields) and int(fields[1]) > 0
+    are_numbers = all(field.isdigit() and len(field) < 19 for field in fields)
+    return len(fields) == 2 and are_numbers and int(fields[1]) > 0
 
 
 def _first_width(fields: Sequence[bytes], where: str) -> int:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from lrcn.data import text
-from lrcn.errors import UserError
+from lrcn.data import text, word_vectors
 from lrcn.models import networks
 
 OF_WORDS = ("embedding", "classes")  # the layers that have weights for each word
@@ -73,14 +72,7 @@ def set_word_vectors(model: keras.Model, vectors: np.ndarray) -> None:
         UserError: They have another width than the network's.
     """
     weight = parts_of(model)["embedding"].embeddings
-    if vectors.shape[1] != weight.shape[1]:
-        raise UserError(
-            "word vectors of another width than the network has",
-            where="workflow.embedding",
-            received=weight.shape[1],
-            expected=f"{vectors.shape[1]}, as in workflow.word_vectors",
-            remedy=f"Set workflow.embedding={vectors.shape[1]}",
-        )
+    word_vectors.require_width(vectors.shape[1], weight.shape[1])
     weight.assign(vectors)
 
 

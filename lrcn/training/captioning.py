@@ -68,6 +68,7 @@ class Captioning:
                 workflow.word_vectors,
                 self.vocabulary,
                 seed=self._settings.seed,
+                width=workflow.embedding,
                 limits=self._settings.limits,
             )
             wording.set_word_vectors(network, vectors)

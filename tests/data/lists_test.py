@@ -1,5 +1,6 @@
 import os
 import pathlib
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -442,3 +443,43 @@ def test_what_is_no_file_is_no_item(folder):
         lists.read_list(folder / "list.train")
     with pytest.raises(errors.UserError, match="a device, not a file"):
         lists.read_list(folder / "zero.mp4")
+
+
+DIGITS = "9" * 5000  # more than Python turns into a number
+
+
+@pytest.mark.parametrize("gap", [" ", "\t"])
+def test_numbers_of_thousands_of_digits_are_no_labels(folder, gap):
+    for names in ((), ("left",)):
+        message = told(folder, f"a.jpg{gap}{DIGITS}\n", label_names=names)
+        assert "data.train:1: label is no integer" in message
+    assert told(folder, f"{DIGITS}\n").startswith(f"{folder}/data.train:1: ")
+    assert len(lists.natural_key(f"g{DIGITS}_2")) == 2
+
+
+def test_a_label_that_no_network_could_have_is_a_mistake(folder):
+    assert read(folder, "a.jpg 999999\n")[0].labels == (999_999,)
+    for label in (1_000_000, 10**17, 10**18 - 1):
+        message = told(folder, f"a.jpg 0\nc.mp4 {label}\n")
+        assert "data.train:2: label out of range" in message and "0 to 999999" in message
+        assert str(label) in message
+
+
+def test_a_long_line_without_a_tab_is_not_parted_in_every_way(folder):
+    line = "a.jpg" + " 0 1" * 250_000
+    tracemalloc.start()
+    try:
+        message = told(folder, f"{line}\n")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "data.train:1: the line is too long to find where its path ends" in message
+    assert "Put a TAB after the path" in message and len(message) < 300
+    assert peak < 200 * 2**20
+    assert read(folder, line.replace(" ", "\t", 1))[0].labels == (0, 1)
+    assert read(folder, "a.jpg" + " 0 1" * 2000)[0].labels == (0, 1)
+
+
+def test_names_in_natural_order_whatever_their_zeros():
+    names = ["a10", "a2", "a02", "a1", "a0", "b1", "a"]
+    assert sorted(names, key=lists.natural_key) == ["a", "a0", "a1", "a02", "a2", "a10", "b1"]

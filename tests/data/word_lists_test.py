@@ -1,7 +1,7 @@
 import pytest
 
 from lrcn import errors
-from lrcn.data import catalog, check
+from lrcn.data import catalog, check, word_lists
 
 WORDS = ("BOS", "EOS", "UNK", "a", "dog", "runs")
 
@@ -75,3 +75,11 @@ def test_a_line_of_two_readings_and_a_list_of_nothing_are_refused(folder):
 def test_labels_and_a_vocabulary_exclude_each_other(folder):
     with pytest.raises(errors.UserError, match=r"dataset\.vocabulary: integers are either"):
         read(folder, "a.jpg 3", labels=folder / "words.txt")
+
+
+def test_numbers_of_thousands_of_digits_are_no_indices(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"")
+    for gap in (" ", "\t"):
+        (tmp_path / "list").write_text(f"a.jpg{gap}{'9' * 5000}\n")
+        with pytest.raises(errors.UserError, match="list:1: no path with word indices"):
+            word_lists.read_list(tmp_path / "list", ("a", "dog"))

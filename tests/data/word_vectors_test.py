@@ -189,3 +189,21 @@ def test_a_file_may_be_larger_than_one_that_is_read_as_a_whole(tmp_path):
     assert word_vectors.read_vectors(path, VOCABULARY, seed=0, limits=limits)[0].shape == (8, 3)
     with pytest.raises(errors.UserError, match=r"vectors.txt:1: .*limits\.line_bytes"):
         word_vectors.read_vectors(path, VOCABULARY, seed=0, limits=Limits(line_bytes=11))
+
+
+@pytest.mark.parametrize("header", ["9" * 5000 + " 3", "3 " + "9" * 5000])
+def test_numbers_of_thousands_of_digits_are_no_header(read, header):
+    assert "vectors.txt:" in told(read, f"{header}\na 1 2 3\n")
+
+
+def test_another_width_than_the_network_has_is_told_at_the_first_line(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("a" + " 1" * 100_000 + "\n")
+    tracemalloc.start()
+    try:
+        with pytest.raises(errors.UserError, match=r"Received: 3\. Expected: 100000, as in"):
+            word_vectors.read_vectors(path, VOCABULARY, seed=0, width=3)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30 * 2**20
