@@ -89,7 +89,8 @@ def extract(
             if not values.exists():
                 _remove_unfinished(folder)
                 _compute(record_set, backbone, view, folder)
-    return Features(np.load(values, mmap_mode="r"), starts)
+    rows, width = int(counts.sum()), int(backbone.output_shape[-1])
+    return Features(_opened(values, rows, width), starts)
 
 
 def folder_of(
@@ -237,11 +238,38 @@ def _known(folder: pathlib.Path, network: str) -> dict[str, np.ndarray]:
     for path in folder.absolute().parent.glob(f"*/features/*-{network}/{_ITEMS}"):
         if not (path.parent / _VALUES).exists():
             continue
-        digests, counts = json.loads(path.read_text(encoding="utf-8"))
-        values = np.load(path.parent / _VALUES, mmap_mode="r")
-        cuts = np.cumsum(counts)[:-1]
-        found.update(zip(digests, np.split(values, cuts), strict=True))
+        try:
+            digests, counts = json.loads(path.read_text(encoding="utf-8"))
+            cuts = np.cumsum(np.array(counts, np.int64))
+            values = _opened(path.parent / _VALUES, int(cuts[-1]), None)
+            found.update(zip(digests, np.split(values, cuts[:-1]), strict=True))
+        except (OSError, ValueError, TypeError, IndexError, RecursionError) as error:
+            if isinstance(error, errors.UserError):
+                raise
+            raise _misfit(path, error, "digests and counts of items") from error
     return found
+
+
+def _opened(path: pathlib.Path, rows: int, width: int | None) -> np.ndarray:
+    """Returns kept features, mapped into memory, if they are as many as they should be."""
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _misfit(path, error, "an array of features") from error
+    width = values.shape[-1] if width is None and values.ndim == 2 else width
+    if values.dtype != np.float32 or values.shape != (rows, width):
+        raise _misfit(path, f"{values.dtype} {list(values.shape)}", f"float32 [{rows}, {width}]")
+    return values
+
+
+def _misfit(path: pathlib.Path, received: object, expected: str) -> errors.UserError:
+    return errors.UserError(
+        "kept features do not fit the records",
+        where=path,
+        received=received,
+        expected=expected,
+        remedy=f"Remove the folder {path.parent}: they are computed anew",
+    )
 
 
 def _digests(record_set: records.RecordSet) -> list[str]:
@@ -311,7 +339,9 @@ def _part(folder: pathlib.Path, index: int) -> pathlib.Path:
 
 def _join(folder: pathlib.Path, parts: int) -> None:
     """Makes one file of all parts and removes them."""
-    arrays = [np.load(_part(folder, index), mmap_mode="r") for index in range(parts)]
+    arrays = [
+        np.load(_part(folder, index), mmap_mode="r", allow_pickle=False) for index in range(parts)
+    ]
     shape = (sum(len(array) for array in arrays), arrays[0].shape[1])
     _write(folder / _VALUES, arrays, shape)
     shutil.rmtree(folder / "parts", ignore_errors=True)

@@ -170,3 +170,18 @@ def test_who_wants_the_same_waits_for_the_first(write_records, backbone, caplog)
     wanting.join()
     assert len(found[0].values) == sum(record_set.metadata.frame_counts)
     assert not scrap.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"no array", np.zeros([3, 2], np.float32), np.array([{}], object)]
+)
+def test_kept_features_of_a_stranger_are_a_user_error(write_records, backbone, content):
+    record_set = write_records()
+    kept = features.folder_of(record_set, backbone, VIEW) / "features.npy"
+    kept.parent.mkdir(parents=True)
+    if isinstance(content, bytes):
+        kept.write_bytes(content)
+    else:
+        np.save(kept, content)
+    with pytest.raises(errors.UserError, match="kept features do not fit the records"):
+        features.extract(record_set, backbone, view=VIEW)

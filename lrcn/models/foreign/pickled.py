@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import pathlib
 import pickle
+import pickletools
 import re
 from typing import Any, BinaryIO
 
@@ -22,6 +23,7 @@ _EXPECTED = "a dictionary of layer names and [weights, bias], as in bvlc_alexnet
 _MAGIC = b"\x93NUMPY"
 _LENGTHS = {1: 2, 2: 4, 3: 4}  # bytes of the header's length, by version of the format
 _LONGEST_HEADER = 10_000  # bytes, NumPy's own bound
+_MOST_KEPT = 100_000  # things that a pickle refers to again
 _FLOATS = ("f2", "f4", "f8")
 # What a pickle that is cut short or made up leads its reader to.
 _BROKEN = (
@@ -162,12 +164,22 @@ def _dictionary(file: pathlib.Path) -> dict:
         header = _header(stream)
         if header["descr"] != "|O":
             raise ValueError(f"an array of {header['descr']} {header['shape']}")
+        begin = stream.tell()
+        _require_small_memo(stream)
+        stream.seek(begin)
         content = _Unpickler(stream, encoding="bytes").load()
     if isinstance(content, _Array):
         content = content.objects()[0]
     if not isinstance(content, dict):
         raise ValueError(f"an object that is a {type(content).__name__}")
     return content
+
+
+def _require_small_memo(stream: BinaryIO) -> None:
+    """Refuses a pickle that keeps things at far places: room is made for all places before."""
+    for operation, argument, _ in pickletools.genops(stream):
+        if operation.name.endswith("PUT") and argument > _MOST_KEPT:
+            raise pickle.UnpicklingError(f"a thing kept at place {argument:,}")
 
 
 def _header(stream: BinaryIO) -> dict:

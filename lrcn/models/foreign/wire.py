@@ -15,6 +15,7 @@ _VARINT, _LONG, _BYTES, _SHORT = 0, 1, 2, 5
 _WIDTHS = {_LONG: 8, _SHORT: 4}
 _LONGEST_VARINT = 10  # bytes
 _LARGEST_FIELD = 2**29 - 1
+_MOST_INTEGERS = 4096  # bytes of packed ones, which are sizes of tensors
 
 
 class Damaged(ValueError):
@@ -88,6 +89,8 @@ class Field:
         if self.part is None:
             return [self.value]
         part, place, values = self.message(), self.part.start, []
+        if part.end - part.start > _MOST_INTEGERS:  # a list of them takes 30 times their bytes
+            raise Damaged(f"field {self.number} of {part.end - part.start:,} bytes", self.at)
         while place < part.end:
             value, place = _varint(part.data, place, part.end)
             values.append(value)

@@ -149,3 +149,12 @@ def test_a_damaged_file_never_raises_anything_else(tmp_path_factory, data):
         pickled.read(file)
     except UserError as error:
         assert str(error).startswith(f"file={file}: ")
+
+
+def test_a_pickle_that_asks_for_far_places_makes_no_room_for_them(tmp_path):
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }"
+    head = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    file = tmp_path / "far.npy"
+    file.write_bytes(head + b"\x80\x02}r" + (2**32 - 1).to_bytes(4, "little") + b".")
+    with pytest.raises(UserError, match="a thing kept at place 4,294,967,295"):
+        pickled.read(file)

@@ -69,3 +69,10 @@ def test_what_is_wrong_is_told_with_its_place(content, message):
     with pytest.raises(wire.Damaged) as caught:
         fields(content)
     assert str(caught.value) == message
+
+
+def test_sizes_of_tensors_are_few():
+    content = b"\x0a\x80\x80\x01" + b"\x01" * 2**14  # field 1 of 16,384 bytes
+    (field,) = wire.Message(memoryview(content), 0, len(content)).fields()
+    with pytest.raises(wire.Damaged, match="field 1 of 16,384 bytes"):
+        field.integers()
