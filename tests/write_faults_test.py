@@ -281,7 +281,7 @@ def test_descriptions_and_retrieval(capsys, captions):
     folder = captions.path / "evaluation"
     written = check_faults(capsys, ["evaluate", *given, "search=greedy"], folder=folder, few=True)
     assert "coco_results.json" in written
-    written = check_faults(capsys, ["retrieve", *given], folder=folder)
+    written = check_faults(capsys, ["retrieve", *given], folder=folder, few=True)
     assert {"retrieval.jsonl", "protocol.json"} <= set(written)
 
 
