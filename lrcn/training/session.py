@@ -10,7 +10,7 @@ import tensorflow as tf
 from lrcn import datasets, errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import dataset, records
-from lrcn.training import assembly, callbacks, checkpoints, feeds, tasks
+from lrcn.training import assembly, callbacks, checkpoints, feeds, finite, tasks
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ def make_callbacks(
     """Returns the callbacks in their order: what measures comes before what writes."""
     own = settings.callbacks
     made = [
-        callbacks.TerminateOnNaN(),
+        finite.OnlyFinite(feed.items_of, records=task.data.train.path),
         callbacks.Throughput(clips=feed.clips, num_frames=feed.num_frames, waited=waited),
         callbacks.LearningRateLog(),
     ]
