@@ -67,7 +67,11 @@ def test_the_first_batch_has_no_update_before_it():
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("classes/kernel", math.nan), ("norm/moving_variance", math.inf), ("kernel_momentum", math.nan)],
+    [
+        ("classes/kernel", math.nan),
+        ("norm/moving_variance", math.inf),
+        ("kernel_momentum", math.nan),
+    ],
 )
 def test_an_epoch_does_not_end_with_weights_that_are_none(model, path, value):
     callback = guard(model)
