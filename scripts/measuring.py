@@ -19,7 +19,7 @@ class Measure:
     Attributes:
         name: What was measured.
         value: The number.
-        unit: "seconds" or "share".
+        unit: "seconds", "share", or what was counted.
         target: The bound of the number.
         at_least: Whether the bound is a lower one.
         details: Numbers behind it.

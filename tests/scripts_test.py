@@ -243,6 +243,93 @@ def test_benchmark_refuses_what_it_does_not_know(benchmark, capsys):
     assert "unknown benchmark hlep" in capsys.readouterr().err
 
 
+def look(soak, done, *, memory=0.0, handles=5, threads=8):
+    return soak.Look(done, 7e8 + memory, handles, threads)
+
+
+def slopes(soak, looks):
+    return soak.measures_of("soak", looks, total=100, unit="KB/step", size=2**10, target=2.0)
+
+
+@pytest.fixture
+def soak(benchmark):
+    return benchmark.benchmark_soak
+
+
+def test_soak_lays_a_line_through_the_second_half(soak):
+    warming = [look(soak, done, memory=1e6 * done, handles=done) for done in range(50)]
+    flat = [look(soak, done, memory=1024.0 * done, threads=8 + done % 3) for done in range(50, 100)]
+    drawn = [look(soak, 100, memory=5e7, handles=9)]
+    memory, handles, threads = slopes(soak, [*warming, *flat, *drawn])
+    assert memory.value == pytest.approx(1.0) and memory.unit == "KB/step" and memory.reached
+    assert (handles.value, threads.value) == (0, 0) and handles.reached and threads.reached
+    assert json.loads(json.dumps([measure.reached for measure in (memory, handles)])) == [True] * 2
+
+
+def test_soak_tells_what_grows(soak):
+    grown = [
+        look(soak, done, memory=3072.0 * done, handles=done // 10, threads=done // 20)
+        for done in range(100)
+    ]
+    memory, handles, threads = slopes(soak, grown)
+    assert memory.value == pytest.approx(3.0) and not memory.reached
+    assert (handles.details, threads.details) == ({"middle": 5, "end": 8}, {"middle": 2, "end": 4})
+    assert not handles.reached and not threads.reached
+
+
+def test_soak_refuses_a_line_through_two_points(soak):
+    with pytest.raises(RuntimeError, match="2 looks at the second half are too few"):
+        slopes(soak, [look(soak, 60), look(soak, 80)])
+
+
+def test_soak_looks_at_a_command_and_tells_why_it_failed(soak, monkeypatch):
+    monkeypatch.setattr(soak, "_EVERY", 0.01)
+    looks = soak.watched(["--help"], lambda: 1.0)
+    assert max(taken.memory for taken in looks) > 2**20
+    assert all(taken.handles >= 1 and taken.threads >= 1 for taken in looks)
+    with pytest.raises(RuntimeError, match="lrcn trian failed:\nerror: VERB: no such verb"):
+        soak.watched(["trian"], lambda: 0.0)
+
+
+def test_soak_says_what_it_needs(soak, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    with pytest.raises(SystemExit, match=r"psutil.*Expected: pip install 'lrcn\[bench\]'"):
+        soak.measure_soak()
+
+
+def test_soak_asks_for_what_there_is_and_only_if_it_is_named(benchmark, soak, monkeypatch):
+    seen = []
+
+    def noted(arguments, done):
+        seen.append(arguments)
+        assert done() == 0
+        total = 12 if "-m" in arguments else 2000
+        return [look(soak, total * share / 20) for share in range(20)]
+
+    monkeypatch.setattr(soak, "watched", noted)
+    measures = benchmark.BENCHMARKS["soak"]()
+    assert [measure.unit for measure in measures[::3]] == ["KB/step", "KB/step", "MB/job"]
+    assert all(measure.reached for measure in measures)
+    config.register_resolvers(job_folder=str, hydra_folder=str)
+    for arguments, trains in zip(seen, (True, False, True), strict=True):
+        verb, *overrides = [text for text in arguments if text != "-m"]
+        overrides = [text for text in overrides if not text.startswith(("hydra.", "seed="))]
+        with hydra.initialize_config_dir(str(help.conf_folder()), version_base="1.3"):
+            asked = config.typed(verb, hydra.compose(verb, overrides))
+        assert asked.trains_backbone is trains and asked.callbacks.patience is None
+        if "-m" not in arguments:
+            assert asked.dataset.train // asked.batch_size * asked.epochs == 2000
+    assert seen[-1].count("-m") == 1 and "seed=0,1,2,3,4,5,6,7,8,9,10,11" in seen[-1]
+    ran = []
+    monkeypatch.setattr(
+        benchmark,
+        "BENCHMARKS",
+        {name: lambda name=name: ran.append(name) or [] for name in benchmark.BENCHMARKS},
+    )
+    benchmark.main([])
+    assert ran and "soak" not in ran
+
+
 def test_benchmark_of_the_training_asks_for_what_there_is(benchmark, monkeypatch):
     seen = []
 

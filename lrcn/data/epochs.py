@@ -83,6 +83,18 @@ class Clips:
         rows = self._with_targets(self._rows(lambda item: [seed, epoch, item]))
         return rows.take(np.random.default_rng([seed, epoch]).permutation(len(rows)))
 
+    def ids(self, seed: int, epoch: int, batch: int, size: int) -> tuple[str, ...]:
+        """Returns the ids of the items of a batch of a training epoch, each once, as they come.
+
+        Args:
+            seed: Of the training.
+            epoch: The epoch, counted from 0.
+            batch: Its batch, counted from 0.
+            size: Clips of a batch.
+        """
+        shown = self.epoch(seed, epoch).item[batch * size : (batch + 1) * size]
+        return tuple(self.records.metadata.ids[item] for item in dict.fromkeys(shown.tolist()))
+
     def every(self, seed: int = 0) -> Rows:
         """Returns the clips of an evaluation: every clip of every item, in order.
 

@@ -54,6 +54,15 @@ class _PerVariable:
                 )
         super().build(variables)
 
+    def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
+        """Updates the variables one by one, without the sum over replicas that Keras makes.
+
+        There is one replica, and TensorFlow never forgets a gradient of its own that is part of
+        that sum: each training would leave its graph and its data behind in the process.
+        """
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            self.update_step(gradient, variable, learning_rate)
+
     def update_step(self, gradient, variable, learning_rate) -> None:
         """Updates one variable with its own rate and decay."""
         index = self._get_variable_index(variable)

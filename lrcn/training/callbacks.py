@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lrcn import errors, faults, files, runs
+from lrcn import faults, files, runs
 from lrcn.data import text
 from lrcn.scoring import captions, describer, metrics
 from lrcn.training import checkpoints, interruption
@@ -315,27 +315,6 @@ class TensorBoard(keras.callbacks.Callback):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-
-
-class TerminateOnNaN(keras.callbacks.Callback):
-    """Ends the run with a message when the loss is no number any more."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Notes the epoch."""
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch, logs):
-        """Raises a `UserError` that names epoch and batch."""
-        loss = float(logs["loss"])
-        if not math.isfinite(loss):
-            raise errors.UserError(
-                "the loss is no finite number any more",
-                where=f"epoch {self._epoch + 1}, batch {batch + 1}",
-                received=f"loss {loss}",
-                expected="a finite loss",
-                remedy="Lower optimizer.learning_rate, set optimizer.clipnorm, or lengthen "
-                "schedule.warmup_steps; the last finished epoch is kept.",
-            )
 
 
 class EpochLines(keras.callbacks.Callback):

@@ -54,6 +54,7 @@ class Feed:
         steps: Batches in an epoch.
         clips: Clips in an epoch, each as often as it has targets.
         num_frames: Frames of a clip.
+        items_of: Returns the ids of the items of a batch, by epoch and batch, both from 0.
         validation: Every clip of the validation items, or None.
         validation_pairs: Batches of an epoch of the validation items as training has them, or None.
     """
@@ -64,6 +65,7 @@ class Feed:
     steps: int
     clips: int
     num_frames: int
+    items_of: Callable[[int, int], tuple[str, ...]]
     validation: tf.data.Dataset | None
     validation_pairs: tf.data.Dataset | None = None
     rest: tf.data.Dataset | None = None
@@ -169,6 +171,7 @@ def make_feed(
         steps=steps,
         clips=len(chosen.epoch(settings.seed, first_epoch)),
         num_frames=chosen.num_frames,
+        items_of=lambda epoch, batch: chosen.ids(settings.seed, epoch, batch, settings.batch_size),
         validation=validation,
         validation_pairs=pairs,
         rest=rest,

@@ -72,6 +72,7 @@ class Interruption(keras.callbacks.Callback):
         steps: Steps of an epoch.
         signals: The signals that were noted.
         seconds: Time between two checkpoints within an epoch; None for none.
+        before: Called before each of them; what it raises leaves the one that is there.
     """
 
     def __init__(
@@ -83,10 +84,12 @@ class Interruption(keras.callbacks.Callback):
         steps: int,
         signals: Signals,
         seconds: float | None,
+        before: Callable[[], None],
     ):
         super().__init__()
         self._network, self._run, self._state = network, run, state
         self._steps, self._signals, self._seconds = steps, signals, seconds
+        self._before = before
         self._done, self._logs = 0, {}
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -140,6 +143,7 @@ class Interruption(keras.callbacks.Callback):
             yield element
 
     def _save(self) -> None:
+        self._before()
         state = self._state
         state.step, state.logs = self._done, self._logs
         state.seconds = time.monotonic() - self._began

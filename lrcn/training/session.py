@@ -10,7 +10,7 @@ import tensorflow as tf
 from lrcn import datasets, errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import damage, dataset
-from lrcn.training import assembly, callbacks, checkpoints, feeds, interruption, tasks
+from lrcn.training import assembly, callbacks, checkpoints, feeds, finite, interruption, tasks
 
 log = logging.getLogger(__name__)
 
@@ -224,11 +224,18 @@ def make_callbacks(
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks in their order: what measures comes before what writes."""
     own = settings.callbacks
+    only_finite = finite.OnlyFinite(feed.items_of, records=task.data.train.path, state=state)
     interrupting = interruption.Interruption(
-        network, run, state, steps=feed.steps, signals=signals, seconds=own.save_seconds
+        network,
+        run,
+        state,
+        steps=feed.steps,
+        signals=signals,
+        seconds=own.save_seconds,
+        before=only_finite.require_weights,
     )
     made = [
-        callbacks.TerminateOnNaN(),
+        only_finite,
         interrupting,
         callbacks.Throughput(
             clips=feed.clips, num_frames=feed.num_frames, waited=waited, state=state
