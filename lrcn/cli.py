@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import faulthandler
 import functools
 import hashlib
 import logging
@@ -40,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         0; 1 after a user error, findings or a failed job; 2 for usage; 130 or 143 after a signal.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    _tell_crashes()
     try:
         return _dispatch(arguments)
     except UserError as error:
@@ -51,6 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except (OSError, MemoryError) as error:
         return _tell(faults.told(error), arguments)
+
+
+def _tell_crashes() -> None:
+    """Has the stack of every thread printed if a library of decoders or arithmetic ends us."""
+    if sys.__stderr__ is not None and not faulthandler.is_enabled():
+        faulthandler.enable(sys.__stderr__)
 
 
 def _let_go_of_stdout() -> None:

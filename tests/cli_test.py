@@ -1,5 +1,6 @@
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -60,6 +61,19 @@ def test_whoever_reads_the_results_may_have_enough_of_them(arguments, code, tmp_
         told = process.stderr.read()
     assert process.returncode == code, told
     assert "bug" not in told and "Traceback" not in told
+
+
+def test_a_crash_of_a_library_says_where(tmp_path):
+    code = (
+        "import faulthandler, sys\n"
+        "from lrcn import cli, help\n"
+        "help.overview = faulthandler._sigsegv\n"
+        "sys.exit(cli.main(['--help']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in ended.stderr
+    assert "_dispatch" in ended.stderr
 
 
 def test_an_unknown_verb_names_the_nearest(capsys):
