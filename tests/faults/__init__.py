@@ -3,8 +3,10 @@
 from . import (
     captions,
     folders,
+    hostile,
     interruptions,
     lists,
+    machine,
     media,
     places,
     records,
@@ -20,7 +22,7 @@ SUBJECTS = tuple(
         registry.Subject.of,
         (
             *(lists, media, folders, captions, words, records),
-            *(settings, runs, weights, places, interruptions),
+            *(settings, runs, weights, places, interruptions, machine, hostile),
         ),
     )
 )

@@ -1,39 +1,89 @@
-"""Kills, failed writes and what else happens while a command works; other tests make them."""
+"""Kills, signals and parallel processes; other tests make them."""
 
 from .registry import Elsewhere
 
-TITLE = "Kills, failed writes, parallel processes"
+TITLE = "Kills, signals, parallel processes"
 
 ELSEWHERE = (
     Elsewhere(
-        "training killed three times",
-        "`resume=RUN` ends with the same weights, bit for bit",
+        "a training killed (SIGKILL) three times",
+        "`resume=RUN`, or the same command, ends with the same weights, bit for bit",
         "tests/training/kill_test.py::test_three_kills_change_not_a_bit",
     ),
     Elsewhere(
-        "a checkpoint that cannot be written whole",
-        "the previous one stays",
-        "tests/training/callbacks_test.py::test_a_failed_save_leaves_the_previous_checkpoint",
+        "SIGTERM or Ctrl-C in a training",
+        "the step is finished and saved; `resume=RUN` goes on with the next one (143, 130)",
+        "tests/training/kill_test.py::test_signals_end_with_their_codes_and_change_not_a_bit",
     ),
     Elsewhere(
-        "copying checkpoints fails half-way",
-        "no `last.keras` that is none",
-        "tests/runs_test.py::test_a_copy_that_fails_leaves_no_last_checkpoint",
+        "the same in a validation",
+        "no step is trained twice",
+        "tests/training/interruption_test.py::test_a_stop_in_the_validation_trains_nothing_twice",
     ),
     Elsewhere(
-        "a loss that is no number",
-        "the run ends, with epoch and batch; its checkpoints stay",
-        "tests/training/session_test.py::test_a_loss_that_is_no_number_ends_the_run",
+        "a second signal",
+        "the process ends at once",
+        "tests/training/interruption_test.py::test_a_second_signal_ends_at_once",
     ),
     Elsewhere(
-        "an exception while a file is written",
-        "nothing under its name, or what was there before",
-        "tests/files_test.py::test_nothing_is_under_the_name_after_an_exception",
+        "a kill in a long epoch",
+        "at most `callbacks.save_seconds` are lost",
+        "tests/training/interruption_test.py::test_checkpoints_within_an_epoch_go_by_time",
     ),
     Elsewhere(
-        "an exception while a file is replaced",
-        "what was there before",
-        "tests/files_test.py::test_what_was_there_stays_after_an_exception",
+        "`last.keras` is broken or gone",
+        "the one before it is taken, and said so",
+        "tests/training/interruption_test.py::test_a_broken_checkpoint_falls_back_to_the_one_before",
+    ),
+    Elsewhere(
+        "`last.keras` and `previous.keras` are broken",
+        "refused, with the file (1)",
+        "tests/training/interruption_test.py::test_two_broken_checkpoints_are_an_error",
+    ),
+    Elsewhere(
+        "`best.keras` is broken",
+        "replaced by a checkpoint of its epoch if there is one",
+        "tests/training/interruption_test.py::test_a_broken_best_is_mended_by_a_checkpoint_of_its_epoch",
+    ),
+    Elsewhere(
+        "a serialization killed at any step",
+        "the same command goes on with what is done and ends with the same bytes",
+        "tests/data/unfinished_test.py::test_a_kill_at_any_step_changes_not_a_byte",
+    ),
+    Elsewhere(
+        "the same, by SIGKILL through the command line",
+        "the same bytes",
+        "tests/serialize_cli_test.py::test_kills_at_any_moment_change_not_a_byte",
+    ),
+    Elsewhere(
+        "SIGTERM or Ctrl-C in a serialization",
+        "it ends within a frame and says how to go on (143, 130)",
+        "tests/serialize_cli_test.py::test_signals_end_it_quickly_and_a_second_process_is_refused",
+    ),
+    Elsewhere(
+        "two serializations into one folder",
+        "the second is refused, with the process of the first (1)",
+        "tests/serialize_cli_test.py::test_signals_end_it_quickly_and_a_second_process_is_refused",
+    ),
+    Elsewhere(
+        "settings or files changed since a kill",
+        "begun anew, and said so",
+        "tests/data/unfinished_test.py::test_another_plan_begins_anew",
+    ),
+    Elsewhere(
+        "an unfinished shard is damaged",
+        "made anew; the others are kept",
+        "tests/data/unfinished_test.py::test_a_damaged_shard_is_made_anew_and_the_others_are_kept",
+    ),
+    Elsewhere(
+        "a killed training was serializing into the cache",
+        "continued there",
+        "tests/datasets_test.py::test_a_killed_serialization_is_continued_in_the_cache",
+    ),
+    Elsewhere(
+        "two trainings want the same data",
+        "the second waits for the first, and says so",
+        "tests/datasets_test.py::test_who_wants_the_same_waits_for_the_first",
     ),
     Elsewhere(
         "two processes write one file",
@@ -44,11 +94,6 @@ ELSEWHERE = (
         "a killed process held a lock",
         "the next one gets it",
         "tests/files_test.py::test_a_lock_is_waited_for_and_a_killed_process_lets_go_of_it",
-    ),
-    Elsewhere(
-        "serializing killed half-way",
-        "its temporary files are removed by the next one; no `.size`, so no records",
-        "tests/data/serialize_test.py::test_what_a_killed_process_left_is_removed",
     ),
     Elsewhere(
         "a fault in a new folder of records",
@@ -66,11 +111,6 @@ ELSEWHERE = (
         "tests/data/serialize_test.py::test_a_failed_overwrite_leaves_the_old_records",
     ),
     Elsewhere(
-        "records in a folder that cannot be written",
-        "refused, with the reason (1)",
-        "tests/data/serialize_test.py::test_a_folder_that_cannot_be_written",
-    ),
-    Elsewhere(
         "faulty items with `on_error=skip`",
         "left out, each with its reason in the report and the `.size`",
         "tests/data/serialize_test.py::test_a_bad_item_stops_or_is_skipped_with_its_reason",
@@ -82,10 +122,8 @@ ELSEWHERE = (
     ),
     Elsewhere(
         "a job of a sweep fails",
-        "its `train.log` and the summary tell why; the others go on; the same command repeats only "
-        "what is not done (1)",
-        "tests/verbs_test.py::"
-        "test_a_sweep_goes_on_after_a_failure_and_repeats_only_what_is_not_done",
+        "its log and the summary tell why; the same command repeats only what is not done (1)",
+        "tests/verbs_test.py::test_a_sweep_goes_on_after_a_failure_and_repeats_only_what_is_not_done",
     ),
     Elsewhere(
         "another request on a finished run",
