@@ -73,10 +73,10 @@ def _serialize_into(
 ) -> None:
     """Serializes all splits into a folder, which stays after a failure if it can be continued."""
     try:
-        reading = options.reading()
-        stored = known.find(folder.parent, catalog, reading)
+        keys = known.keys_of(catalog, options.reading())
+        stored = known.find(folder.parent, keys)
         serialize.serialize(catalog, folder, options=options, known=stored)
-        known.write(folder, catalog, reading)
+        known.write(folder, keys)
     except BaseException:
         if not (is_resumable and unfinished.is_any_in(folder)):
             shutil.rmtree(folder, ignore_errors=True)

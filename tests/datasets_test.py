@@ -38,7 +38,7 @@ def stored(tmp_path, monkeypatch):
         folders.append(folder)
 
     monkeypatch.setattr(cache.serialize, "serialize", serialize)
-    monkeypatch.setattr(cache.known, "write", lambda folder, catalog, reading: None)
+    monkeypatch.setattr(cache.known, "write", lambda folder, keys: None)
     return folders
 
 

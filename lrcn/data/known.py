@@ -27,37 +27,49 @@ Places = Mapping[str, Mapping[int, framing.Place]]
 """By split and place in it, where the record of an item lies."""
 
 
-def write(folder: pathlib.Path, catalog: lists.Catalog, reading: video.Reading) -> None:
+Keys = Mapping[str, Mapping[str, str]]
+"""By split and id, what decides on the stored frames of an item; empty if that is not in files."""
+
+
+def keys_of(catalog: lists.Catalog, reading: video.Reading) -> Keys:
+    """Returns the keys of a data set's items, by their files as they are now.
+
+    Args:
+        catalog: The data set.
+        reading: How its frames are to be read.
+    """
+    return {
+        name: {item.id: _key(item, reading) for item in split.items}
+        for name, split in catalog.splits.items()
+    }
+
+
+def write(folder: pathlib.Path, keys: Keys) -> None:
     """Writes beside finished records what each of their items was made of.
 
     Args:
-        folder: The records of all splits of the catalog, with every frame.
-        catalog: The data set.
-        reading: How its frames were read.
+        folder: The records of all splits, with every frame.
+        keys: Of all items, from before they were read: a file that changed since then has another
+            key, under which its old frames are not found.
     """
-    found = {}
-    for name, split in catalog.splits.items():
-        items = {item.id: item for item in split.items}
-        ids = records.read_metadata(folder / name).ids
-        found[name] = [_key(items[id], reading) for id in ids]
+    found = {
+        name: [own[id] for id in records.read_metadata(folder / name).ids]
+        for name, own in keys.items()
+    }
     files.write_json(folder / _FILE, found)
 
 
-def find(folder: pathlib.Path, catalog: lists.Catalog, reading: video.Reading) -> Places:
+def find(folder: pathlib.Path, keys: Keys) -> Places:
     """Returns where the frames of items of a data set are stored already.
 
     Records whose checksums are not right are passed over.
 
     Args:
         folder: Holds folders of records.
-        catalog: The data set.
-        reading: How its frames are to be read.
+        keys: Of all items, in the order of their splits.
     """
-    keys = {
-        name: [_key(item, reading) for item in split.items]
-        for name, split in catalog.splits.items()
-    }
-    wanted = {key for own in keys.values() for key in own if key}
+    ordered = {name: list(own.values()) for name, own in keys.items()}
+    wanted = {key for own in ordered.values() for key in own if key}
     stored: dict[str, framing.Place] = {}
     for file in sorted(folder.glob(f"*/{_FILE}")):
         for name, own in json.loads(file.read_text(encoding="utf-8")).items():
@@ -66,10 +78,10 @@ def find(folder: pathlib.Path, catalog: lists.Catalog, reading: video.Reading) -
                     stored.update(zip(own, _places(file.with_name(name)), strict=True))
     places = {
         name: {place: stored[key] for place, key in enumerate(own) if key and key in stored}
-        for name, own in keys.items()
+        for name, own in ordered.items()
     }
     if count := sum(map(len, places.values())):
-        total = sum(map(len, keys.values()))
+        total = sum(map(len, ordered.values()))
         log.info("data: the frames of %d of %d items are stored already", count, total)
     return places
 

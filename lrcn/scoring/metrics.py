@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lrcn.errors import UserError
+from lrcn.errors import UserError, few
 from lrcn.models.layers import POOLINGS
 
 THRESHOLD = 0.5  # probability from which a multi-label class counts as predicted
@@ -197,7 +197,11 @@ def summary(
         item_index: [clips], the video of each clip.
         labels: [videos] class numbers, or [videos, classes] multi-hot, which adds `video_map`.
         how: Pooling of clips into videos.
+
+    Raises:
+        UserError: A probability is no finite number.
     """
+    _require_finite(np.asarray(clip_probabilities), np.asarray(item_index))
     labels = np.asarray(labels)
     multi_label = labels.ndim == 2
     videos = videos_from_clips(
@@ -213,6 +217,20 @@ def summary(
     if multi_label:
         values["video_map"] = mean_average_precision(videos, labels)
     return values
+
+
+def _require_finite(probabilities: np.ndarray, item_index: np.ndarray) -> None:
+    """Refuses what would count as class 0 without a word."""
+    wrong = np.unique(item_index[~np.isfinite(probabilities).all(axis=-1)])
+    if len(wrong):
+        raise UserError(
+            "probabilities are no finite numbers",
+            where=f"items {few(wrong.tolist())} of the records, counted from 0",
+            received=f"NaN or infinity for {len(wrong)} items",
+            expected="finite probabilities",
+            remedy="Half precision may overflow on them: set precision=float32; or look at the items "
+            "with `lrcn browse`",
+        )
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

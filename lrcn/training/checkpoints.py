@@ -22,6 +22,8 @@ import numpy as np
 
 import lrcn.models  # noqa: F401 - registers what a saved model names
 from lrcn import errors, files, runs
+from lrcn.data.limits import Limits
+from lrcn.models import archives
 
 log = logging.getLogger(__name__)
 
@@ -104,21 +106,27 @@ def copy(source: pathlib.Path, target: pathlib.Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def load_newest(run: runs.RunDirectory) -> tuple[keras.Model, State]:
+def load_newest(
+    run: runs.RunDirectory, *, limits: Limits = Limits()
+) -> tuple[keras.Model, State]:
     """Reads `last.keras`, or the checkpoint before it if that one is broken, and says so.
 
     Files that are broken are replaced by sound ones where that can be: the last one by the one
     before, the best one by a copy of that epoch.
 
+    Args:
+        run: The run directory.
+        limits: The most that a checkpoint may ask for.
+
     Raises:
         UserError: None of the two can be read, or the best one is lost.
     """
     try:
-        model, state = load(run.last)
+        model, state = load(run.last, limits=limits)
     except errors.UserError as error:
         if not run.previous.exists():
             raise
-        model, state = load(run.previous)
+        model, state = load(run.previous, limits=limits)
         log.warning("%s; going on from %s", error, run.previous)
         # Else the next checkpoint would push the sound one out.
         copy(run.previous, run.last)
@@ -148,15 +156,22 @@ def _is_end_of(file: pathlib.Path, epoch: int) -> bool:
     return record["epoch"] == epoch and not record.get("step")
 
 
-def load(path: str | os.PathLike) -> tuple[keras.Model, State]:
+def load(
+    path: str | os.PathLike, *, limits: Limits = Limits()
+) -> tuple[keras.Model, State]:
     """Reads a checkpoint: the compiled model as it was, random generators included, and the state.
+
+    Args:
+        path: The file.
+        limits: The most that it may ask for.
 
     Raises:
         UserError: The file is missing or no checkpoint of ours.
     """
     record = _read(pathlib.Path(path))
+    archives.check(path, limits)
     try:
-        model = keras.models.load_model(path)
+        model = keras.models.load_model(path, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from error
     for variable, value in zip(_seed_variables(model), record.pop("seeds"), strict=True):

@@ -188,7 +188,7 @@ def restore(
         if settings.resume is None:
             return None, checkpoints.State(records=task.data.digests)
         runs.RunDirectory(settings.resume).copy_checkpoints(run)
-    network, state = checkpoints.load_newest(run)
+    network, state = checkpoints.load_newest(run, limits=settings.limits)
     task.check(network, run)
     _check_records(state, task.data, run)
     callbacks.write_history(run, state)  # the run may have ended between its checkpoint and this

@@ -1,6 +1,7 @@
 """Frames that other records hold already are copied, and only if nothing has changed."""
 
 import dataclasses
+import functools
 import shutil
 
 import pytest
@@ -24,7 +25,7 @@ def catalog(paths, labels=(0, 1, 2)):
     return lists.Catalog({"train": lists.Split("train", items, "test")}, (), 3, False)
 
 
-def store(folder, one, options=FLOW):
+def store(folder, one, options=FLOW, *, meanwhile=None):
     """Serializes as the cache does, and returns how many items were read from their files."""
     read = []
 
@@ -35,9 +36,12 @@ def store(folder, one, options=FLOW):
     with pytest.MonkeyPatch.context() as patch:
         module = type("video", (), {"read": staticmethod(counted), "Frames": video.Frames})
         patch.setattr(packing, "video", module)
-        places = known.find(folder.parent, one, options.reading())
+        keys = known.keys_of(one, options.reading())
+        places = known.find(folder.parent, keys)
         serialize.serialize(one, folder, options=options, known=places)
-    known.write(folder, one, options.reading())
+    if meanwhile is not None:
+        meanwhile()
+    known.write(folder, keys)
     return sorted(read)
 
 
@@ -81,6 +85,12 @@ def test_files_that_changed_are_read_anew(videos, tmp_path, make_video):
     assert store(tmp_path / "cache" / "2", catalog(videos)) == ["a.mp4", "c"]
 
 
+def test_a_file_that_changes_before_the_end_is_read_anew(videos, tmp_path, make_video):
+    change = functools.partial(make_video, videos[0], 9)
+    store(tmp_path / "cache" / "1", catalog(videos), meanwhile=change)
+    assert store(tmp_path / "cache" / "2", catalog(videos)) == ["a.mp4"]
+
+
 def test_damaged_and_unfinished_records_are_passed_over(videos, tmp_path):
     first = tmp_path / "cache" / "1"
     store(first, catalog(videos))
@@ -95,7 +105,7 @@ def test_damaged_and_unfinished_records_are_passed_over(videos, tmp_path):
 
 def test_records_that_vanish_meanwhile_are_done_without(videos, tmp_path):
     store(tmp_path / "cache" / "1", catalog(videos))
-    places = known.find(tmp_path / "cache", catalog(videos), FLOW.reading())
+    places = known.find(tmp_path / "cache", known.keys_of(catalog(videos), FLOW.reading()))
     assert len(places["train"]) == 3
     shutil.rmtree(tmp_path / "cache" / "1")
     serialize.serialize(catalog(videos), tmp_path / "out", options=FLOW, known=places)
@@ -109,5 +119,6 @@ def test_generated_items_are_never_known(tmp_path):
     one = shapes.moving_shapes(train=2, val=0, test=0, size=24, num_frames=4)
     for folder in (tmp_path / "cache" / "1", tmp_path / "cache" / "2"):
         serialize.serialize(one, folder, options=FLOW)
-        known.write(folder, one, FLOW.reading())
-    assert not any(known.find(tmp_path / "cache", one, FLOW.reading()).values())
+        known.write(folder, known.keys_of(one, FLOW.reading()))
+    found = known.find(tmp_path / "cache", known.keys_of(one, FLOW.reading()))
+    assert found.keys() == {"train"} and not any(found.values())

@@ -144,3 +144,11 @@ def test_summary_of_multi_label_data_adds_the_mean_average_precision():
 
     assert values["video_map"] == pytest.approx((1 + 0.5) / 2)
     assert values["videos"] == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_probabilities_that_are_none_are_refused_with_their_items(value):
+    clips = CLIPS.copy()
+    clips[3, 0] = value
+    with pytest.raises(UserError, match=r"items 1 of the records.*for 1 items"):
+        metrics.summary(clips, ITEMS, [0, 1])
