@@ -72,7 +72,7 @@ def _require_own(folder: object, run: pathlib.Path, config_file: pathlib.Path) -
         path.is_absolute()
         and path.is_dir()
         and path.resolve() == path
-        and run.resolve().parent not in (path, *path.parents)
+        and run.resolve() not in (path, *path.parents)
         and path.stat().st_uid == os.getuid()
     )
     if not is_own:
