@@ -106,9 +106,7 @@ def copy(source: pathlib.Path, target: pathlib.Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def load_newest(
-    run: runs.RunDirectory, *, limits: Limits = Limits()
-) -> tuple[keras.Model, State]:
+def load_newest(run: runs.RunDirectory, *, limits: Limits = Limits()) -> tuple[keras.Model, State]:
     """Reads `last.keras`, or the checkpoint before it if that one is broken, and says so.
 
     Files that are broken are replaced by sound ones where that can be: the last one by the one
@@ -156,9 +154,7 @@ def _is_end_of(file: pathlib.Path, epoch: int) -> bool:
     return record["epoch"] == epoch and not record.get("step")
 
 
-def load(
-    path: str | os.PathLike, *, limits: Limits = Limits()
-) -> tuple[keras.Model, State]:
+def load(path: str | os.PathLike, *, limits: Limits = Limits()) -> tuple[keras.Model, State]:
     """Reads a checkpoint: the compiled model as it was, random generators included, and the state.
 
     Args:
