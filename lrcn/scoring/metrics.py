@@ -228,7 +228,7 @@ def _require_finite(probabilities: np.ndarray, item_index: np.ndarray) -> None:
             where=f"items {few(wrong.tolist())} of the records, counted from 0",
             received=f"NaN or infinity for {len(wrong)} items",
             expected="finite probabilities",
-            remedy="Half precision may overflow on them: set precision=float32; or look at the items "
+            remedy="Half precision may overflow: set precision=float32; or look at the items "
             "with `lrcn browse`",
         )
 
