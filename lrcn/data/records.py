@@ -263,13 +263,7 @@ def _scan(
         id = ids[error.index] if error.index < len(ids) else "that the .size does not know"
         raise damaged(path, error.index, id, error.received, error.expected) from error
     except OSError as error:
-        raise errors.UserError(
-            "records cannot be read",
-            where=path,
-            received=error,
-            expected="a file that this user may read",
-            remedy="Correct its rights, or serialize again",
-        ) from error
+        raise _unreadable(path, error) from error
     if len(found) != shard.records:
         raise errors.UserError(
             "records differ from the .size",
@@ -281,6 +275,16 @@ def _scan(
     return found
 
 
+def _unreadable(path: pathlib.Path, error: OSError) -> errors.UserError:
+    return errors.UserError(
+        "records cannot be read",
+        where=path,
+        received=error,
+        expected="a file that this user may read",
+        remedy="Correct its rights, or serialize again",
+    )
+
+
 def _check_content(path: pathlib.Path, shard: Shard, ids: Sequence[str], limits: Limits) -> None:
     ids = ids[: shard.records]
     try:
@@ -290,13 +294,7 @@ def _check_content(path: pathlib.Path, shard: Shard, ids: Sequence[str], limits:
             return
         good = _count_readable(path, limits)
     except OSError as error:
-        raise errors.UserError(
-            "records cannot be read",
-            where=path,
-            received=error,
-            expected="a file that this user may read",
-            remedy="Correct its rights, or serialize again",
-        ) from error
+        raise _unreadable(path, error) from error
     received, expected = f"checksum {received}", shard.checksum
     if good < len(ids):
         raise damaged(path, good, ids[good], received, expected)
