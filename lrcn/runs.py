@@ -244,7 +244,7 @@ class RunDirectory:
             raise UserError(
                 "how items were shown to the network cannot be read",
                 where=self.config_file,
-                received=error,
+                received=f"{stored!r:.80}",
                 expected="the key `shown` as `lrcn train` wrote it",
                 remedy="The file was changed by hand or by another program: restore it",
             ) from error

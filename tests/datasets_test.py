@@ -289,7 +289,7 @@ def test_without_locks_nobody_shares_a_folder(tmp_path, monkeypatch):
 def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("a file")
     monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(UserError, match="records cannot be written"):
+    with pytest.raises(UserError, match="LRCN_CACHE: the folder of records"):
         folder_of(SHAPES)
 
 

@@ -29,7 +29,6 @@ REFUSED = [
     "hydra/job_logging=run,evil",
     "hydra={job_logging: {}}",
     "--experimental-rerun=config.pickle",
-    "--experimental-rerun",
 ]
 HARMLESS = [
     "epochs=3",

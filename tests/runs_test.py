@@ -103,14 +103,22 @@ def test_labels_keep_their_order(run):
         (lambda run: run.mark_failed(OSError("x")), "checkpoint", "the run has no checkpoint"),
         (lambda run: write(run.path / "photo.jpg", ""), "checkpoint", "no run here: config.json"),
         (lambda run: run.write_config({"colour": 1}), "read_settings", "config.json: colour: "),
-        (lambda run: write(run.config_file, "[1]"), "read_config", "JSON without keys"),
+        (
+            lambda run: write(run.config_file, "[1]"),
+            "read_config",
+            "not valid JSON. Received: a list",
+        ),
         (
             lambda run: run.write_config({}) or run.config_file.write_bytes(b"\xff"),
             "read_config",
             "not valid JSON",
         ),
         (lambda run: run.write_config({"shown": {"x": 1}}), "read_shown", "{'x': 1}"),
-        (lambda run: run.write_config({"shown": [1]}), "read_shown", "`shown` does not tell"),
+        (
+            lambda run: run.write_config({"shown": [1]}),
+            "read_shown",
+            r"items were shown.*\[1\]",
+        ),
         (lambda run: write(run.config_file, '{"epochs": 3,\n}'), "read_config", "config.json:2: "),
     ],
 )

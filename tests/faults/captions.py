@@ -42,6 +42,7 @@ def msvd(world: World, **changes: object) -> list[str]:
     "Flickr: no split named",
     "the keys to set",
     says=("dataset.train", "neither", "dataset.val=FILE"),
+    told="finding",
 )
 def flickr_no_split(world: World):
     flickr(world, "a.jpg#0\ta red disc\n")
@@ -52,6 +53,7 @@ def flickr_no_split(world: World):
     "Flickr: folder of images that is not there",
     "its path and key",
     says=("dataset.images", "images", "Correct dataset.images"),
+    told="finding",
 )
 def flickr_no_images(world: World):
     world.write("tokens.txt", "a.jpg#0\ta red disc\n")
@@ -73,6 +75,7 @@ def flickr_number_twice(world: World):
     "Flickr: line without a TAB",
     "file and line",
     says=("tokens.txt:1", "a.jpg#0 a red disc", "TAB"),
+    told="finding",
 )
 def flickr_no_tab(world: World):
     return flickr(world, "a.jpg#0 a red disc\n")
@@ -122,6 +125,7 @@ def too_long(world: World):
     "COCO: JSON that is cut short",
     "file and line",
     says=("train.json:1", "Unterminated", "captions"),
+    told="finding",
 )
 def coco_cut(world: World):
     given = coco(world)
@@ -134,6 +138,7 @@ def coco_cut(world: World):
     "COCO: JSON of another kind",
     "the keys it has",
     says=("train.json", "info", "dataset.annotations"),
+    told="finding",
 )
 def coco_other_json(world: World):
     given = coco(world)
@@ -145,6 +150,7 @@ def coco_other_json(world: World):
     "COCO: annotation of an unknown image",
     "which annotation",
     says=("annotations[0]", "image_id 9", "dataset.annotations"),
+    told="finding",
 )
 def coco_unknown_image(world: World):
     return coco(world, annotations=[{"id": 1, "image_id": 9, "caption": "a disc"}])
@@ -154,13 +160,17 @@ def coco_unknown_image(world: World):
     "COCO: annotation without a caption",
     "which annotation",
     says=("annotations[0]", "image_id", "dataset.annotations"),
+    told="finding",
 )
 def coco_no_caption(world: World):
     return coco(world, annotations=[{"id": 1, "image_id": 1, "bbox": [0, 0, 1, 1]}])
 
 
 @fault(
-    "COCO: image id that stands twice", "both images", says=("images[1]", "images[0]", "another id")
+    "COCO: image id that stands twice",
+    "both images",
+    says=("images[1]", "images[0]", "another id"),
+    told="finding",
 )
 def coco_id_twice(world: World):
     return coco(world, images=[{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}])
@@ -191,13 +201,17 @@ def coco_unknown_id(world: World):
     "COCO: folders of other splits than the annotations",
     "both",
     says=("dataset.images", "val", "{train: FOLDER}"),
+    told="finding",
 )
 def coco_other_splits(world: World):
     return [*coco(world), "dataset.images={val: images}"]
 
 
 @fault(
-    "MSVD: split of no such name", "which clip", says=("[0].split", "training", "train, val, test")
+    "MSVD: split of no such name",
+    "which clip",
+    says=("[0].split", "training", "train, val, test"),
+    told="finding",
 )
 def msvd_split(world: World):
     return msvd(world, split="training")
@@ -207,6 +221,7 @@ def msvd_split(world: World):
     "MSVD: captions that are no list",
     "which clip",
     says=("[0].captions", "a disc", "Correct the file"),
+    told="finding",
 )
 def msvd_captions(world: World):
     return msvd(world, captions="a disc moves")
@@ -226,6 +241,7 @@ def msvd_missing(world: World):
     "MSVD: sentences without a mapping",
     "the key to set",
     says=("dataset.mapping", "null", "dataset.mapping=FILE"),
+    told="finding",
 )
 def msvd_mapping(world: World):
     world.copy(VIDEO, "videos/a.mp4")

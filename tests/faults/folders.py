@@ -25,7 +25,10 @@ def ucf(world: World, train: str, test: str, *, index: str = "1 Walk\n2 Run\n") 
 
 
 @fault(
-    "root folder that is not there", "its path and key", says=("dataset.root", "videos", "Correct")
+    "root folder that is not there",
+    "its path and key",
+    says=("dataset.root", "videos", "Correct"),
+    told="finding",
 )
 def root_missing(world: World):
     return [*FOLDER]
@@ -35,6 +38,7 @@ def root_missing(world: World):
     "root without a folder of a class",
     "what stands in it",
     says=("dataset.root", "videos", "dataset=lists"),
+    told="finding",
 )
 def without_classes(world: World):
     world.copy(VIDEO, "videos/film.mp4")
@@ -45,13 +49,19 @@ def without_classes(world: World):
     "folders that are splits, not classes",
     "their names, and the way to give splits",
     says=("dataset.root", "train, val", "dataset=lists"),
+    told="finding",
 )
 def splits_as_classes(world: World):
     classes(world, "train/walk", "val/walk")
     return [*FOLDER]
 
 
-@fault("class folder without items", "its path", says=("videos/run", "an empty folder", "Fill it"))
+@fault(
+    "class folder without items",
+    "its path",
+    says=("videos/run", "an empty folder", "Fill it"),
+    told="finding",
+)
 def class_empty(world: World):
     classes(world, "walk")
     (world.folder / "videos" / "run").mkdir()
@@ -62,6 +72,7 @@ def class_empty(world: World):
     "pattern of groups that is no regular expression",
     "the key and where it breaks",
     says=("dataset.groups", "(p", "Correct"),
+    told="finding",
 )
 def groups_unreadable(world: World):
     classes(world, "walk", "run")
@@ -72,6 +83,7 @@ def groups_unreadable(world: World):
     "pattern of groups that an item does not match",
     "the item",
     says=("dataset.groups", "run/p0_1.mp4", "rename the item"),
+    told="finding",
 )
 def groups_without_match(world: World):
     classes(world, "walk", "run")
@@ -82,6 +94,7 @@ def groups_without_match(world: World):
     "fractions that sum to more than 1",
     "the key and its sum",
     says=("dataset.fractions", "0.9", "[0.8,0.1,0.1]"),
+    told="finding",
 )
 def fractions(world: World):
     classes(world, "walk", "run")
@@ -92,20 +105,29 @@ def fractions(world: World):
     "fewer groups than splits",
     "how many there are",
     says=("dataset.groups", "1 for train, val, test", "dataset.fractions"),
+    told="finding",
 )
 def too_few_groups(world: World):
     classes(world, "walk", "run", videos=1)
     return [*FOLDER, "dataset.groups='(p)'"]
 
 
-@fault("group that no item has", "the groups there are", says=("dataset.val_groups", "p9", "p1"))
+@fault(
+    "group that no item has",
+    "the groups there are",
+    says=("dataset.val_groups", "p9", "p1"),
+    told="finding",
+)
 def unknown_group(world: World):
     classes(world, "walk", "run")
     return [*FOLDER, r"dataset.groups='(p\d)'", "dataset.val_groups=[p9]"]
 
 
 @fault(
-    "one group for two splits", "the group", says=("dataset.test_groups", "p1", "one of the two")
+    "one group for two splits",
+    "the group",
+    says=("dataset.test_groups", "p1", "one of the two"),
+    told="finding",
 )
 def group_in_two_splits(world: World):
     classes(world, "walk", "run")
@@ -117,6 +139,7 @@ def group_in_two_splits(world: World):
     "UCF101: split that is not in the folder",
     "the lists there are",
     says=("trainlist03.txt", "no file there", "dataset.lists"),
+    told="finding",
 )
 def ucf_split(world: World):
     ucf(world, "Walk/v_Walk_g01_c01.avi 1\n", "Run/v_Run_g02_c01.avi\n")
@@ -127,6 +150,7 @@ def ucf_split(world: World):
     "UCF101: videos that are not there",
     "how many, and the first",
     says=("trainlist01.txt:2", "v_Walk_g09_c01", "Complete the videos"),
+    told="finding",
 )
 def ucf_videos(world: World):
     ucf(world, "Walk/v_Walk_g01_c01.avi 1\nWalk/v_Walk_g09_c01.avi 1\n", "Run/v_Run_g02_c01.avi\n")
@@ -137,6 +161,7 @@ def ucf_videos(world: World):
     "UCF101: class that is not in classInd.txt",
     "the classes there are",
     says=("dataset.classes", "Fly", "Walk, Run"),
+    told="finding",
 )
 def ucf_class(world: World):
     ucf(world, "Walk/v_Walk_g01_c01.avi 1\n", "Run/v_Run_g02_c01.avi\n")
@@ -147,6 +172,7 @@ def ucf_class(world: World):
     "UCF101: line that is none of its lists",
     "file and line",
     says=("trainlist01.txt:1", "v_Walk.avi 1", "Restore"),
+    told="finding",
 )
 def ucf_line(world: World):
     ucf(world, "v_Walk.avi 1\n", "Run/v_Run_g02_c01.avi\n")

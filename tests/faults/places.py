@@ -11,7 +11,7 @@ TITLE = "Places to write to"
 @fault(
     "`output_folder` that is a file",
     "the path; the file stays",
-    says=("taken", "exists", "another output_folder"),
+    says=("output_folder", "taken: Not a directory", "another place"),
 )
 def records_into_file(world: World):
     world.write("taken", "mine")

@@ -68,7 +68,7 @@ def without_checkpoint(world: World):
 @fault(
     "`best.keras` that is cut short",
     "the file",
-    says=("best.keras", "that is none", "checkpoint=last"),
+    says=("best.keras", "not a zip file", "checkpoint=last"),
 )
 def best_cut(world: World):
     run = world.own_run()

@@ -132,7 +132,9 @@ def program(world: World):
 
 
 @fault(
-    "`.npy` that is cut short", "the file", says=("cut.npy", "truncated", "Fetch the file again")
+    "`.npy` that is cut short",
+    "the file",
+    says=("cut.npy", "expected 139392 bytes", "Fetch the file again"),
 )
 def npy_cut(world: World):
     content = {"conv1": [np.zeros((11, 11, 3, 96), np.float32)]}

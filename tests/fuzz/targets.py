@@ -280,7 +280,7 @@ def _metadata(folder: pathlib.Path) -> Run:
 def _records(folder: pathlib.Path) -> Run:
     import hashlib
 
-    from lrcn.data import framing, records
+    from lrcn.data import damage, framing, records
 
     file = folder / "data.train.tfrecord"
     values = {
@@ -306,7 +306,7 @@ def _records(folder: pathlib.Path) -> Run:
             **values,
         )
         records.write_metadata(file, metadata)
-        with contextlib.suppress(errors.UserError), records.translating_errors(file):
+        with contextlib.suppress(errors.UserError), damage.translating_errors(file):
             record_set = records.open_records(file)
             list(record_set.serialized().map(records.parse_example).as_numpy_iterator())
 
