@@ -8,6 +8,7 @@ import pytest
 
 from lrcn import datasets, settings
 from lrcn.data import images, records, serialize
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 
 
@@ -143,8 +144,9 @@ def test_records_without_any_file_are_refused():
 def test_records_are_checked_by_as_many_threads_as_asked_for(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        datasets.check_lib, "records", lambda paths, *, num_threads: asked.append(num_threads)
+        datasets.check_lib, "records", lambda paths, **options: asked.append(options)
     )
     check = {"report": None, "seed": 0, "traceback": False}
-    datasets.findings(settings.CheckSettings(ready(val="a"), num_threads=7, **check))
-    assert asked == [7]
+    limits = Limits(record_bytes=5)
+    datasets.findings(settings.CheckSettings(ready(val="a"), num_threads=7, limits=limits, **check))
+    assert asked == [{"num_threads": 7, "limits": limits}]

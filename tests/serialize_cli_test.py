@@ -100,7 +100,7 @@ def test_kills_at_any_moment_change_not_a_byte(tmp_path):
 
 @pytest.mark.slow
 def test_signals_end_it_quickly_and_a_second_process_is_refused(tmp_path):
-    folder, keys = tmp_path / "r", ["dataset.train=1500", "shards=20"]
+    folder, keys = tmp_path / "r", ["dataset.train=4000", "shards=40"]
     for number, (sent, code) in enumerate(((signal.SIGTERM, 143), (signal.SIGINT, 130)), start=1):
         process = start(folder, *keys)
         done = finished_shards(folder)

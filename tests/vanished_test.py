@@ -86,7 +86,7 @@ def test_what_predict_reads(capsys, tmp_path, data, monkeypatch):
     code, out, err = run(capsys, "predict", "run=run", f"input=[{inputs[0]},{inputs[1]}]")
     assert code == 1
     assert out.count("\n") == 1 and "a.mp4" in out
-    assert "b.mp4: video cannot be opened or decoded. Received: No such file" in err
+    assert "b.mp4: video cannot be opened or decoded. Received: no such file" in err
     assert "1 of 2 inputs could not be predicted" in err
     assert "Traceback" not in err
     code, out, err = run(capsys, "predict", "run=run", f"input={inputs[0]}", "overlay=out/a.mp4")
