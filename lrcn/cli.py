@@ -181,9 +181,10 @@ def _job(verb: str, outcomes: _Outcomes) -> Callable:
             origin = runs.Origin(given, _config_folder(context))
             code = verbs.run(verb, settings, folder=folder, origin=origin)
         except (KeyboardInterrupt, SystemExit):
-            again = f"lrcn train {shlex.quote(f'resume={folder}')}"
-            if context.mode.name == "MULTIRUN" or verb != "train":
-                again = "the same command"
+            again = "the same command"
+            is_stored = runs.RunDirectory(folder).config_file.exists()
+            if context.mode.name != "MULTIRUN" and verb == "train" and is_stored:
+                again = f"lrcn train {shlex.quote(f'resume={folder}')}"
             if verb in ("train", "serialize"):
                 log.warning("interrupted; go on with: %s", again)
             raise
@@ -233,10 +234,12 @@ def _report(error: Exception, folder: pathlib.Path | None, with_traceback: bool)
     if not shown:
         log.debug("where it was raised:", exc_info=error)
     from lrcn import runs
+    from lrcn.data import claim
 
     run = runs.RunDirectory(folder)
     # Else the training itself marks it, and a refused request changes nothing.
-    if not run.is_begun and not run.is_foreign:
+    # Nor does one that another process, which trains there now, stood in the way of.
+    if not (run.is_begun or run.is_foreign or claim.is_marked(run.path)):
         run.mark_failed(error)
 
 

@@ -24,6 +24,8 @@ from lrcn.errors import CannotWrite
 
 log = logging.getLogger(__name__)
 
+LOCK = ".lrcn.lock"
+"""The name of the lock of a folder; see `locked`."""
 _TRIES, _LONGEST_HOLDER = 50, 4096  # hundredths of a second, bytes
 
 
@@ -74,17 +76,27 @@ def together(
         CannotWrite: As of `atomic_path`, of the final names.
     """
     target = pathlib.Path(folder)
-    staging = target / f".{uuid.uuid4().hex[:8]}.tmp"
-    try:
-        yield staging
-        names = [path.name for path in staging.iterdir()]
-        names.sort(key=lambda name: (name == last, name != first, name))
-        _move(names, staging, target, last)
-    except CannotWrite as error:
-        where = error.where.replace(str(staging), str(target))
-        raise error.but(where=where) from error
-    finally:
+    _make_folder(target / last)
+    lock = target / LOCK
+
+    def tell_waiting() -> None:
+        log.info("%s: waiting for %s, which writes there", target, holder(lock))
+
+    with locked(lock, waiting=tell_waiting) as is_held:
+        # What a killed process left is nobody's; without locks nobody can know that.
+        own = "" if is_held else f".{uuid.uuid4().hex[:8]}"
+        staging = target / f".results{own}.tmp"
         shutil.rmtree(staging, ignore_errors=True)
+        try:
+            yield staging
+            names = [path.name for path in staging.iterdir()]
+            names.sort(key=lambda name: (name == last, name != first, name))
+            _move(names, staging, target, last)
+        except CannotWrite as error:
+            where = error.where.replace(str(staging), str(target))
+            raise error.but(where=where) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def _move(names: Sequence[str], staging: pathlib.Path, target: pathlib.Path, last: str) -> None:

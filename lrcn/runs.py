@@ -23,7 +23,7 @@ NOT_SETTINGS = ("overrides", "config_dir", "shown")
 
 
 # What stands in a run's folder before it is one: Hydra's files, the log and an early failure.
-_BEFORE_A_RUN = {".hydra", "train.log", "FAILED"}
+_BEFORE_A_RUN = {".hydra", "train.log", "FAILED", files.LOCK}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,14 +275,8 @@ class RunDirectory:
         """Reads the metrics of the best checkpoint on the validation split."""
         return read_json(self.metrics_file)
 
-    def copy_checkpoints(self, target: RunDirectory) -> None:
-        """Copies the checkpoints into another run, the last one last.
-
-        The one before the last is copied, too: the last one may turn out to be broken.
-
-        Raises:
-            UserError: There is nothing to go on from.
-        """
+    def require_checkpoint(self) -> None:
+        """Raises a `UserError` if there is nothing to go on from."""
         if not (self.last.exists() or self.previous.exists()):
             raise UserError(
                 "the run has no checkpoint to go on from",
@@ -291,6 +285,16 @@ class RunDirectory:
                 expected="a run directory with checkpoints/last.keras",
                 remedy="Start it anew: leave resume out, with the run's own overrides",
             )
+
+    def copy_checkpoints(self, target: RunDirectory) -> None:
+        """Copies the checkpoints into another run, the last one last.
+
+        The one before the last is copied, too: the last one may turn out to be broken.
+
+        Raises:
+            UserError: There is nothing to go on from.
+        """
+        self.require_checkpoint()
         for name in ("best", "previous", "last"):
             source = getattr(self, name)
             if source.exists():

@@ -272,3 +272,11 @@ def test_what_fails_in_a_group_is_told_by_its_final_name(tmp_path, monkeypatch):
         with pytest.raises(errors.CannotWrite) as caught:
             write_all(folder, "two")
     assert caught.value.where == str(folder / "what.json")
+
+
+def test_what_a_killed_process_left_of_a_group_is_removed(tmp_path):
+    left = tmp_path / "results" / ".results.tmp"
+    left.mkdir(parents=True)
+    (left / "old.txt").touch()
+    write_all(tmp_path / "results", "one")
+    assert names(tmp_path / "results") == ["a.txt", "metrics.json", "what.json"]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 import lrcn
 from lrcn import cli, runs
+from lrcn.data import claim
 from lrcn.models import activity
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -81,6 +83,19 @@ def test_check_finds_a_video_in_two_splits(capsys, tmp_path):
     assert code == 1
     assert len(out.splitlines()) == 2
     assert "a.val:2" in out
+
+
+def test_two_trainings_in_one_folder_are_refused(capsys, records, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    command = ["train", *records, *SMALL, f"hydra.run.dir={folder}"]
+    with claim.alone(folder):
+        code, _, err = run(capsys, *command)
+    assert code == 1
+    assert f"another process is training in this folder. Received: process {os.getpid()}" in err
+    assert not (folder / "FAILED").exists() and not (folder / "config.json").exists()
+    assert run(capsys, *command)[0] == 0
+    assert not (folder / ".lrcn.lock").exists()
 
 
 def test_serialize_says_where_and_what_comes_next(capsys, tmp_path):

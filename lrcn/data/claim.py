@@ -1,4 +1,4 @@
-"""One serialization a folder: whoever comes second is told who is there."""
+"""One process a folder: whoever comes second is told who is there."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import NoReturn
 
 from lrcn import errors, files
 
-_LOCK = ".lrcn.lock"
-
 
 def is_marked(folder: pathlib.Path) -> bool:
-    """Tells whether a process serializes into a folder, or was killed there."""
-    return (folder / _LOCK).exists()
+    """Tells whether a process works in a folder, or was killed there."""
+    return (folder / files.LOCK).exists()
 
 
 @contextlib.contextmanager
-def alone(folder: pathlib.Path) -> Iterator[bool]:
-    """Keeps other serializations out of a folder as long as the block runs.
+def alone(
+    folder: pathlib.Path, *, work: str = "serializing into", key: str = "output_folder"
+) -> Iterator[bool]:
+    """Keeps others out of a folder as long as the block runs.
 
     Args:
-        folder: Where records are written.
+        folder: Where records, or the files of a run, are written.
+        work: What is done there, for the message.
+        key: The configuration key that names it.
 
     Yields:
         Whether others are kept out: on a file system without locks nobody can tell.
@@ -30,15 +32,15 @@ def alone(folder: pathlib.Path) -> Iterator[bool]:
     Raises:
         UserError: Another process writes there, or the lock is something else, such as a link.
     """
-    lock = folder / _LOCK
+    lock = folder / files.LOCK
 
     def refuse() -> NoReturn:
         raise errors.UserError(
-            "another process is serializing into this folder",
+            f"another process is {work} this folder",
             where=folder,
             received=files.holder(lock),
-            expected="one serialization a folder at a time",
-            remedy="Wait until it is done, or choose another output_folder",
+            expected="one process a folder at a time",
+            remedy=f"Wait until it is done, or choose another {key}",
         )
 
     with contextlib.ExitStack() as stack:

@@ -26,6 +26,8 @@ from lrcn.models import hdf5
 
 WEIGHTS, CONFIG = "model.weights.h5", "config.json"
 UNREADABLE = "no model that can be read"
+DAMAGED = (UNREADABLE, "an archive that cannot be read")
+"""What is told of a file that is cut or changed, not of one that holds something else."""
 MEMBERS = (CONFIG, "metadata.json", WEIGHTS, "state.json")
 """All that an archive of ours holds; `state.json` is the training's own."""
 
@@ -103,7 +105,7 @@ def check(path: str | os.PathLike, limits: Limits = Limits(), *, key: str = "") 
         except UserError:
             raise
         except (OSError, RecursionError, RuntimeError, *_MISFITS) as error:
-            raise _refused(where, "an archive that cannot be read", error) from error
+            raise _refused(where, DAMAGED[1], error) from error
     if asked > held:
         raise _refused(
             where,

@@ -7,27 +7,34 @@ Keras ignores, so that one rename replaces all of it at once.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
 import os
 import pathlib
+import re
 import shutil
+import tempfile
 import zipfile
-import zlib
 from typing import Any
 
 import keras
 import numpy as np
 
 import lrcn.models  # noqa: F401 - registers what a saved model names
-from lrcn import errors, files, runs
+from lrcn import errors, faults, files, runs
+from lrcn.data import bounded
 from lrcn.data.limits import Limits
 from lrcn.models import archives
 
 log = logging.getLogger(__name__)
 
 _MEMBER = "state.json"
+
+
+class Broken(errors.UserError):
+    """A checkpoint whose content is damaged or gone, for which another may stand in."""
 
 
 @dataclasses.dataclass
@@ -110,7 +117,8 @@ def load_newest(run: runs.RunDirectory, *, limits: Limits = Limits()) -> tuple[k
     """Reads `last.keras`, or the checkpoint before it if that one is broken, and says so.
 
     Files that are broken are replaced by sound ones where that can be: the last one by the one
-    before, the best one by a copy of that epoch.
+    before, the best one by a copy of that epoch. A broken one is kept as `broken.keras`. What the
+    system refuses for now, such as room to unpack, is no damage and raised as it is.
 
     Args:
         run: The run directory.
@@ -121,36 +129,43 @@ def load_newest(run: runs.RunDirectory, *, limits: Limits = Limits()) -> tuple[k
     """
     try:
         model, state = load(run.last, limits=limits)
-    except errors.UserError as error:
+    except Broken as error:
         if not run.previous.exists():
             raise
         model, state = load(run.previous, limits=limits)
         log.warning("%s; going on from %s", error, run.previous)
         # Else the next checkpoint would push the sound one out.
+        _put_aside(run.last)
         copy(run.previous, run.last)
-    _require_best(run, state)
+    _require_best(run, state, limits)
     return model, state
 
 
-def _require_best(run: runs.RunDirectory, state: State) -> None:
+def _put_aside(file: pathlib.Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(file, file.with_name("broken.keras"))
+
+
+def _require_best(run: runs.RunDirectory, state: State, limits: Limits) -> None:
     """Mends a broken `best.keras` if another checkpoint is of that epoch."""
     if not state.best_epoch:
         return
     try:
-        _read(run.best)
-    except errors.UserError as error:
+        _read(run.best, limits)
+    except Broken as error:
         for file in (run.last, run.previous):
-            if _is_end_of(file, state.best_epoch):
+            if _is_end_of(file, state.best_epoch, limits):
                 log.warning("%s; replaced by %s, which is of the same epoch", error, file)
+                _put_aside(run.best)
                 copy(file, run.best)
                 return
         raise
 
 
-def _is_end_of(file: pathlib.Path, epoch: int) -> bool:
+def _is_end_of(file: pathlib.Path, epoch: int, limits: Limits) -> bool:
     if not file.exists():
         return False
-    record = _read(file)
+    record = _read(file, limits)
     return record["epoch"] == epoch and not record.get("step")
 
 
@@ -162,17 +177,24 @@ def load(path: str | os.PathLike, *, limits: Limits = Limits()) -> tuple[keras.M
         limits: The most that it may ask for.
 
     Raises:
-        UserError: The file is missing or no checkpoint of ours.
+        Broken: The file is missing or damaged.
+        UserError: It is no checkpoint of ours, or larger than it may be.
+        OSError: The system refuses it for now.
     """
-    record = _read(pathlib.Path(path))
-    archives.check(path, limits)
+    record = _read(pathlib.Path(path), limits)
     try:
         model = keras.models.load_model(path, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from error
-    for variable, value in zip(_seed_variables(model), record.pop("seeds"), strict=True):
-        variable.assign(np.array(value, variable.dtype))
-    return model, State(**record)
+        for variable, value in zip(_seed_variables(model), record.pop("seeds"), strict=True):
+            variable.assign(np.array(value, variable.dtype).reshape(variable.shape))
+        return model, State(**record)
+    except OSError as error:
+        if faults.is_no_room(error):  # Keras unpacks the archive
+            raise faults.unwritable(tempfile.gettempdir(), error) from error
+        if error.errno is not None:
+            raise
+        raise _broken(path, error) from error
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise _broken(path, error) from error
 
 
 def remove_unfinished(folder: pathlib.Path) -> None:
@@ -181,21 +203,53 @@ def remove_unfinished(folder: pathlib.Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _read(path: pathlib.Path) -> dict:
+def _read(path: pathlib.Path, limits: Limits = Limits()) -> dict[str, Any]:
+    """Returns the state in a checkpoint that is seen to be whole and of ours."""
     try:
+        with bounded.opened(path):  # a right that is missing is no damage
+            pass
+    except FileNotFoundError as error:
+        raise _broken(path, "no such file") from error
+    try:
+        archives.check(path, limits)
         with zipfile.ZipFile(path) as archive:
-            if (damaged := archive.testzip()) is not None:
-                raise zipfile.BadZipFile(f"{damaged} in it is damaged")
-            return json.loads(archive.read(_MEMBER))
-    except (OSError, zlib.error, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from error
+            size = archive.getinfo(_MEMBER).file_size
+            limits.require("file_bytes", size, where=path, what=_MEMBER)
+            return _checked(json.loads(archive.read(_MEMBER)))
+    except errors.UserError as error:
+        if error.what in archives.DAMAGED:
+            raise _broken(path, error.received) from error
+        raise
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise _broken(path, error) from error
 
 
-def _unreadable(path: str | os.PathLike, error: Exception) -> errors.UserError:
-    return errors.UserError(
+_KINDS = {"int": int, "list": list, "dict": dict, "float": (int, float)}
+
+
+def _checked(record: object) -> dict[str, Any]:
+    """Returns what `save` wrote; raises a `ValueError` for anything else."""
+    if not isinstance(record, dict):
+        raise ValueError(f"{_MEMBER} holds {type(record).__name__}")
+    fields = {field.name: field.type for field in dataclasses.fields(State)}
+    if unknown := record.keys() - {*fields, "seeds"}:
+        raise ValueError(f"{_MEMBER} holds {min(unknown)!r:.40}")
+    for name, value in {"seeds": [], **record}.items():
+        kind = fields.get(name, "list")
+        if value is None and kind.endswith("None"):
+            continue
+        if isinstance(value, bool) or not isinstance(value, _KINDS[re.match(r"\w+", kind)[0]]):
+            raise ValueError(f"{name} in {_MEMBER} is {value!r:.40}")
+    if not all(isinstance(row, dict) for row in record.get("history", [])):
+        raise ValueError(f"history in {_MEMBER} holds what is no row")
+    return record
+
+
+def _broken(path: str | os.PathLike, reason: object) -> Broken:
+    return Broken(
         "no checkpoint that can be read",
         where=path,
-        received=error,
+        received=reason,
         expected="a file that `lrcn train` wrote",
         remedy="Restore the file, or start the run anew without resume",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pathlib
 
 import keras
 import tensorflow as tf
@@ -185,7 +186,7 @@ def restore(
     """
     checkpoints.remove_unfinished(run.last.parent)
     if not (run.last.exists() or run.previous.exists()):
-        if settings.resume is None:
+        if settings.resume is None or _is_itself(run, settings.resume):
             return None, checkpoints.State(records=task.data.digests)
         runs.RunDirectory(settings.resume).copy_checkpoints(run)
     network, state = checkpoints.load_newest(run, limits=settings.limits)
@@ -195,6 +196,11 @@ def restore(
     step = f" and step {state.step} of the next" if state.step else ""
     log.info("train: going on after epoch %d%s of %s", state.epoch, step, run.path)
     return network, state
+
+
+def _is_itself(run: runs.RunDirectory, resumed: str) -> bool:
+    """Tells whether a run is to go on with itself, which has no checkpoint yet."""
+    return run.path.resolve() == pathlib.Path(resumed).resolve()
 
 
 def _check_records(state: checkpoints.State, data: feeds.Data, run: runs.RunDirectory) -> None:

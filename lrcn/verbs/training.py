@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from lrcn import config, faults, runs
 from lrcn import settings as settings_lib
+from lrcn.data import claim
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.verbs import showing
@@ -42,9 +43,30 @@ def train(
     if stored:
         _refuse_changes(run_directory, plain)
     elif settings.resume:
-        _refuse_changes(runs.RunDirectory(pathlib.Path(settings.resume)), plain)
+        source = runs.RunDirectory(pathlib.Path(settings.resume))
+        _refuse_changes(source, plain)
+        if source.path.resolve() != folder.resolve():
+            source.require_checkpoint()
     more = ("epochs", "callbacks.patience")
-    if run_directory.is_done and not any(_differs(key, stored, plain) for key in more):
+    is_answered = run_directory.is_done and not any(_differs(key, stored, plain) for key in more)
+    with contextlib.ExitStack() as stack:
+        if not is_answered:
+            stack.enter_context(claim.alone(folder, work="training in", key="hydra.run.dir"))
+        return _train(settings, run_directory, plain, stored, origin, is_answered=is_answered)
+
+
+def _train(
+    settings: settings_lib.TrainSettings,
+    run_directory: runs.RunDirectory,
+    plain: dict,
+    stored: dict | None,
+    origin: runs.Origin,
+    *,
+    is_answered: bool,
+) -> int:
+    """Trains and evaluates, or repeats what the run has found, and shows it."""
+    folder = run_directory.path
+    if is_answered:
         log.info("done before: %s", folder)
         metrics = run_directory.read_metrics()
         # `metrics.json` is the last file of an evaluation: one that was cut off is done again.

@@ -1,5 +1,6 @@
 """Trainings that are stopped between any two steps, and go on as if they had not been."""
 
+import errno
 import json
 import os
 import shutil
@@ -231,6 +232,55 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(
     assert_same(stopped, straight)
 
 
+STATES = {
+    "deep": "[" * 100_000,
+    "list": "[1]",
+    "unknown key": '{"colour": 1}',
+    "no seeds": '{"epoch": 1}',
+    "text for a number": '{"epoch": "x", "seeds": []}',
+    "rows that are none": '{"history": [1], "seeds": []}',
+}
+
+
+def test_a_state_that_is_none_is_a_broken_checkpoint(make_settings, stopped, tmp_path):
+    session.train(make_settings(), stopped)
+    sound = tmp_path / "sound.keras"
+    shutil.copy(stopped.last, sound)
+    for text in STATES.values():
+        shutil.copy(sound, stopped.last)
+        rewrite_state(stopped.last, lambda _, text=text: text)
+        with pytest.raises(checkpoints.Broken, match="no checkpoint that can be read"):
+            checkpoints.load(stopped.last)
+        assert checkpoints.load_newest(stopped)[1].epoch == 1
+        assert stopped.last.with_name("broken.keras").exists()
+
+
+def test_what_the_system_refuses_for_now_is_no_damage(make_settings, stopped, monkeypatch):
+    session.train(make_settings(), stopped)
+    before = stopped.last.read_bytes()
+
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.keras.models, "load_model", full)
+        with pytest.raises(errors.CannotWrite, match="No space left"):
+            checkpoints.load_newest(stopped)
+    assert stopped.last.read_bytes() == before
+    assert checkpoints.load_newest(stopped)[1].epoch == 2
+
+
+def test_a_pipe_in_the_place_of_a_checkpoint_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "last.keras")
+    with pytest.raises(OSError, match="named pipe"):
+        checkpoints.load(tmp_path / "last.keras")
+
+
+def test_a_run_that_resumes_itself_before_its_first_checkpoint_begins(make_settings, stopped):
+    session.train(make_settings(resume=str(stopped.path), epochs=1), stopped)
+    assert checkpoints.load(stopped.last)[1].epoch == 1
+
+
 def test_two_broken_checkpoints_are_an_error(make_settings, stopped):
     session.train(make_settings(), stopped)
     damage(stopped.last, "cut")
@@ -258,19 +308,19 @@ def test_a_lost_best_is_told(make_settings, stopped):
     assert record["epoch"] == 3
     # As if the first epoch had been the best.
     for file in (run.last, run.previous):
-        rewrite_state(file, {"best_epoch": 1})
+        rewrite_state(file, lambda own: json.dumps({**json.loads(own), "best_epoch": 1}))
     damage(run.best, "cut")
     with pytest.raises(errors.UserError, match=r"best\.keras: no checkpoint"):
         session.train(make_settings(epochs=4), run)
 
 
-def rewrite_state(file, changes):
+def rewrite_state(file, change):
     copy = file.with_suffix(".zip")
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(copy, "w") as new:
         for name in old.namelist():
             data = old.read(name)
             if name == "state.json":
-                data = json.dumps({**json.loads(data), **changes}).encode()
+                data = change(data)
             new.writestr(name, data)
     shutil.move(copy, file)
 
