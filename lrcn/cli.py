@@ -194,7 +194,8 @@ def _job(verb: str, outcomes: _Outcomes) -> Callable:
             error = faults.told(raised)
             failure, code = error, getattr(error, "exit_code", 1)
             _report(error, folder if verb == "train" else None, bool(composed.get("traceback")))
-        outcomes.codes.append(code)
+        # Of a sweep it counts that a job failed, not by whose fault.
+        outcomes.codes.append(min(code, 1) if context.mode.name == "MULTIRUN" else code)
         if context.mode.name == "MULTIRUN":
             outcomes.sweep = pathlib.Path(context.sweep.dir).absolute()
             outcomes.jobs.append((folder, given, failure))

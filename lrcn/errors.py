@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 
 SHOWN = 5
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST = 5000  # characters of a part of a message; longer than any path
-_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # Controls but blanks, halves of characters, and marks that turn the text after them around.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -65,16 +65,19 @@ class CannotWrite(UserError):
 
 
 def shown(value: object) -> str:
-    """Returns a value in one line as a command line has it, without the colours of a terminal.
+    """Returns a value in one line as a command line has it.
 
-    Other controls are spelt out: what a message quotes must not write to the terminal by itself.
+    Controls are spelt out: what a message quotes must not write to the terminal by itself. Only the
+    colours that libraries give their own errors are left out.
     """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     text = str(value)
+    if isinstance(value, BaseException):
+        text = _COLOURS.sub("", text)
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}... ({len(text):,} characters)"
-    return visible(" ".join(_TERMINAL_CODES.sub("", text).split()))
+    return visible(" ".join(text.split()))
 
 
 def visible(text: str) -> str:

@@ -57,9 +57,11 @@ def test_an_error_with_another_place_is_of_the_same_kind():
     assert str(error).startswith("data.val:1: bad label. Received: 'dog'. Expected: an integer.")
 
 
-def test_colours_of_a_terminal_are_left_out():
-    error = errors.UserError("\x1b[1mbad\x1b[0m", **{**PARTS, "received": "\x1b[31;1mred\x1b[0m"})
+def test_colours_that_libraries_give_their_errors_are_left_out_and_those_of_names_are_not():
+    error = errors.UserError("bad", **{**PARTS, "received": ValueError("\x1b[31;1mred\x1b[0m")})
     assert str(error).startswith("data.train:3: bad. Received: red. ")
+    name = errors.UserError("bad", **{**PARTS, "received": "\x1b[31mred.mp4"})
+    assert "Received: \\x1b[31mred.mp4. " in str(name)
 
 
 HOSTILE = "a\x1b]0;title\x07b\x9b31m\rc\u202egpj.exe\ud800\x00"
@@ -70,7 +72,9 @@ def test_what_acts_on_a_terminal_is_shown_as_escapes():
     assert errors.visible(HOSTILE) == HARMLESS
     assert errors.visible("tab\tand line\n日本 é \u200f") == "tab\tand line\n日本 é \u200f"
     error = errors.UserError("bad name", **{**PARTS, "received": HOSTILE, "where": "\x1b[2Jx"})
-    assert str(error).startswith("x: bad name. Received: a\\x1b]0;title\\x07b\\x9b31m c\\u202egpj")
+    assert str(error).startswith(
+        "\\x1b[2Jx: bad name. Received: a\\x1b]0;title\\x07b\\x9b31m c\\u202egpj"
+    )
     assert errors.visible(str(error)) == str(error) and "\n" not in str(error)
 
 

@@ -85,6 +85,27 @@ def test_check_finds_a_video_in_two_splits(capsys, tmp_path):
     assert "a.val:2" in out
 
 
+def test_a_finished_run_stays_so_until_a_step_is_saved_anew(capsys, trained, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained.path, folder)
+    config = (folder / "config.json").read_bytes()
+    for name in ("last", "previous"):
+        (folder / "checkpoints" / f"{name}.keras").write_bytes(b"broken")
+    code, _, err = run(capsys, "train", f"resume={folder}", "epochs=5")
+    assert code == 1 and "no checkpoint that can be read" in err
+    assert (folder / "DONE").exists() and not (folder / "FAILED").exists()
+    assert (folder / "config.json").read_bytes() == config
+
+
+def test_a_report_is_not_written_over_a_list(capsys, tmp_path):
+    (tmp_path / "a.val").write_text("a list")
+    code, _, err = run(capsys, "check", LISTS, LABELS, "report=a.val")
+    assert code == 1 and "a file that is no report would be lost" in err
+    assert (tmp_path / "a.val").read_text() == "a list"
+    for _ in range(2):
+        assert run(capsys, "check", LISTS, LABELS, "report=a.json")[0] == 0
+
+
 def test_two_trainings_in_one_folder_are_refused(capsys, records, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()

@@ -169,7 +169,13 @@ def _left_over(path: pathlib.Path) -> Iterator[findings.Finding]:
     path = record_files.records_path(path)
     size = record_files.size_path(path)
     for staged in sorted(path.parent.glob(f".{glob.escape(path.name)}*unfinished*")):
-        yield _stale(staged, "unfinished records of a `serialize` that was killed")
+        yield findings.Finding(
+            where=str(staged),
+            what="unfinished records",
+            received="the folder of a `serialize` that was stopped, or is at work",
+            expected="finished records, and no such folder",
+            remedy="Go on with the same `lrcn serialize` command, or remove the folder",
+        )
     try:
         known = {shard.name for shard in metadata_lib.read_alone(size).shards}
     except errors.UserError:
@@ -185,7 +191,7 @@ def _stale(path: pathlib.Path, received: str) -> findings.Finding:
         what="a file that belongs to no records",
         received=received,
         expected="the files that the .size names, and no more",
-        remedy="Remove it if no `lrcn serialize` is running; it is never read",
+        remedy="Remove it: it is never read",
     )
 
 

@@ -133,7 +133,7 @@ def load_newest(run: runs.RunDirectory, *, limits: Limits = Limits()) -> tuple[k
         if not run.previous.exists():
             raise
         model, state = load(run.previous, limits=limits)
-        log.warning("%s; going on from %s", error, run.previous)
+        log.warning("%s Going on from %s", error, run.previous)
         # Else the next checkpoint would push the sound one out.
         _put_aside(run.last)
         copy(run.previous, run.last)
@@ -155,7 +155,7 @@ def _require_best(run: runs.RunDirectory, state: State, limits: Limits) -> None:
     except Broken as error:
         for file in (run.last, run.previous):
             if _is_end_of(file, state.best_epoch, limits):
-                log.warning("%s; replaced by %s, which is of the same epoch", error, file)
+                log.warning("%s It is replaced by %s, which is of the same epoch", error, file)
                 _put_aside(run.best)
                 copy(file, run.best)
                 return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import pathlib
 import shlex
@@ -9,7 +11,7 @@ from typing import Any
 
 from lrcn import runs
 from lrcn import settings as settings_lib
-from lrcn.errors import UsageError
+from lrcn.errors import UsageError, UserError
 from lrcn.verbs import showing
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ def check(settings: settings_lib.CheckSettings) -> int:
     """Prints what is wrong with lists, media, records and the split; 1 if anything is."""
     if settings.report:
         showing.require_target("report", settings.report)
+        _require_report(pathlib.Path(settings.report))
     showing.start_tensorflow()
     from lrcn import datasets
     from lrcn.data import check as check_lib
@@ -72,6 +75,21 @@ def check(settings: settings_lib.CheckSettings) -> int:
         return 1
     log.info("nothing found; next: lrcn serialize or lrcn train with the same dataset keys")
     return 0
+
+
+def _require_report(file: pathlib.Path) -> None:
+    """Refuses to write over a file that is no report, such as one of the lists."""
+    with contextlib.suppress(ValueError, OSError):
+        if file.stat().st_size == 0 or "findings" in json.loads(file.read_text(encoding="utf-8")):
+            return
+    if file.exists():
+        raise UserError(
+            "a file that is no report would be lost",
+            where="report",
+            received=file,
+            expected="a new file, or an earlier report",
+            remedy="Give report=FINDINGS.json",
+        )
 
 
 def browse(settings: settings_lib.BrowseSettings, *, origin: runs.Origin) -> int:

@@ -39,7 +39,7 @@ def start_tensorflow() -> None:
         os.dup2(said.fileno(), 2)
         try:
             import tensorflow  # noqa: F401 - only to have it said
-        except BaseException:
+        except Exception:  # not an interrupt, of which these lines tell nothing
             said.seek(0)
             os.write(kept, said.read())
             raise

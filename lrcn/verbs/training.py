@@ -66,6 +66,7 @@ def _train(
 ) -> int:
     """Trains and evaluates, or repeats what the run has found, and shows it."""
     folder = run_directory.path
+    finished = stored if run_directory.is_done else None
     if is_answered:
         log.info("done before: %s", folder)
         metrics = run_directory.read_metrics()
@@ -79,7 +80,7 @@ def _train(
         run_directory.write_config({**dataclasses.asdict(origin), **known, **plain})
         metrics = None
         missing = settings.evaluate
-    with _marking_failure(run_directory):
+    with _marking_failure(run_directory, finished=finished):
         metrics = _fit(settings, run_directory) if metrics is None else metrics
         evaluated = {split: _evaluate_run(folder, split, settings.limits) for split in missing}
         _require_still_there(run_directory)
@@ -168,12 +169,29 @@ def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
 
 
 @contextlib.contextmanager
-def _marking_failure(run_directory: runs.RunDirectory) -> Iterator[None]:
+def _marking_failure(run_directory: runs.RunDirectory, *, finished: dict | None) -> Iterator[None]:
+    """Marks a run whose training failed; one that was done stays so until a step is saved anew.
+
+    Args:
+        run_directory: The run.
+        finished: What `config.json` held if the run was done before, else None.
+    """
+    before = _stamp(run_directory)
     try:
         yield
     except Exception as error:
-        run_directory.mark_failed(faults.told(error))
+        if finished is not None and _stamp(run_directory) == before:
+            run_directory.write_config(finished)
+            run_directory.mark_done()
+        else:
+            run_directory.mark_failed(faults.told(error))
         raise
+
+
+def _stamp(run_directory: runs.RunDirectory) -> int | None:
+    """Returns when the newest checkpoint was written."""
+    last = run_directory.last
+    return last.stat().st_mtime_ns if last.exists() else None
 
 
 def _require_still_there(run_directory: runs.RunDirectory) -> None:

@@ -149,7 +149,7 @@ def test_files_that_belong_to_no_records_are_found(copied):
     found = check_records.records(copied)
     assert [(finding.where, finding.what) for finding in found] == [
         (str(stale), "a file that belongs to no records"),
-        (str(staged), "a file that belongs to no records"),
+        (str(staged), "unfinished records"),
     ]
     assert stale.exists() and staged.exists()
 
