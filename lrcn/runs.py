@@ -145,6 +145,28 @@ class RunDirectory:
         return any(entry.name not in _BEFORE_A_RUN for entry in self.path.iterdir())
 
     @property
+    def has_links(self) -> bool:
+        """Whether anything in the folder is a link; lrcn makes none, and writes through none."""
+        return files.first_link(self.path) is not None
+
+    def require_own(self) -> None:
+        """Refuses a run with links in it: what is written there would go to files of others.
+
+        The folder itself may be reached by a link.
+
+        Raises:
+            UserError: The first link.
+        """
+        if (link := files.first_link(self.path)) is not None:
+            raise UserError(
+                "the folder of the run holds a link, and is not written to",
+                where=link,
+                received=f"a link to {link.readlink()}",
+                expected="files and folders alone, as `lrcn train` makes them",
+                remedy="Remove the link, or put what it leads to in its place if it is yours",
+            )
+
+    @property
     def is_done(self) -> bool:
         """Whether the run finished."""
         return (self.path / "DONE").exists()

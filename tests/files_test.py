@@ -272,3 +272,13 @@ def test_what_fails_in_a_group_is_told_by_its_final_name(tmp_path, monkeypatch):
         with pytest.raises(errors.CannotWrite) as caught:
             write_all(folder, "two")
     assert caught.value.where == str(folder / "what.json")
+
+
+def test_a_link_is_found_in_any_folder(tmp_path):
+    assert files.first_link(tmp_path / "none") is None
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    assert files.first_link(tmp_path) is None
+    (tmp_path / "a" / "b" / "c").symlink_to(tmp_path)
+    assert files.first_link(tmp_path) == tmp_path / "a" / "b" / "c"
+    (tmp_path / "a" / "d").symlink_to("b")
+    assert files.first_link(tmp_path) == tmp_path / "a" / "d"
