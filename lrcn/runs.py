@@ -12,7 +12,7 @@ import traceback
 
 from lrcn import config, files
 from lrcn import settings as settings_lib
-from lrcn.data import clips, modality
+from lrcn.data import bounded, clips, modality
 from lrcn.data.limits import Limits
 from lrcn.errors import CannotWrite, UserError
 
@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 # What `config.json` holds beside the settings of the training.
 NOT_SETTINGS = ("overrides", "config_dir", "shown")
 
-
 # What stands in a run's folder before it is one: Hydra's files, the log and an early failure.
 _BEFORE_A_RUN = {".hydra", "train.log", "FAILED"}
+_LONGEST_REASON = 2**16  # bytes of a mark that are read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +177,12 @@ class RunDirectory:
         mark = self.path / "FAILED"
         if not mark.exists():
             return None
-        return (mark.read_text(encoding="utf-8").splitlines() or [""])[0]
+        try:
+            with bounded.opened(mark) as stream:
+                line = stream.readline(_LONGEST_REASON)
+        except OSError as error:
+            return f"the mark cannot be read: {error}"
+        return (line.decode(errors="replace").splitlines() or [""])[0]
 
     def evaluation(self, split: str) -> pathlib.Path:
         """Returns the folder of the evaluation of `split`."""
@@ -276,11 +281,12 @@ class RunDirectory:
         """Writes a class name a line."""
         files.write_text(self.labels_file, "".join(f"{name}\n" for name in names))
 
-    def read_labels(self) -> tuple[str, ...]:
+    def read_labels(self, *, limits: Limits = Limits()) -> tuple[str, ...]:
         """Reads the class names in the order of the model's outputs."""
         try:
-            return tuple(self.labels_file.read_text(encoding="utf-8").splitlines())
-        except (OSError, ValueError) as error:
+            data = bounded.read(self.labels_file, what="the names of the classes", limits=limits)
+            return tuple(data.decode().splitlines())
+        except (OSError, UnicodeDecodeError) as error:
             raise UserError(
                 "the names of the classes cannot be read",
                 where=self.labels_file,

@@ -296,3 +296,23 @@ def test_nothing_is_written_through_links_of_a_run(capsys, tmp_path, monkeypatch
     err = capsys.readouterr().err
     assert "holds a link" in err and "Traceback" not in err
     assert found() == before
+
+
+def test_files_of_strangers_are_read_only_within_limits(run):
+    few = dataclasses.replace(limits.Limits(), file_bytes=10)
+    write(run.labels_file, "a\n" * 6)
+    with pytest.raises(UserError, match="file_bytes"):
+        run.read_labels(limits=few)
+    run.labels_file.unlink()
+    os.mkfifo(run.labels_file)
+    with pytest.raises(UserError, match="the names of the classes cannot be read"):
+        run.read_labels()
+
+
+def test_a_mark_of_a_stranger_is_read_only_within_limits(run):
+    (run.path).mkdir()
+    (run.path / "FAILED").write_bytes(b"\xff" + b"x" * 10**6)
+    assert run.failure.startswith("\ufffdx") and len(run.failure) < 10**5
+    (run.path / "FAILED").unlink()
+    os.mkfifo(run.path / "FAILED")
+    assert "a named pipe" in run.failure
