@@ -240,7 +240,8 @@ def _report(error: Exception, folder: pathlib.Path | None, with_traceback: bool)
     run = runs.RunDirectory(folder)
     # Else the training itself marks it, and a refused request changes nothing.
     # Nor does one that another process, which trains there now, stood in the way of.
-    if not (run.is_begun or run.is_foreign or claim.is_marked(run.path)):
+    is_taken = run.has_links or claim.is_marked(run.path)
+    if not (run.is_begun or run.is_foreign or is_taken):
         run.mark_failed(error)
 
 
@@ -368,20 +369,21 @@ def hydra_folder(output_folder: str) -> str | None:
     """Returns where Hydra keeps its copy of the configuration; nowhere once a run is done.
 
     Hydra writes it before the job starts, so a finished run asked again would lose its own, and a
-    folder that is no run's would get files before it is refused.
+    folder that is no run's, or leads elsewhere, would get files before it is refused.
     """
     from lrcn import runs
 
     run = runs.RunDirectory(pathlib.Path(output_folder))
-    return None if run.is_done or run.is_foreign else ".hydra"
+    return None if run.is_done or run.is_foreign or run.has_links else ".hydra"
 
 
 def log_file(output_folder: str, name: str) -> str:
-    """Returns the file of a job's log; nowhere in a folder that is no run's and is refused."""
+    """Returns the file of a job's log; nowhere in a folder that is refused."""
     from lrcn import runs
 
     folder = pathlib.Path(output_folder)
-    return os.devnull if runs.RunDirectory(folder).is_foreign else str(folder / f"{name}.log")
+    run = runs.RunDirectory(folder)
+    return os.devnull if run.is_foreign or run.has_links else str(folder / f"{name}.log")
 
 
 if __name__ == "__main__":

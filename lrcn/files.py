@@ -228,6 +228,15 @@ def write_json(path: str | os.PathLike, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def first_link(folder: str | os.PathLike) -> pathlib.Path | None:
+    """Returns a link in a folder or the folders in it, or None; it may be a link itself."""
+    for inner, folders, names in os.walk(folder):
+        for path in (pathlib.Path(inner, name) for name in (*folders, *names)):
+            if path.is_symlink():
+                return path
+    return None
+
+
 def checksum(path: pathlib.Path) -> str:
     """Returns the SHA-256 of a file as hexadecimal digits."""
     with path.open("rb") as file:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
+from typing import TextIO
 
 from lrcn import faults
 
@@ -22,6 +24,17 @@ class RunLog(logging.FileHandler):
     def __init__(self, filename: str):
         super().__init__(filename, encoding="utf-8", delay=True)
         self._is_broken = False
+
+    def _open(self) -> TextIO:
+        # Neither through a link nor into a pipe that someone has put there, which would wait.
+        flags = os.O_NOFOLLOW | os.O_NONBLOCK
+        return open(  # noqa: PTH123 - as Python's own, with an opener
+            self.baseFilename,
+            self.mode,
+            encoding=self.encoding,
+            errors=self.errors,
+            opener=lambda path, given: os.open(path, given | flags, 0o666),
+        )
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a record, unless the file was given up."""

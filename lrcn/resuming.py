@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 
 from lrcn import overriding
 from lrcn.errors import UserError
 
 _CHANGING = ("epochs", "callbacks.patience")  # what a run may be continued with
+_FREE = ("limits",)  # what a run may ask for is for who goes on with it to say, not for the run
 
 
 def continued(overrides: list[str]) -> list[str]:
@@ -30,10 +32,17 @@ def continued(overrides: list[str]) -> list[str]:
         return overrides
     stored = runs.read_json(config_file)
     _refuse_other_members(stored, given)
+    given_folder, folder = given.get("--config-dir"), stored.get("config_dir") or None
+    if folder and given_folder is None:
+        _require_own(folder, pathlib.Path(run), config_file)
+    trusted = given_folder or folder
     kept = []
-    for override in overriding.stored(stored.get("overrides", []), where=config_file):
+    for override in overriding.stored(
+        stored.get("overrides", []), where=config_file, own_folder=trusted
+    ):
         key = overriding.key_of(override)
-        if key in given or key in ("resume", *_CHANGING):
+        is_free = re.split("[.@]", key)[0] in _FREE
+        if is_free or key in given or key in ("resume", *_CHANGING):
             continue
         # Paths were relative to where the run was started; its settings hold them absolute.
         try:
@@ -53,9 +62,8 @@ def continued(overrides: list[str]) -> list[str]:
         overriding.require_plain(value, where=config_file)
         kept += [] if key in given else [f"{key}={_as_override(value)}"]
     added = [] if "hydra.run.dir" in given else [f"hydra.run.dir={json.dumps(run)}"]
-    if stored.get("config_dir") and not any(o.startswith("--config-dir") for o in overrides):
-        _require_own(stored["config_dir"], pathlib.Path(run), config_file)
-        added = [f"--config-dir={stored['config_dir']}", *added]
+    if folder and given_folder is None:
+        added = [f"--config-dir={folder}", *added]
     # Flags first: what stands on both sides of one is not read as a whole.
     flags = [o for o in added + overrides if o.startswith("-")]
     return [*flags, *kept, *(o for o in added + overrides if not o.startswith("-"))]

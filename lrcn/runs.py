@@ -12,7 +12,7 @@ import traceback
 
 from lrcn import config, files
 from lrcn import settings as settings_lib
-from lrcn.data import clips, modality
+from lrcn.data import bounded, clips, modality
 from lrcn.data.limits import Limits
 from lrcn.errors import CannotWrite, UserError
 
@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 # What `config.json` holds beside the settings of the training.
 NOT_SETTINGS = ("overrides", "config_dir", "shown")
 
-
 # What stands in a run's folder before it is one: Hydra's files, the log and an early failure.
 _BEFORE_A_RUN = {".hydra", "train.log", "FAILED", files.LOCK}
+_LONGEST_REASON = 2**16  # bytes of a mark that are read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +145,28 @@ class RunDirectory:
         return any(entry.name not in _BEFORE_A_RUN for entry in self.path.iterdir())
 
     @property
+    def has_links(self) -> bool:
+        """Whether anything in the folder is a link; lrcn makes none, and writes through none."""
+        return files.first_link(self.path) is not None
+
+    def require_own(self) -> None:
+        """Refuses a run with links in it: what is written there would go to files of others.
+
+        The folder itself may be reached by a link.
+
+        Raises:
+            UserError: The first link.
+        """
+        if (link := files.first_link(self.path)) is not None:
+            raise UserError(
+                "the folder of the run holds a link, and is not written to",
+                where=link,
+                received=f"a link to {link.readlink()}",
+                expected="files and folders alone, as `lrcn train` makes them",
+                remedy="Remove the link, or put what it leads to in its place if it is yours",
+            )
+
+    @property
     def is_done(self) -> bool:
         """Whether the run finished."""
         return (self.path / "DONE").exists()
@@ -155,7 +177,12 @@ class RunDirectory:
         mark = self.path / "FAILED"
         if not mark.exists():
             return None
-        return (mark.read_text(encoding="utf-8").splitlines() or [""])[0]
+        try:
+            with bounded.opened(mark) as stream:
+                line = stream.readline(_LONGEST_REASON)
+        except OSError as error:
+            return f"the mark cannot be read: {error}"
+        return (line.decode(errors="replace").splitlines() or [""])[0]
 
     def evaluation(self, split: str) -> pathlib.Path:
         """Returns the folder of the evaluation of `split`."""
@@ -254,11 +281,12 @@ class RunDirectory:
         """Writes a class name a line."""
         files.write_text(self.labels_file, "".join(f"{name}\n" for name in names))
 
-    def read_labels(self) -> tuple[str, ...]:
+    def read_labels(self, *, limits: Limits = Limits()) -> tuple[str, ...]:
         """Reads the class names in the order of the model's outputs."""
         try:
-            return tuple(self.labels_file.read_text(encoding="utf-8").splitlines())
-        except (OSError, ValueError) as error:
+            data = bounded.read(self.labels_file, what="the names of the classes", limits=limits)
+            return tuple(data.decode().splitlines())
+        except (OSError, UnicodeDecodeError) as error:
             raise UserError(
                 "the names of the classes cannot be read",
                 where=self.labels_file,

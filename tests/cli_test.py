@@ -372,8 +372,7 @@ def test_a_mark_that_cannot_be_written_does_not_hide_the_error(capsys, tmp_path,
 
 
 def test_a_log_that_cannot_be_written_is_told_once(capsys, tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "train.log").symlink_to("/dev/full")
+    (tmp_path / "run" / "train.log").mkdir(parents=True)
     code, _, err = run(capsys, "train", "epochs=0", f"hydra.run.dir={tmp_path}/run")
     assert code == 1
     assert err.count("warning: the log ends here") == 1

@@ -280,3 +280,13 @@ def test_what_a_killed_process_left_of_a_group_is_removed(tmp_path):
     (left / "old.txt").touch()
     write_all(tmp_path / "results", "one")
     assert names(tmp_path / "results") == ["a.txt", "metrics.json", "what.json"]
+
+
+def test_a_link_is_found_in_any_folder(tmp_path):
+    assert files.first_link(tmp_path / "none") is None
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    assert files.first_link(tmp_path) is None
+    (tmp_path / "a" / "b" / "c").symlink_to(tmp_path)
+    assert files.first_link(tmp_path) == tmp_path / "a" / "b" / "c"
+    (tmp_path / "a" / "d").symlink_to("b")
+    assert files.first_link(tmp_path) == tmp_path / "a" / "d"

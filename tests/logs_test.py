@@ -51,6 +51,17 @@ def test_a_file_that_cannot_be_opened_is_told_once(capsys, tmp_path, logger, mon
     assert "train.log: cannot be written. Received: Read-only file system." in err
 
 
+def test_no_line_goes_through_a_link_or_waits_at_a_pipe(capsys, tmp_path, logger):
+    (tmp_path / "theirs").write_text("precious")
+    (tmp_path / "a.log").symlink_to("theirs")
+    os.mkfifo(tmp_path / "b.log")
+    for name in ("a.log", "b.log"):
+        logger.addHandler(logs.RunLog(str(tmp_path / name)))
+    logger.error("one")
+    assert (tmp_path / "theirs").read_text() == "precious"
+    assert capsys.readouterr().err.count("the log ends here") == 2
+
+
 def test_a_line_that_cannot_be_made_is_still_a_bug(capsys, tmp_path, logger):
     logger.addHandler(logs.RunLog(str(tmp_path / "train.log")))
     logger.error("%d", "no number")

@@ -29,6 +29,29 @@ REFUSED = [
     "hydra/job_logging=run,evil",
     "hydra={job_logging: {}}",
     "--experimental-rerun=config.pickle",
+    "experiment=../../../../proc/self/cwd/theirs/evil",
+    "experiment='../evil'",
+    "experiment=[../evil]",
+    "experiment=ucf101_5,../evil",
+    "experiment=/home/theirs/evil",
+    "experiment='/home/theirs/evil'",
+    "experiment=theirs/evil",
+    "experiment=a\\..\\evil",
+    "+experiment@_global_=../evil",
+    "+theirs/group=../evil",
+    "hydra/launcher=../evil",
+    "+dataset@hydra=evil",
+    "+dataset@_global_.hydra=evil",
+    "+dataset@a:hydra.launcher=evil",
+    "hydra.searchpath=[pkg://evil]",
+    "hydra.searchpath=[file:///home/theirs]",
+    "+hydra.job.env_set.LD_PRELOAD=evil.so",
+    "hydra.sweeper.params={experiment: ../evil}",
+    "+hydra.sweeper.params.experiment=../evil",
+    "hydra.launcher=null",
+    "hydra/env=evil",
+    "hydra/help=evil",
+    "~hydra.callbacks",
 ]
 HARMLESS = [
     "epochs=3",
@@ -41,6 +64,14 @@ HARMLESS = [
     "hydra.sweeper.n_trials=10",
     "hydra/job_logging=console",
     "hydra/hydra_logging=disabled",
+    "hydra.verbose=true",
+    "+hydra.job.name=mine",
+    "run=../outputs/first",
+    "input=/data/../x.mp4",
+    "resume=../a/b",
+    "experiment=null",
+    "workflow=singleframe,lstm",
+    "debug=fast",
     "dataset.train=/data/my_target_/x.tfrecord",
     "dataset.ids={train: /data/_target_s}",
     "input=my _target_.mp4",
@@ -106,6 +137,11 @@ def test_what_is_hydras_own_is_not_repeated(tmp_path):
         (["+x._target_=os.system"], "an override that names code to run"),
         (["+x={_target_: os.system}"], "an override that names code to run"),
         (["name=${oc.env:SECRET}"], "a value that is filled in from elsewhere"),
+        (["experiment=../../../../proc/self/cwd/theirs/evil"], "an override that names code"),
+        (["+dataset@hydra.callbacks=lists"], "an override that names code"),
+        (["experiment=evil"], "a member of a group that is not one of lrcn's"),
+        (["workflow={name: lstm}"], "a member of a group that is not one of lrcn's"),
+        (["+theirs/group=evil"], "a member of a group that is not one of lrcn's"),
         (["--config-dir=/tmp/evil"], "what is no override"),
         (["-m"], "what is no override"),
         (["--experimental-rerun=x"], "what is no override"),
@@ -123,6 +159,31 @@ def test_other_stored_overrides_are_refused(capsys, tmp_path, overrides, message
     assert message in told and str(tmp_path / "run" / "config.json") in told
     assert "Traceback" not in told
     assert [file.name for file in (tmp_path / "run").iterdir()] == ["config.json"]
+
+
+def test_a_strangers_member_is_not_read(capsys, tmp_path, monkeypatch):
+    evil = "# @package _global_\nhydra: {callbacks: {a: {_target_: os.mkdir, path: run_by_it}}}\n"
+    (tmp_path / "evil.yaml").write_text(evil)
+    monkeypatch.chdir(tmp_path)
+    member = "../../../../../../../../../../proc/self/cwd/evil"
+    run = stored_run(tmp_path / "run", overrides=[f"experiment={member}"])
+    assert cli.main(["train", run]) == 1
+    assert cli.main(["train", f"experiment={member}"]) == 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["evil.yaml", "run"]
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_members_of_a_folder_of_ones_own_are_repeated_by_their_plain_names(tmp_path):
+    own = tmp_path / "conf"
+    (own / "mine").mkdir(parents=True)
+    plain = ["experiment=own", "mine=a", "workflow=lstm", "debug=null"]
+    assert overriding.stored(plain, where="x", own_folder=str(own)) == plain
+    for override in ("experiment=../own", "mine=../a", "mine=a/b", "mine=.."):
+        with pytest.raises(UserError):
+            overriding.stored([override], where="x", own_folder=str(own))
+    overriding.require_harmless(["--config-dir=conf", "experiment=nested/own"])
+    with pytest.raises(UsageError):
+        overriding.require_harmless(["--config-dir=conf", "experiment=../own"])
 
 
 @pytest.mark.parametrize(

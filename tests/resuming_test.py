@@ -50,3 +50,23 @@ def test_another_member_of_a_group_is_another_run(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(stored))
     with pytest.raises(UserError, match="workflow: .*Received: singleframe. Expected: lstm"):
         resuming.continued([f"resume={tmp_path}", "workflow=singleframe"])
+
+
+def test_the_limits_of_a_run_are_not_repeated(tmp_path):
+    stored = {
+        "overrides": [
+            "limits.file_bytes=1e18",
+            "++limits.layers=9",
+            "+limits@limits=default",
+            "seed=3",
+        ],
+        "epochs": 40,
+        "callbacks": {"patience": 7},
+        "limits": {"file_bytes": 10**18},
+        "dataset": {"source": "moving_shapes"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    run = f"resume={tmp_path}"
+    assert resuming.continued([run])[0] == "seed=3"
+    assert not any(part.lstrip("+").startswith("limits") for part in resuming.continued([run]))
+    assert resuming.continued([run, "limits.layers=5"])[-1] == "limits.layers=5"

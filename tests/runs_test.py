@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from lrcn import runs
+from lrcn import cli, runs
 from lrcn.data import limits
 from lrcn.errors import UserError
 
@@ -233,3 +233,86 @@ def test_labels_that_are_no_text_are_a_user_error(run):
     run.labels_file.write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="the names of the classes cannot be read"):
         run.read_labels()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".hydra", ".hydra/overrides.yaml", "train.log", "checkpoints", "checkpoints/last.keras"),
+        *("tensorboard", "tensorboard/train", "evaluation", "evaluation/test", "config.json"),
+        "evaluation/test/metrics.json",
+    ],
+)
+def test_a_run_with_a_link_in_it_is_not_ones_own(run, tmp_path, name):
+    write(run.path / "labels.txt", "a\n")
+    (run.path / name).parent.mkdir(parents=True, exist_ok=True)
+    run.require_own()
+    (run.path / name).symlink_to(tmp_path / "theirs")
+    assert run.has_links
+    with pytest.raises(UserError, match="holds a link") as raised:
+        run.require_own()
+    assert raised.value.where == str(run.path / name)
+
+
+def test_a_run_may_be_reached_by_a_link(run, tmp_path):
+    runs.RunDirectory(tmp_path / "none").require_own()
+    write(run.path / "labels.txt", "a\n")
+    (tmp_path / "link").symlink_to(run.path)
+    runs.RunDirectory(tmp_path / "link").require_own()
+
+
+VERBS_THAT_WRITE = [
+    ["train", "hydra.run.dir=run"],
+    ["train", "resume=run"],
+    ["evaluate", "run=run"],
+    ["retrieve", "run=run"],
+]
+
+
+@pytest.mark.parametrize("command", VERBS_THAT_WRITE, ids=" ".join)
+def test_nothing_is_written_through_links_of_a_run(capsys, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    stored = {
+        "overrides": [],
+        "epochs": 1,
+        "callbacks": {"patience": None},
+        "dataset": {"source": "moving_shapes"},
+    }
+    write(tmp_path / "run" / "config.json", json.dumps(stored))
+    for name in ("log", "overrides", "events/a", "results/a"):
+        write(tmp_path / "theirs" / name, "precious")
+    (tmp_path / "run" / ".hydra").mkdir()
+    (tmp_path / "run" / "train.log").symlink_to("../theirs/log")
+    (tmp_path / "run" / ".hydra" / "overrides.yaml").symlink_to("../../theirs/overrides")
+    (tmp_path / "run" / "tensorboard").symlink_to("../theirs/events")
+    (tmp_path / "run" / "evaluation").symlink_to("../theirs/results")
+
+    def found():
+        files = [file for file in tmp_path.rglob("*") if file.is_file()]
+        return {file: file.read_text() for file in files}
+
+    before = found()
+    assert cli.main(command) == 1
+    err = capsys.readouterr().err
+    assert "holds a link" in err and "Traceback" not in err
+    assert found() == before
+
+
+def test_files_of_strangers_are_read_only_within_limits(run):
+    few = dataclasses.replace(limits.Limits(), file_bytes=10)
+    write(run.labels_file, "a\n" * 6)
+    with pytest.raises(UserError, match="file_bytes"):
+        run.read_labels(limits=few)
+    run.labels_file.unlink()
+    os.mkfifo(run.labels_file)
+    with pytest.raises(UserError, match="the names of the classes cannot be read"):
+        run.read_labels()
+
+
+def test_a_mark_of_a_stranger_is_read_only_within_limits(run):
+    (run.path).mkdir()
+    (run.path / "FAILED").write_bytes(b"\xff" + b"x" * 10**6)
+    assert run.failure.startswith("\ufffdx") and len(run.failure) < 10**5
+    (run.path / "FAILED").unlink()
+    os.mkfifo(run.path / "FAILED")
+    assert "a named pipe" in run.failure

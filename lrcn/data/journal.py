@@ -76,11 +76,34 @@ def cut(path: pathlib.Path, end: int) -> None:
 
 
 def _commit(line: bytes) -> Commit | None:
-    """Returns what a line tells, or None if it is not whole."""
+    """Returns what a line tells, or None if it is not whole or not as we write them."""
     checksum, _, text = line.rstrip(b"\n").partition(b" ")
     if not line.endswith(b"\n") or checksum != f"{zlib.crc32(text):08x}".encode():
         return None
     try:
-        return Commit(**json.loads(text))
-    except TypeError:  # the line of another version
+        commit = Commit(**json.loads(text))
+        return commit if _fits(commit) else None
+    except (TypeError, ValueError, RecursionError):  # of another version, or a stranger's
         return None
+
+
+def _fits(commit: Commit) -> bool:
+    """Tells whether every value is of its kind; names of files are made of some."""
+    lists = (commit.stored, commit.skipped)
+    return (
+        _are_counts(commit.segment, commit.bytes)
+        and isinstance(commit.checksum, str)
+        and isinstance(commit.finished, bool)
+        and all(isinstance(told, list) for told in lists)
+        and all(_is_stored(*item) for item in commit.stored)
+        and all(_are_counts(place) and isinstance(why, str) for place, why in commit.skipped)
+    )
+
+
+def _is_stored(place: object, frames: object, count: object, size: object) -> bool:
+    is_size = size is None or (isinstance(size, list) and len(size) == 2 and _are_counts(*size))
+    return _are_counts(place, frames, count) and is_size
+
+
+def _are_counts(*values: object) -> bool:
+    return all(type(value) is int and 0 <= value < 2**63 for value in values)

@@ -15,6 +15,7 @@ import logging
 import os
 import pathlib
 import shutil
+import stat
 import uuid
 from collections.abc import Mapping, Sequence
 
@@ -67,7 +68,7 @@ def is_any_in(folder: pathlib.Path) -> bool:
 
 
 def require_own(path: pathlib.Path) -> None:
-    """Refuses links where records are made: they lead to files of others.
+    """Refuses links and folders where records are made: they lead to files of others.
 
     Args:
         path: The records.
@@ -76,14 +77,25 @@ def require_own(path: pathlib.Path) -> None:
     if not os.path.lexists(folder):
         return
     is_folder = folder.is_dir() and not folder.is_symlink()
-    if not is_folder or any(file.is_symlink() for file in folder.iterdir()):
+    if not is_folder or not all(map(_is_plain, folder.iterdir())):
         raise errors.UserError(
             "unfinished records are not those of a serialization",
             where=folder,
-            received="a folder with links in it" if is_folder else "a link, or no folder",
+            received="a folder with links in it, or folders"
+            if is_folder
+            else "a link, or no folder",
             expected="no such folder, or the one that a killed serialization left",
             remedy="Find out who put it there, and remove it",
         )
+
+
+def _is_plain(path: pathlib.Path) -> bool:
+    """Tells whether there is a file with this one name, or nothing any more."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:  # another process may be at work in there
+        return True
+    return stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
 
 
 def begun(

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from lrcn import files, runs
+from lrcn.data import bounded
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import fusion_plot, results
 from lrcn.inference import streams as streams_lib
@@ -247,8 +249,11 @@ def _paths(run: runs.RunDirectory, split: str) -> dict[str, str]:
     if not file.exists():
         return {}
     try:
-        lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+        data = bounded.read(file, what="predictions of a run", limits=Limits())
+        lines = map(json.loads, data.decode().splitlines())
         return {str(line["id"]): str(line["path"]) for line in lines}
+    except UserError:
+        raise
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(
             "no predictions as `lrcn evaluate` writes them",

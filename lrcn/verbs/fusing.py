@@ -28,6 +28,8 @@ def fuse(settings: settings_lib.FuseSettings) -> int:
     streams = streams_lib.find(settings.runs)
     for stream in streams:
         log.info("%s: %s", stream.name, ", ".join(str(run.path) for run in stream.runs))
+        for run in stream.runs:
+            run.require_own()
     streams_lib.refuse_other_classes(streams)
     showing.start_tensorflow()
     from lrcn.inference import fuse as fuse_lib

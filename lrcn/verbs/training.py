@@ -37,6 +37,7 @@ def train(
     run_directory = runs.RunDirectory(folder)
     plain = config.to_plain(settings)
     _refuse_foreign(run_directory)
+    run_directory.require_own()
     if not run_directory.is_done:
         showing.require_writable("hydra.run.dir", run_directory.path)
     stored = run_directory.read_config() if run_directory.is_begun else None

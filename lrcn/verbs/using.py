@@ -32,7 +32,9 @@ def evaluate(settings: settings_lib.EvaluateSettings) -> int:
 
 def _require_room_for_results(run: str) -> None:
     """Refuses a run whose folder gets no results; a run that is not there is told by its reader."""
-    folder = runs.RunDirectory(run).evaluation("")
+    run_directory = runs.RunDirectory(run)
+    run_directory.require_own()
+    folder = run_directory.evaluation("")
     if folder.parent.is_dir():
         showing.require_writable("run", folder)
 

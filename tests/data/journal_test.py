@@ -1,3 +1,6 @@
+import dataclasses
+import zlib
+
 import pytest
 
 from lrcn.data import journal
@@ -85,3 +88,44 @@ def test_a_line_of_another_version_is_no_commit(path, monkeypatch):
     journal.append(path, COMMITS[0])
     with pytest.raises(journal.Damaged):
         list(journal.read(path))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"segment": "/../../theirs"},
+        {"segment": -1},
+        {"segment": True},
+        {"segment": 1.0},
+        {"segment": 2**64},
+        {"bytes": "0"},
+        {"bytes": -1},
+        {"bytes": None},
+        {"checksum": 3},
+        {"stored": {}},
+        {"stored": "abcd"},
+        {"stored": [3]},
+        {"stored": [[1, 2]]},
+        {"stored": [["1", 2, 3, None]]},
+        {"stored": [[1, 2, 3, [4]]]},
+        {"stored": [[1, 2, 3, ["4", 5]]]},
+        {"skipped": [[1, 2]]},
+        {"skipped": [["1", "why"]]},
+        {"skipped": [1]},
+        {"finished": 1},
+    ],
+    ids=str,
+)
+def test_a_line_with_values_of_another_kind_is_no_commit(path, changes):
+    journal.append(path, dataclasses.replace(COMMITS[1], **changes))
+    assert plain(path) == COMMITS
+    journal.append(path, COMMITS[2])
+    with pytest.raises(journal.Damaged):
+        plain(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "3", "[]", "no JSON", "9" * 5000])
+def test_a_line_that_is_no_object_is_no_commit(path, text):
+    with path.open("ab") as file:
+        file.write(f"{zlib.crc32(text.encode()):08x} {text}\n".encode())
+    assert plain(path) == COMMITS

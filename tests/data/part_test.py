@@ -199,3 +199,16 @@ def test_commits_are_made_every_few_seconds(make, monkeypatch):
             one.store(place, packed(place))
             one.commit_if_due()
     assert told == [3, 2]
+
+
+def test_a_journal_cannot_lead_to_files_elsewhere(make, tmp_path):
+    theirs = tmp_path / "theirs.tfrecord"
+    theirs.write_bytes(b"precious")
+    (tmp_path / "made" / "00001.").mkdir()
+    empty = hashlib.sha256().hexdigest()
+    line = journal.Commit("/../../theirs", 0, empty, [], [])
+    journal.append(tmp_path / "made" / "00001.journal", line)
+    one = make()
+    one.recover()
+    assert theirs.read_bytes() == b"precious"
+    assert not one.is_begun and one.left == PLACES.tolist()

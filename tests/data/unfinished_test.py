@@ -329,6 +329,25 @@ def test_files_of_others_are_not_taken_for_ours(train, tmp_path, reads, often):
     assert theirs.read_bytes() == b"of someone else" and (tmp_path / "out" / FOLDER).exists()
 
 
+@pytest.mark.parametrize("kind", ["a folder", "a hard link", "a link", "a pipe"])
+def test_only_plain_files_may_stand_where_records_are_made(tmp_path, kind):
+    path = tmp_path / "x.tfrecord"
+    folder = unfinished.folder_of(path)
+    folder.mkdir()
+    (folder / "plan.json").write_text("{}")
+    unfinished.require_own(path)
+    (tmp_path / "theirs").write_text("precious")
+    made = folder / "00000.journal"
+    {
+        "a folder": made.mkdir,
+        "a hard link": lambda: made.hardlink_to(tmp_path / "theirs"),
+        "a link": lambda: made.symlink_to(tmp_path / "theirs"),
+        "a pipe": lambda: os.mkfifo(made),
+    }[kind]()
+    with pytest.raises(errors.UserError, match="not those of a serialization"):
+        unfinished.require_own(path)
+
+
 def test_links_where_records_are_made_are_refused(train, tmp_path, reads, often):
     (tmp_path / "theirs").mkdir()
     (tmp_path / "out").mkdir()

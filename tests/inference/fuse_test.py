@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -206,3 +207,12 @@ def test_a_fusion_is_replaced_and_other_files_are_not(pair, tmp_path, caplog):
     with pytest.raises(UserError, match="output_folder: the folder holds files of something else"):
         fused(pair[0][0].evaluation("test"), *pair)
     assert (pair[0][0].evaluation("test") / "metrics.json").read_text() == before
+
+
+def test_predictions_of_a_run_are_a_file(pair, tmp_path):
+    run = pair[0][0]
+    file = run.evaluation("test") / "predictions.jsonl"
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    with pytest.raises(UserError, match="no predictions as .*a named pipe"):
+        fuse._paths(run, "test")
