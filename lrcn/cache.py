@@ -74,9 +74,9 @@ def _serialize_into(
     """Serializes all splits into a folder, which stays after a failure if it can be continued."""
     try:
         keys = known.keys_of(catalog, options.reading())
-        stored = known.find(folder.parent, keys)
+        stored = known.find(folder.parent, keys, limits=options.limits)
         serialize.serialize(catalog, folder, options=options, known=stored)
-        known.write(folder, keys)
+        known.write(folder, keys, limits=options.limits)
     except BaseException:
         if not (is_resumable and unfinished.is_any_in(folder)):
             shutil.rmtree(folder, ignore_errors=True)

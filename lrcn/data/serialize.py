@@ -64,7 +64,7 @@ def serialize(
         job.check()
     is_quiet = not claim.is_marked(folder) and not any(job.is_begun for job in jobs)
     if is_quiet and all(job.is_there and not job.differences() for job in jobs):
-        return [_report(job.split.name, job.path, reused=True) for job in jobs]
+        return [_report(job, reused=True) for job in jobs]
     with (
         writing.telling_errors(folder),
         _new_folder(folder),
@@ -89,7 +89,7 @@ def _run(jobs: Sequence[Job], is_alone: bool) -> list[Report]:
             with _discarding(begun, jobs[:number] if is_alone else ()):
                 written = job.write(begun[-1])
             job.publish(begun[-1], written)
-        reports.append(_report(job.split.name, job.path, reused=reused))
+        reports.append(_report(job, reused=reused))
     _clear(begun, jobs if is_alone else ())
     return reports
 
@@ -133,11 +133,11 @@ def _new_folder(folder: pathlib.Path) -> Iterator[None]:
                 path.rmdir()
 
 
-def _report(name: str, path: pathlib.Path, *, reused: bool = False) -> Report:
-    metadata = records.read_metadata(path)
+def _report(job: Job, *, reused: bool) -> Report:
+    metadata = records.read_metadata(job.path, limits=job.options.limits)
     return Report(
-        name=name,
-        path=path,
+        name=job.split.name,
+        path=job.path,
         items=metadata.items,
         clips=sum(metadata.clip_counts),
         frames=sum(metadata.frame_counts),
