@@ -24,6 +24,7 @@ from lrcn.errors import CannotWrite
 
 log = logging.getLogger(__name__)
 
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # of file systems that cannot do it with folders
 _TRIES, _LONGEST_HOLDER = 50, 4096  # hundredths of a second, bytes
 
 
@@ -201,6 +202,9 @@ def sync_folder(folder: pathlib.Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
     finally:
         os.close(descriptor)
 

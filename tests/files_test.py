@@ -272,3 +272,16 @@ def test_what_fails_in_a_group_is_told_by_its_final_name(tmp_path, monkeypatch):
         with pytest.raises(errors.CannotWrite) as caught:
             write_all(folder, "two")
     assert caught.value.where == str(folder / "what.json")
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+def test_a_folder_is_synced_where_the_system_can(tmp_path, monkeypatch, code):
+    def refuse(descriptor):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    if code == errno.EIO:
+        with pytest.raises(OSError, match="Input/output error"):
+            files.sync_folder(tmp_path)
+    else:
+        assert files.sync_folder(tmp_path) is None

@@ -17,6 +17,18 @@ def is_marked(folder: pathlib.Path) -> bool:
     return (folder / _LOCK).exists()
 
 
+def tidy(folder: pathlib.Path) -> None:
+    """Removes the lock of a killed process, if that is allowed: another user may have left it.
+
+    Args:
+        folder: Where nothing is to be written.
+    """
+    with contextlib.suppress(OSError, errors.UserError):
+        if is_marked(folder):
+            with alone(folder):
+                pass
+
+
 @contextlib.contextmanager
 def alone(folder: pathlib.Path) -> Iterator[bool]:
     """Keeps other serializations out of a folder as long as the block runs.

@@ -152,11 +152,13 @@ class Job:
     def _plan(self) -> dict[str, object]:
         """All that decides on the bytes of the records and of their metadata."""
         options = dataclasses.asdict(self.options)
+        # A higher limit changes only what was left out because of a lower one.
+        of_the_work = (*_OF_THE_WORK, *(["limits"] if self.options.on_error == "stop" else []))
         reasons = [[item.where, str(item.problem or "")] for item in self.split.items]
         return {
             "programs": [lrcn.__version__, PIL.__version__, av.__version__],
             "format_version": records.FORMAT_VERSION,
-            **{key: value for key, value in options.items() if key not in _OF_THE_WORK},
+            **{key: value for key, value in options.items() if key not in of_the_work},
             "type": self.type,
             "num_classes": self.catalog.num_classes,
             "multi_label": self.catalog.multi_label,
