@@ -103,6 +103,7 @@ def of_data(settings: settings_lib.BrowseSettings) -> Browsed:
             image_size=settings.backbone.image_size,
             modality=record_set.metadata.modality,
             weights=settings.backbone.weights,
+            limits=settings.limits,
         )
     channels = _draw(settings, data, chosen, contract, folder)
     return Browsed(columns, rows, channels, _needed(settings, data))

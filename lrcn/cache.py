@@ -14,6 +14,8 @@ from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
 
+_REMEDY = "Set the environment variable LRCN_CACHE to another folder"
+
 
 def folder() -> pathlib.Path:
     """Returns where rendered and serialized data is kept: `LRCN_CACHE`, else the user's cache."""
@@ -46,7 +48,7 @@ def fill(target: pathlib.Path, catalog: lists.Catalog, options: serialize.StoreO
         log.info("data: waiting for %s, which serializes into %s", files.holder(lock), target)
 
     with (
-        writing.telling_errors(target.parent),
+        writing.telling_errors(target.parent, remedy=f"{_REMEDY}, or make room"),
         files.locked(lock, waiting=tell_waiting) as is_held,
     ):
         if target.is_dir():
@@ -74,9 +76,11 @@ def _serialize_into(
     """Serializes all splits into a folder, which stays after a failure if it can be continued."""
     try:
         keys = known.keys_of(catalog, options.reading())
-        stored = known.find(folder.parent, keys)
-        serialize.serialize(catalog, folder, options=options, known=stored)
-        known.write(folder, keys)
+        stored = known.find(folder.parent, keys, limits=options.limits)
+        serialize.serialize(
+            catalog, folder, options=options, known=stored, remedy=f"{_REMEDY}, or make room"
+        )
+        known.write(folder, keys, limits=options.limits)
     except BaseException:
         if not (is_resumable and unfinished.is_any_in(folder)):
             shutil.rmtree(folder, ignore_errors=True)
@@ -92,5 +96,5 @@ def _make_parent(folder: pathlib.Path) -> None:
             where="LRCN_CACHE",
             received=f"{folder}: {error.strerror or error}",
             expected="a folder with the right to write",
-            remedy="Set the environment variable LRCN_CACHE to another folder",
+            remedy=_REMEDY,
         ) from error

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 LOCK = ".lrcn.lock"
 """The name of the lock of a folder; see `locked`."""
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # of file systems that cannot do it with folders
 _TRIES, _LONGEST_HOLDER = 50, 4096  # hundredths of a second, bytes
 
 
@@ -213,6 +214,9 @@ def sync_folder(folder: pathlib.Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
     finally:
         os.close(descriptor)
 

@@ -33,12 +33,12 @@ def stored(tmp_path, monkeypatch):
     monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
     folders = []
 
-    def serialize(catalog, folder, *, options, known):
+    def serialize(catalog, folder, **options):
         folder.mkdir(parents=True)
         folders.append(folder)
 
     monkeypatch.setattr(cache.serialize, "serialize", serialize)
-    monkeypatch.setattr(cache.known, "write", lambda folder, keys: None)
+    monkeypatch.setattr(cache.known, "write", lambda folder, keys, **_: None)
     return folders
 
 
@@ -164,7 +164,7 @@ def test_the_role_is_the_last_part_of_the_name(stored, lists):
 
 
 def test_a_serialization_that_fails_leaves_nothing_in_the_cache(tmp_path, stored, monkeypatch):
-    def half(catalog, folder, *, options, known):
+    def half(catalog, folder, **_):
         folder.mkdir(parents=True)
         (folder / "train.tfrecord").write_text("half")
         raise KeyboardInterrupt
@@ -179,7 +179,7 @@ def test_another_process_that_was_faster_is_right(tmp_path, stored, monkeypatch)
     final = folder_of(SHAPES)
     final.rmdir()
 
-    def raced(catalog, folder, *, options, known):
+    def raced(catalog, folder, **_):
         folder.mkdir()
         (folder / "mine").touch()
         final.mkdir()
@@ -214,7 +214,7 @@ def killed(tmp_path, monkeypatch):
 
 
 def content(folder):
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
+    return {file.name: file.read_bytes() if file.is_file() else None for file in folder.iterdir()}
 
 
 def test_a_killed_serialization_is_continued_in_the_cache(killed, tmp_path, monkeypatch):
@@ -231,16 +231,45 @@ def test_a_killed_serialization_is_continued_in_the_cache(killed, tmp_path, monk
     assert content(folder) == content(folder_of(SHAPES))
 
 
-def test_a_faulty_item_leaves_nothing_in_the_cache(killed, monkeypatch):
-    fault = UserError("bad", where="x", received="x", expected="y", remedy="Mend it")
+def fail_from(monkeypatch, first):
+    """Lets every item from the `first` that is read on be at fault."""
+    fault, count = UserError("bad", where="x", received="x", expected="y", remedy="Mend it"), []
+    pack = packing.Packer.__call__
 
     def faulty(packer, place):
-        return packing.Packed(packer.items[place], fault=fault)
+        count.append(place)
+        is_good = len(count) < first
+        return pack(packer, place) if is_good else packing.Packed(packer.items[place], fault=fault)
 
     monkeypatch.setattr(packing.Packer, "__call__", faulty)
     with pytest.raises(UserError, match="Mend it"):
         folder_of(SHAPES)
-    assert list(killed.parent.iterdir()) == []
+
+
+def test_a_faulty_item_leaves_what_is_safe_in_the_cache(killed, monkeypatch):
+    before = content(killed)
+    with monkeypatch.context() as patch:
+        fail_from(patch, 1)
+    assert list(killed.parent.iterdir()) == [killed]
+    assert {name for name, data in before.items() if data is not None} <= set(content(killed))
+
+
+def test_a_faulty_item_before_anything_is_safe_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
+    fail_from(monkeypatch, 1)
+    assert list((tmp_path / "cache" / "records").iterdir()) == []
+
+
+def test_a_full_cache_names_its_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv("LRCN_CACHE", str(tmp_path / "cache"))
+
+    def full(packer, place):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(packing.Packer, "__call__", full)
+    with pytest.raises(UserError, match="No space left.*LRCN_CACHE to another folder") as caught:
+        folder_of(SHAPES)
+    assert "output_folder" not in str(caught.value)
 
 
 def test_who_wants_the_same_waits_for_the_first(tmp_path, monkeypatch, caplog):

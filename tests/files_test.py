@@ -290,3 +290,16 @@ def test_a_link_is_found_in_any_folder(tmp_path):
     assert files.first_link(tmp_path) == tmp_path / "a" / "b" / "c"
     (tmp_path / "a" / "d").symlink_to("b")
     assert files.first_link(tmp_path) == tmp_path / "a" / "d"
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+def test_a_folder_is_synced_where_the_system_can(tmp_path, monkeypatch, code):
+    def refuse(descriptor):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    if code == errno.EIO:
+        with pytest.raises(OSError, match="Input/output error"):
+            files.sync_folder(tmp_path)
+    else:
+        assert files.sync_folder(tmp_path) is None

@@ -1,11 +1,14 @@
 """Every limit takes effect in every verb that reads such data, as keys of the command."""
 
+import dataclasses
 import json
 import pathlib
 
+import PIL.Image
 import pytest
 
 from lrcn import cli, runs
+from lrcn.data import agreement, known, limits, packing, serialize, shapes
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent / "examples"
 SMALL = [
@@ -165,3 +168,69 @@ def test_limits_of_a_limit(capsys, made):
     )
     assert code == 1
     assert "limits.frames: value out of range" in text
+
+
+@pytest.fixture
+def no_defaults(monkeypatch):
+    """Refuses metadata that are read under other limits than the raised ones."""
+    real = agreement.check
+
+    def check(size, values, *, limits, remedy):
+        assert limits.frames == 2_000_000, f"{size.name} was read under other limits"
+        return real(size, values, limits=limits, remedy=remedy)
+
+    monkeypatch.setattr(agreement, "check", check)
+
+
+def test_a_raised_limit_holds_wherever_records_are_read(capsys, made, no_defaults):
+    """A limit that is forgotten on the way falls back to its default."""
+    lists = f"dataset.input_files=[{made}/images.train,{made}/images.test]"
+    raised = "limits.frames=2000000"
+    command = ["serialize", lists, "output_folder=records", raised]
+    parts = (f"dataset.{split}=records/images.{split}.tfrecord" for split in ("train", "test"))
+    given = ["dataset=records", *parts]
+    run = ["hydra.run.dir=run", "workflow=imgdesc_step"]
+    for verb in (
+        command,
+        command,  # found again
+        [*command, "overwrite=true"],
+        ["check", *given[:2], raised],
+        ["browse", *given, "output_folder=pictures", "split=train", raised],
+        ["train", *SMALL[4:], *run, *given, raised],
+        ["evaluate", "run=run", "split=test", raised],
+        ["retrieve", "run=run", "split=test", raised],
+        # Serialized into the cache, where other records are found.
+        ["train", *SMALL, "workflow=imgdesc_step", "hydra.run.dir=first", raised],
+        ["train", *SMALL, "workflow=imgdesc_step", "hydra.run.dir=second", raised, "seed=3"],
+    ):
+        code, text = said(capsys, *verb)
+        assert code == 0, text
+
+
+def test_an_image_above_the_default_is_stored_if_the_limit_is_raised(capsys, tmp_path):
+    PIL.Image.new("L", (11_000, 9_200)).save(tmp_path / "large.png")
+    (tmp_path / "images.train").write_text("large.png\ta black field\n")
+    command = ["serialize", f"dataset.input_files=[{tmp_path}/images.train]", "output_folder=r"]
+    code, text = said(capsys, *command, "raw_image_shape=[24,32,3]")
+    assert code == 1 and "limits.image_pixels" in text
+    more = ["raw_image_shape=[24,32,3]", "limits.image_pixels=200000000"]
+    code, text = said(capsys, *command, *more)
+    assert code == 0, text
+
+
+def test_stored_frames_above_the_default_are_reported_and_found_again(tmp_path):
+    """The metadata of such records ask for as much as the frames, whatever stores them."""
+    raised = limits.Limits(image_pixels=200_000_000)
+    pack = packing.Packer.__call__
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            packing.Packer,
+            "__call__",
+            lambda packer, place: dataclasses.replace(pack(packer, place), size=(11_000, 9_200)),
+        )
+        one = shapes.moving_shapes(train=2, val=0, test=0, size=24, num_frames=4)
+        options = serialize.StoreOptions(mode=None, limits=raised)
+        (report,) = serialize.serialize(one, tmp_path / "r", options=options)
+    assert not report.reused
+    assert serialize.serialize(one, tmp_path / "r", options=options)[0].reused
+    known.write(tmp_path / "r", known.keys_of(one, options.reading()), limits=raised)

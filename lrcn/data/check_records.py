@@ -38,7 +38,7 @@ def records(
     seen: dict[str, list[findings.Seen]] = {}
     opened: dict[str, record_files.RecordSet] = {}
     for split, path in paths.items():
-        found += _left_over(pathlib.Path(path))
+        found += _left_over(pathlib.Path(path), limits)
         damage = record_files.verify(path, limits=limits)
         found += map(findings.Finding.of, damage)
         if damage:
@@ -164,7 +164,7 @@ def _undecodable(
             )
 
 
-def _left_over(path: pathlib.Path) -> Iterator[findings.Finding]:
+def _left_over(path: pathlib.Path, limits: Limits) -> Iterator[findings.Finding]:
     """Yields files beside records that belong to none: of writers that were killed, or stale."""
     path = record_files.records_path(path)
     size = record_files.size_path(path)
@@ -177,7 +177,7 @@ def _left_over(path: pathlib.Path) -> Iterator[findings.Finding]:
             remedy="Go on with the same `lrcn serialize` command, or remove the folder",
         )
     try:
-        known = {shard.name for shard in metadata_lib.read_alone(size).shards}
+        known = {shard.name for shard in metadata_lib.read_alone(size, limits=limits).shards}
     except errors.UserError:
         return  # told by who verifies
     for file in record_files.files_of(path):

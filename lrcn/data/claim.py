@@ -15,6 +15,18 @@ def is_marked(folder: pathlib.Path) -> bool:
     return (folder / files.LOCK).exists()
 
 
+def tidy(folder: pathlib.Path) -> None:
+    """Removes the lock of a killed process, if that is allowed: another user may have left it.
+
+    Args:
+        folder: Where nothing is to be written.
+    """
+    with contextlib.suppress(OSError, errors.UserError):
+        if is_marked(folder):
+            with alone(folder):
+                pass
+
+
 @contextlib.contextmanager
 def alone(
     folder: pathlib.Path, *, work: str = "serializing into", key: str = "output_folder"

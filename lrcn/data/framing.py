@@ -71,7 +71,12 @@ class Place:
 
 
 def places(file: str | os.PathLike) -> Iterator[Place]:
-    """Yields the places of the whole records of a file in order, without reading their data."""
+    """Yields the places of the whole records of a file in order, without reading their data.
+
+    Lengths are believed as far as the file reaches: to read a place thus never takes more room than
+    the file has. It stops where it is asked to, so that a part of a split is found without the
+    rest; who lets TensorFlow read the records needs `scan`.
+    """
     with pathlib.Path(file).open("rb") as stream:
         end = stream.seek(0, os.SEEK_END)
         next_record = 0

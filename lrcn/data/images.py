@@ -229,9 +229,9 @@ def jpeg_from_array(
     return jpeg_from_image(PIL.Image.fromarray(frame), size=size, quality=quality)
 
 
-def size_of(jpeg: bytes) -> tuple[int, int]:
-    """Returns the `(height, width)` of a stored JPEG without decoding it."""
-    with opened(jpeg, where="a stored frame") as image:
+def size_of(jpeg: bytes, *, limits: Limits = Limits()) -> tuple[int, int]:
+    """Returns the `(height, width)` of a stored JPEG without decoding it; see `opened`."""
+    with opened(jpeg, where="a stored frame", limits=limits) as image:
         return image.height, image.width
 
 

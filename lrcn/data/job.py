@@ -66,7 +66,7 @@ class Job:
         if self.options.modality.is_of_pairs:
             modality_lib.between(self.options.modality)  # refuses a method that is not installed
         tfds_metadata.check_name(self.path)
-        tfds_metadata.check_joins(self.path, self.catalog.label_names)
+        tfds_metadata.check_joins(self.path, self.catalog.label_names, limits=self.options.limits)
         problems = [item.problem for item in self.split.items if item.problem]
         if problems and self.options.on_error == "stop":
             raise lists.first_of(problems)
@@ -95,7 +95,7 @@ class Job:
     @property
     def is_there(self) -> bool:
         """Whether finished records of the name are there and may not be replaced."""
-        is_finished = records.size_path(self.path).exists() and present.files_of(self.path)
+        is_finished = records.size_path(self.path).exists() and records.files_of(self.path)
         return bool(is_finished) and not self.options.overwrite
 
     @property
@@ -105,7 +105,7 @@ class Job:
 
     def differences(self) -> list[str]:
         """Returns in what records of the name differ from those asked for, if that matters."""
-        found = present.files_of(self.path)
+        found = records.files_of(self.path)
         if self.options.overwrite or not found:
             return []
         if not self.is_there:  # a kill may have come while they were given their names
@@ -118,6 +118,7 @@ class Job:
             shards=self.options.shards,
             source=self._source,
             is_strict=self.options.on_error == "stop" and self.options.short_videos != "skip",
+            limits=self.options.limits,
         )
 
     def _settings(self) -> dict[str, object]:
@@ -151,11 +152,13 @@ class Job:
     def _plan(self) -> dict[str, object]:
         """All that decides on the bytes of the records and of their metadata."""
         options = dataclasses.asdict(self.options)
+        # A higher limit changes only what was left out because of a lower one.
+        of_the_work = (*_OF_THE_WORK, *(["limits"] if self.options.on_error == "stop" else []))
         reasons = [[item.where, str(item.problem or "")] for item in self.split.items]
         return {
             "programs": [lrcn.__version__, PIL.__version__, av.__version__],
             "format_version": records.FORMAT_VERSION,
-            **{key: value for key, value in options.items() if key not in _OF_THE_WORK},
+            **{key: value for key, value in options.items() if key not in of_the_work},
             "type": self.type,
             "num_classes": self.catalog.num_classes,
             "multi_label": self.catalog.multi_label,
@@ -208,7 +211,7 @@ class Job:
             files.sync_folder(folder)
         for part in begun.parts:
             part.publish()
-        for stale in set(present.files_of(self.path)) - {part.final for part in begun.parts}:
+        for stale in set(records.files_of(self.path)) - {part.final for part in begun.parts}:
             stale.unlink()
         listed = self.target.with_name(f"{self.target.name}.shuffled")
         if self.options.shuffle:
@@ -216,7 +219,10 @@ class Job:
             begun.publish(listed.name)
         else:
             listed.unlink(missing_ok=True)
-        for name in tfds_metadata.write(self.path, metadata, into=begun.folder):
+        told = tfds_metadata.write(
+            self.path, metadata, into=begun.folder, limits=self.options.limits
+        )
+        for name in told:
             begun.publish(name)
         records.write_metadata(begun.folder / self.path.name, metadata)
         files.sync_folder(folder)

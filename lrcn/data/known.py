@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from lrcn import errors, files
 from lrcn.data import framing, images, lists, records, sources, video
+from lrcn.data.limits import Limits
 
 log = logging.getLogger(__name__)
 
@@ -44,22 +45,23 @@ def keys_of(catalog: lists.Catalog, reading: video.Reading) -> Keys:
     }
 
 
-def write(folder: pathlib.Path, keys: Keys) -> None:
+def write(folder: pathlib.Path, keys: Keys, *, limits: Limits = Limits()) -> None:
     """Writes beside finished records what each of their items was made of.
 
     Args:
         folder: The records of all splits, with every frame.
         keys: Of all items, from before they were read: a file that changed since then has another
             key, under which its old frames are not found.
+        limits: The most that the records may ask for.
     """
     found = {
-        name: [own[id] for id in records.read_metadata(folder / name).ids]
+        name: [own[id] for id in records.read_metadata(folder / name, limits=limits).ids]
         for name, own in keys.items()
     }
     files.write_json(folder / _FILE, found)
 
 
-def find(folder: pathlib.Path, keys: Keys) -> Places:
+def find(folder: pathlib.Path, keys: Keys, *, limits: Limits = Limits()) -> Places:
     """Returns where the frames of items of a data set are stored already.
 
     Records whose checksums are not right are passed over.
@@ -67,6 +69,7 @@ def find(folder: pathlib.Path, keys: Keys) -> Places:
     Args:
         folder: Holds folders of records.
         keys: Of all items, in the order of their splits.
+        limits: The most that the records may ask for; those that ask for more are passed over.
     """
     ordered = {name: list(own.values()) for name, own in keys.items()}
     wanted = {key for own in ordered.values() for key in own if key}
@@ -75,33 +78,35 @@ def find(folder: pathlib.Path, keys: Keys) -> Places:
         for name, own in json.loads(file.read_text(encoding="utf-8")).items():
             if not wanted.isdisjoint(own):
                 with contextlib.suppress(errors.UserError, tf.errors.DataLossError):
-                    stored.update(zip(own, _places(file.with_name(name)), strict=True))
-    places = {
+                    places = _places(file.with_name(name), limits)
+                    stored.update(zip(own, places, strict=True))
+    found = {
         name: {place: stored[key] for place, key in enumerate(own) if key and key in stored}
         for name, own in ordered.items()
     }
-    if count := sum(map(len, places.values())):
+    if count := sum(map(len, found.values())):
         total = sum(map(len, ordered.values()))
         log.info("data: the frames of %d of %d items are stored already", count, total)
-    return places
+    return found
 
 
-def read(place: framing.Place) -> video.Frames:
+def read(place: framing.Place, *, limits: Limits = Limits()) -> video.Frames:
     """Returns the stored frames of an item.
 
     Args:
         place: Where its record lies.
+        limits: The most that its frames may ask for.
 
     Raises:
         OSError: The file is no longer there.
     """
     example = tf.train.Example.FromString(place.read())
     jpegs = list(example.features.feature["frames"].bytes_list.value)
-    return video.Frames(len(jpegs), jpegs, images.size_of(jpegs[0]))
+    return video.Frames(len(jpegs), jpegs, images.size_of(jpegs[0], limits=limits))
 
 
-def _places(path: pathlib.Path) -> list[framing.Place]:
-    return [place for place, _ in records.open_records(path).located()]
+def _places(path: pathlib.Path, limits: Limits) -> list[framing.Place]:
+    return [place for place, _ in records.open_records(path, limits=limits).located()]
 
 
 def _key(item: lists.Item, reading: video.Reading) -> str:

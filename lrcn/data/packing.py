@@ -96,7 +96,7 @@ class Packer:
     def _known(self, index: int) -> video.Frames | None:
         if index in self.known:
             with contextlib.suppress(OSError):  # the other records may be gone by now
-                return known.read(self.known[index])
+                return known.read(self.known[index], limits=self.reading.limits)
         return None
 
     def _clips(self, index: int, n: int) -> tuple[np.ndarray, np.ndarray]:

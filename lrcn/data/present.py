@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import pathlib
@@ -10,12 +9,7 @@ from collections.abc import Mapping
 
 from lrcn import errors
 from lrcn.data import lists, records, sources
-
-
-def files_of(path: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the files that records of the name have, finished or not, without metadata."""
-    shards = path.parent.glob(f"{glob.escape(path.name)}-[0-9]*-of-[0-9]*")
-    return [*([path] if path.exists() else []), *sorted(shards)]
+from lrcn.data.limits import Limits
 
 
 def differences(
@@ -25,6 +19,7 @@ def differences(
     shards: int,
     source: str,
     is_strict: bool,
+    limits: Limits = Limits(),
 ) -> list[str]:
     """Returns in what records that are there differ from those asked for.
 
@@ -34,9 +29,10 @@ def differences(
         shards: Number of files.
         source: What `digest` tells of the items.
         is_strict: Whether no item may be left out.
+        limits: The most that the records may ask for.
     """
     try:
-        there = records.read_metadata(path)
+        there = records.read_metadata(path, limits=limits)
     except errors.UserError as error:
         return [f"that they are broken ({error.what})"]
     found = [key for key, value in settings.items() if getattr(there, key) != value]

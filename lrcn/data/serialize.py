@@ -36,6 +36,7 @@ def serialize(
     *,
     options: StoreOptions,
     known: known_lib.Places | None = None,
+    remedy: str = writing.ELSEWHERE,
 ) -> list[Report]:
     """Stores every split of a data set as records with metadata.
 
@@ -49,11 +50,13 @@ def serialize(
         output_folder: Where the records go; it is created.
         options: How they are stored.
         known: Where the frames of items are stored already, if every frame is.
+        remedy: What to do where the folder cannot be written to.
 
     Raises:
         UserError: If an item is bad (and `on_error` is `stop`), videos are shorter than a clip,
             other records of the name are there, or another process writes into the folder; nothing
-            new is left under a final name then.
+            new is left under a final name then. What is safe on the disk is kept aside: the fault
+            may pass, and then the same call goes on with it.
     """
     folder = pathlib.Path(output_folder)
     jobs = [
@@ -62,11 +65,11 @@ def serialize(
     ]
     for job in jobs:
         job.check()
-    is_quiet = not claim.is_marked(folder) and not any(job.is_begun for job in jobs)
-    if is_quiet and all(job.is_there and not job.differences() for job in jobs):
-        return [_report(job.split.name, job.path, reused=True) for job in jobs]
+    if all(job.is_there and not job.is_begun and not job.differences() for job in jobs):
+        claim.tidy(folder)
+        return [_report(job, reused=True) for job in jobs]
     with (
-        writing.telling_errors(folder),
+        writing.telling_errors(folder, remedy=remedy),
         _new_folder(folder),
         claim.alone(folder) as is_alone,
     ):
@@ -78,36 +81,38 @@ def serialize(
 def _run(jobs: Sequence[Job], is_alone: bool) -> list[Report]:
     """Stores the splits that are not there already.
 
-    What is unfinished is removed when all are done: a split that is to replace other records is
-    then not written again if a later one is killed.
+    Of a split that is to replace other records, what is unfinished is removed when all are done:
+    it is then not written again if a later one is killed.
     """
     begun, reports = [], []
-    for number, job in enumerate(jobs, start=1):
+    for job in jobs:
         reused = job.is_there
         if not reused:
             begun.append(job.begin(is_alone))
-            with _discarding(begun, jobs[:number] if is_alone else ()):
+            with _discarding(begun[-1], is_alone):
                 written = job.write(begun[-1])
             job.publish(begun[-1], written)
-        reports.append(_report(job.split.name, job.path, reused=reused))
+            if not job.options.overwrite:
+                begun.pop().remove()
+        reports.append(_report(job, reused=reused))
     _clear(begun, jobs if is_alone else ())
     return reports
 
 
 @contextlib.contextmanager
-def _discarding(begun: Sequence[unfinished.Unfinished], jobs: Sequence[Job]) -> Iterator[None]:
-    """Removes what is unfinished if an item is at fault: what mends it makes another plan.
+def _discarding(begun: unfinished.Unfinished, is_alone: bool) -> Iterator[None]:
+    """Removes what is unfinished after a failure, unless it can be of use later.
 
-    What is interrupted, or has no room, goes on later; but there is no use in an empty folder.
+    What is interrupted, or has no room, goes on later, and so does what met a fault of the disk
+    that passes; what mends an item makes another plan, which throws it away.
     """
     try:
         yield
-    except errors.UserError:
-        _clear(begun, jobs)
-        raise
-    except BaseException:
-        if not begun[-1].is_worth_keeping:
-            begun[-1].remove()
+    except BaseException as error:
+        # Without a lock nobody may take it over; who was interrupted has no time to remove it.
+        is_useless = isinstance(error, errors.UserError) and not is_alone
+        if is_useless or not begun.is_worth_keeping:
+            begun.remove()
         raise
 
 
@@ -133,11 +138,11 @@ def _new_folder(folder: pathlib.Path) -> Iterator[None]:
                 path.rmdir()
 
 
-def _report(name: str, path: pathlib.Path, *, reused: bool = False) -> Report:
-    metadata = records.read_metadata(path)
+def _report(job: Job, *, reused: bool) -> Report:
+    metadata = records.read_metadata(job.path, limits=job.options.limits)
     return Report(
-        name=name,
-        path=path,
+        name=job.split.name,
+        path=job.path,
         items=metadata.items,
         clips=sum(metadata.clip_counts),
         frames=sum(metadata.frame_counts),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from lrcn import errors, files
 from lrcn.data import records
+from lrcn.data.limits import Limits
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +30,17 @@ def check_name(path: pathlib.Path) -> None:
         )
 
 
-def check_joins(path: pathlib.Path, label_names: tuple[str, ...]) -> None:
+def check_joins(
+    path: pathlib.Path, label_names: tuple[str, ...], *, limits: Limits = Limits()
+) -> None:
     """Refuses records whose class names are not those of the others in the folder.
 
     Args:
         path: The new records, `.../data.train.tfrecord`.
         label_names: Their class names, possibly none.
+        limits: The most that the records in the folder may ask for.
     """
-    for other, metadata in _present(path.parent).items():
+    for other, metadata in _present(path.parent, limits).items():
         if other != path.name and label_names and metadata.label_names not in ((), label_names):
             raise errors.UserError(
                 "the folder holds records of other classes",
@@ -57,19 +61,26 @@ def _differing(names: tuple[str, ...], others: tuple[str, ...]) -> str:
     return f"{told} class {place}, {len(names)} in all"
 
 
-def write(path: pathlib.Path, metadata: records.Metadata, *, into: pathlib.Path) -> list[str]:
+def write(
+    path: pathlib.Path,
+    metadata: records.Metadata,
+    *,
+    into: pathlib.Path,
+    limits: Limits = Limits(),
+) -> list[str]:
     """Writes `dataset_info.json`, `features.json` and `label.labels.txt` for all records there.
 
     Args:
         path: The records that are being finished, `.../data.train.tfrecord`.
         metadata: Their metadata, not yet written.
         into: The folder to write to, from where the files go beside the records.
+        limits: The most that the records in the folder may ask for.
 
     Returns:
         The names of the files.
     """
     folder = path.parent
-    present = {**_present(folder), path.name: metadata}
+    present = {**_present(folder, limits), path.name: metadata}
     splits = _split_names(sorted(present))
     info = {
         "name": _plain(folder.absolute().name),
@@ -86,12 +97,12 @@ def write(path: pathlib.Path, metadata: records.Metadata, *, into: pathlib.Path)
     return [*(["label.labels.txt"] if names else []), "features.json", "dataset_info.json"]
 
 
-def _present(folder: pathlib.Path) -> dict[str, records.Metadata]:
+def _present(folder: pathlib.Path, limits: Limits) -> dict[str, records.Metadata]:
     """Returns the metadata of finished records in a folder by file name."""
     found = {}
     for size in sorted(folder.glob(f"*{records.SIZE_SUFFIX}")):
         try:
-            found[size.name.removesuffix(".size")] = records.read_metadata(size)
+            found[size.name.removesuffix(".size")] = records.read_metadata(size, limits=limits)
         except errors.UserError as error:
             log.warning("left out of the TFDS metadata: %s", error)
     return found

@@ -40,8 +40,8 @@ class Unfinished:
 
     @property
     def is_worth_keeping(self) -> bool:
-        """Whether anything of the records is safe on the disk."""
-        return any(part.is_begun for part in self.parts)
+        """Whether records are safe on the disk; what was left out is soon found again."""
+        return any(part.is_begun and part.stored for part in self.parts)
 
     def publish(self, name: str) -> None:
         """Gives a file that was made in here its place beside the records."""
@@ -63,8 +63,9 @@ def folder_of(path: pathlib.Path) -> pathlib.Path:
 
 
 def is_any_in(folder: pathlib.Path) -> bool:
-    """Tells whether a folder of records has a split that can be continued."""
-    return any(folder.glob(f".*{records.SUFFIX}{SUFFIX}"))
+    """Tells whether a folder has a split that is done or can be continued."""
+    patterns = (f".*{records.SUFFIX}{SUFFIX}", f"*{records.SIZE_SUFFIX}")
+    return any(any(folder.glob(pattern)) for pattern in patterns)
 
 
 def require_own(path: pathlib.Path) -> None:

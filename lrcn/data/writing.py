@@ -14,6 +14,7 @@ from lrcn.data import clips, images, ordered, packing, progress
 from lrcn.data import part as part_lib
 
 _BYTES_AHEAD = 64 * 2**20
+ELSEWHERE = "Choose another output_folder, or make room and give the right to write"
 
 
 @dataclasses.dataclass
@@ -156,8 +157,13 @@ def _too_short(short: Sequence[packing.Packed], name: str) -> errors.UserError:
 
 
 @contextlib.contextmanager
-def telling_errors(folder: pathlib.Path) -> Iterator[None]:
-    """Turns a full disk, missing rights and the like into a `UserError`."""
+def telling_errors(folder: pathlib.Path, *, remedy: str = ELSEWHERE) -> Iterator[None]:
+    """Turns a full disk, missing rights and the like into a `UserError`.
+
+    Args:
+        folder: Where records are written.
+        remedy: How to write them elsewhere.
+    """
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
@@ -166,5 +172,5 @@ def telling_errors(folder: pathlib.Path) -> Iterator[None]:
             where=folder,
             received=error,
             expected="a folder with space and the right to write",
-            remedy="Choose another output_folder, or make room and give the right to write",
+            remedy=remedy,
         ) from error

@@ -132,7 +132,9 @@ def pictures(record_set: records.RecordSet, items: Sequence[int]) -> dict[int, l
             places = np.unique(
                 np.linspace(0, len(jpegs) - 1, sheets.STRIP_FRAMES).round().astype(int)
             )
-            found[item] = [images.decode(jpegs[place]) for place in places]
+            found[item] = [
+                images.decode(jpegs[place], limits=record_set.limits) for place in places
+            ]
             if len(found) == len(wanted):
                 break
     return found

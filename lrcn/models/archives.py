@@ -59,19 +59,19 @@ _KNOWN = {
 }
 _TENSOR = "__keras_tensor__"
 _WITH_WEIGHTS = {
-    "Dense": lambda own, channels: channels * own("units"),
-    "Classes": lambda own, channels: channels * own("units"),
-    "Conv2D": lambda own, channels: _of_convolution(own, channels),
-    "GroupedConv2D": lambda own, channels: _of_convolution(own, channels),
-    "DepthwiseConv2D": lambda own, channels: (
-        own("kernel_size") * channels * own("depth_multiplier")
+    "Dense": lambda own, channels, bias: (channels + bias) * own("units"),
+    "Classes": lambda own, channels, bias: (channels + bias) * own("units"),
+    "Conv2D": lambda own, channels, bias: _of_convolution(own, channels, bias),
+    "GroupedConv2D": lambda own, channels, bias: _of_convolution(own, channels, bias),
+    "DepthwiseConv2D": lambda own, channels, bias: (
+        (own("kernel_size") + bias) * channels * own("depth_multiplier")
     ),
-    "BatchNormalization": lambda own, channels: 4 * channels,
-    "LSTM": lambda own, channels: (channels + own("units")) * 4 * own("units"),
-    "Embedding": lambda own, channels: own("input_dim") * own("output_dim"),
-    "Words": lambda own, channels: own("input_dim") * own("output_dim"),
+    "BatchNormalization": lambda own, channels, bias: 4 * channels,
+    "LSTM": lambda own, channels, bias: (channels + own("units") + bias) * 4 * own("units"),
+    "Embedding": lambda own, channels, bias: own("input_dim") * own("output_dim"),
+    "Words": lambda own, channels, bias: own("input_dim") * own("output_dim"),
 }
-"""Numbers in the kernels of a layer, by its arguments and the last axis of its input."""
+"""Numbers in the weights of a layer, by its arguments, the last axis of its input, and 1 or 0."""
 
 
 def check(path: str | os.PathLike, limits: Limits = Limits(), *, key: str = "") -> None:
@@ -232,22 +232,35 @@ def _weights(config: Any) -> Iterator[int]:
         of = _WITH_WEIGHTS.get(found["class_name"])
         if of is None:
             continue
-        built = found["build_config"]
-        shape = built["shapes_dict" if "shapes_dict" in built else "input_shape"]
-        if isinstance(shape, dict):  # of a sequence and of first states
-            shape = shape["sequences_shape"]
-        if isinstance(shape[0], list):  # of a sequence and of first states
-            shape = shape[0]
         own = found["config"]
+        shape = _built_of(found)
         axes = {own.get("axis", -1), -1}
         if own.get("data_format", "channels_last") != "channels_last" or axes - {
             len(shape) - 1,
             -1,
         }:
             raise ValueError(f"layer {own.get('name')} with its channels elsewhere than last")
+        if own.get("lora_rank"):
+            raise ValueError(f"layer {own.get('name')} with more weights beside its own")
         # Words are numbers, not vectors, and of any count.
         channels = 1 if shape[-1] is None else _whole(shape[-1])
-        yield of(functools.partial(_argument, own), channels)
+        if channels < 1:
+            raise ValueError(f"layer {own.get('name')} without channels")
+        bias = 1 if own.get("use_bias", True) else 0
+        yield of(functools.partial(_argument, own), channels, bias)
+
+
+def _built_of(found: Mapping[str, Any]) -> list:
+    """Returns the shape of the input that Keras builds a layer for, read as Keras does."""
+    built = found["build_config"]
+    if "input_shape" in built and "shapes_dict" in built:
+        raise ValueError(f"layer {found['config'].get('name')} that is built of two shapes")
+    if "shapes_dict" in built:
+        return built["shapes_dict"]["sequences_shape"]  # beside those of first states
+    shape = built["input_shape"]
+    if found["class_name"] == "LSTM" and isinstance(shape[0], list):  # of first states, too
+        return shape[0]
+    return shape
 
 
 def _argument(own: Mapping[str, Any], name: str) -> int:
@@ -262,8 +275,8 @@ def _whole(value: object) -> int:
     return value
 
 
-def _of_convolution(own: Callable[[str], int], channels: int) -> int:
-    return own("kernel_size") * channels // max(own("groups"), 1) * own("filters")
+def _of_convolution(own: Callable[[str], int], channels: int, bias: int) -> int:
+    return (own("kernel_size") * channels // max(own("groups"), 1) + bias) * own("filters")
 
 
 def _refused(where: object, what: str, received: object, expected: str = _EXPECTED) -> UserError:

@@ -97,7 +97,12 @@ def build(
         pretrained=_wants_imagenet(name, architecture, weights),
     )
     contract = input_contract(
-        name, image_size=image_size, modality=modality, weights=weights, contract=contract
+        name,
+        image_size=image_size,
+        modality=modality,
+        weights=weights,
+        contract=contract,
+        limits=limits,
     )
     model = _extended(name, architecture, request, contract)
     if weights and not request.pretrained:
@@ -113,6 +118,7 @@ def input_contract(
     modality: str = "rgb",
     weights: str | None = None,
     contract: Mapping[str, object] | None = None,
+    limits: Limits = Limits(),
 ) -> layers.InputContract:
     """Returns the first layer of a CNN alone: from frames to the numbers that its weights expect.
 
@@ -122,6 +128,7 @@ def input_contract(
         modality: What the frames show, as in `build`.
         weights: As in `build`: a file may tell what its weights expect.
         contract: As in `build`: what they expect whatever a file tells.
+        limits: The most that such a file may ask for.
 
     Raises:
         UserError: There is no such CNN, or it cannot see frames of this size.
@@ -129,7 +136,7 @@ def input_contract(
     architecture = _architecture(name)
     size = _checked_size(name, architecture, image_size or architecture.image_size)
     if contract is None and weights not in (None, "imagenet"):
-        contract = weights_lib.contract_in(weights)
+        contract = weights_lib.contract_in(weights, limits=limits)
     values = weights_lib.of_modality(contract or architecture.contract, modality)
     return layers.InputContract(*size, name="input_contract", **values)
 

@@ -14,9 +14,11 @@ import dataclasses
 import hashlib
 import json
 import logging
+import os
 import pathlib
 import shutil
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -85,10 +87,16 @@ def extract(
     values = folder / _VALUES
     if not values.exists():
         lock = folder.with_name(f".{folder.name}.lock")
-        with _explaining(folder), files.locked(lock, waiting=lambda: _tell_waiting(folder)):
-            if not values.exists():
+        with (
+            _explaining(folder),
+            files.locked(lock, waiting=lambda: _tell_waiting(folder)) as is_held,
+        ):
+            if not values.exists() and is_held:
                 _remove_unfinished(folder)
                 _compute(record_set, backbone, view, folder)
+            elif not values.exists():
+                with _apart(folder) as own:
+                    _compute(record_set, backbone, view, own)
     rows, width = int(counts.sum()), int(backbone.output_shape[-1])
     return Features(_opened(values, rows, width), starts)
 
@@ -103,20 +111,15 @@ def folder_of(
 
 
 def _network_key(backbone: keras.Model, view: augment.View) -> str:
-    return _key(
-        {
-            "format": _FORMAT,
-            "backbone": backbone.name,
-            "weights": _weights_digest(backbone),
-            "contract": backbones.contract_of(backbone),
-            "features": backbone.output_shape[-1],
-            "precision": backbone.layers[-1].compute_dtype,
-            "view": [list(view.size), view.crop],
-        }
-    )
-
-
-def _key(facts: object) -> str:
+    facts = {
+        "format": _FORMAT,
+        "backbone": backbone.name,
+        "weights": _weights_digest(backbone),
+        "contract": backbones.contract_of(backbone),
+        "features": backbone.output_shape[-1],
+        "precision": backbone.layers[-1].compute_dtype,
+        "view": [list(view.size), view.crop],
+    }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -331,6 +334,23 @@ def _remove_unfinished(folder: pathlib.Path) -> None:
     """Removes what a killed process was writing; the caller holds the lock."""
     for path in folder.rglob(".*.tmp.*"):
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _apart(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a folder of one's own, whose files take their places in `folder` when it is done.
+
+    Without a lock another process may be at the same work; both come to the same files.
+    """
+    own = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        yield own
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (_ITEMS, _VALUES):  # what makes them valid comes last
+            os.replace(own / name, folder / name)
+        files.sync_folder(folder)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
 
 
 def _part(folder: pathlib.Path, index: int) -> pathlib.Path:

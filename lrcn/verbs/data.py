@@ -11,6 +11,7 @@ from typing import Any
 
 from lrcn import runs
 from lrcn import settings as settings_lib
+from lrcn.data.limits import Limits
 from lrcn.errors import UsageError, UserError
 from lrcn.verbs import showing
 
@@ -38,7 +39,7 @@ def serialize(settings: settings_lib.SerializeSettings) -> int:
     reports = serialize_lib.serialize(catalog, folder, options=options)
     output = showing.console()
     showing.show(report.render(reports, width=output.width if output.is_terminal else None))
-    showing.log_next(folder, _train_command(reports))
+    showing.log_next(folder, _train_command(reports, settings.limits))
     return 0
 
 
@@ -143,7 +144,7 @@ def _next_of(
     return shlex.join(["lrcn", "train", *flags, *kept])
 
 
-def _train_command(reports: list) -> str:
+def _train_command(reports: list, limits: Limits) -> str:
     """Returns the command that trains on what was just stored."""
     from lrcn.data import records
 
@@ -153,7 +154,7 @@ def _train_command(reports: list) -> str:
     keys = [f"dataset.{role}={paths[role]}" for role in ("train", "val", "test") if role in paths]
     if not keys:
         return ""
-    stored = records.read_metadata(reports[0].path)
+    stored = records.read_metadata(reports[0].path, limits=limits)
     if not stored.num_classes:  # captions, which the default workflow cannot learn
         is_image = stored.type == "image"
         keys.append(f"workflow={'imgdesc_step' if is_image else 'videodesc_pooling'}")

@@ -20,8 +20,10 @@ from lrcn.verbs import showing
 log = logging.getLogger(__name__)
 
 # What may differ when a run is continued in its own folder; `epochs` may only grow.
-_FREE_KEYS = {"resume", "num_threads", "traceback", "evaluate", "limits"}
-_FREE_KEYS |= {"callbacks.patience", "callbacks.save_seconds"}
+_FREE_KEYS = {
+    *("resume", "num_threads", "traceback", "evaluate", "limits"),
+    *("callbacks.patience", "callbacks.save_seconds"),
+}
 _LONGEST_REASON = 300  # characters of why a job failed; the whole is in its log and the summary
 
 

@@ -239,7 +239,10 @@ def test_nothing_is_left_under_a_final_name(folders, tmp_path):
     options = dataclasses.replace(EVERY, shards=2)
     message = told(lambda: serialize.serialize(catalog(folders), tmp_path / "out", options=options))
     assert f"{folders}:5: {tmp_path / 'clip4' / '3.jpg'}: image cannot be read" in message
-    assert not (tmp_path / "out").exists()
+    # The first shard is whole, and may be of use if the fault passes.
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [
+        ".data.train.tfrecord.unfinished"
+    ]
 
 
 def test_an_error_leaves_no_new_folder_and_every_old_one(folders, tmp_path):
@@ -335,6 +338,22 @@ def test_equal_records_are_reused_where_nothing_can_be_written(folders, tmp_path
     serialize.serialize(catalog(folders), tmp_path / "out", options=EVERY)
     monkeypatch.setattr(serialize.claim, "alone", lambda folder: pytest.fail("it was written to"))
     assert serialize.serialize(catalog(folders), tmp_path / "out", options=EVERY)[0].reused
+
+
+def test_equal_records_are_reused_beside_a_lock_of_another_user(folders, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    serialize.serialize(catalog(folders), out, options=EVERY)
+    (out / ".lrcn.lock").write_text("{}")
+
+    def denied(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(serialize.claim.files, "locked", denied)
+        assert serialize.serialize(catalog(folders), out, options=EVERY)[0].reused
+    # Whose lock it is removes it on the way.
+    assert serialize.serialize(catalog(folders), out, options=EVERY)[0].reused
+    assert not (out / ".lrcn.lock").exists()
 
 
 def test_a_second_serialization_into_the_folder_is_refused(folders, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from lrcn import errors
-from lrcn.data import clips, journal, lists, packing, part, records, serialize, unfinished
+from lrcn.data import clips, journal, limits, lists, packing, part, records, serialize, unfinished
 
 FILES = ("replace", "fsync", "unlink", "rmdir", "mkdir", "truncate")
 FOLDER = ".data.train.tfrecord.unfinished"
@@ -282,7 +282,9 @@ def test_threads_and_their_reach_are_no_part_of_the_plan(train, tmp_path, reads,
 
 
 @pytest.mark.parametrize("fault", ["a bad item", "short videos"])
-def test_a_fault_of_an_item_leaves_nothing_to_continue(data, tmp_path, often, fault):
+@pytest.mark.parametrize("seconds", [0.0, 10.0])
+def test_a_fault_of_an_item_leaves_what_is_safe(data, tmp_path, monkeypatch, fault, seconds):
+    monkeypatch.setattr(part, "_SECONDS_BETWEEN_COMMITS", seconds)
     mode = RANDOM
     if fault == "short videos":
         mode = clips.ClipMode("rand_clips", 6, 1)
@@ -292,10 +294,65 @@ def test_a_fault_of_an_item_leaves_nothing_to_continue(data, tmp_path, often, fa
     both = dataclasses.replace(data, splits=dict(reversed(data.splits.items())))
     with pytest.raises(errors.UserError):
         run(both, tmp_path / "out", mode=mode, on_error="stop", shards=1)
-    assert set(content(tmp_path / "out")) == {
+    left = {name for name in content(tmp_path / "out") if not name.startswith(FOLDER)}
+    assert left == {
         *("data.val.tfrecord", "data.val.tfrecord.size", "data.val.shuffled"),
         *("dataset_info.json", "features.json", "label.labels.txt"),
     }
+    assert (tmp_path / "out" / FOLDER).exists() == (seconds == 0)
+
+
+def fail_once(place):
+    """Lets the reading of an item fail as of a disk, once."""
+    pack, failed = packing.Packer.__call__, []
+
+    def failing(packer, index):
+        if index == place and not failed:
+            failed.append(index)
+            what = {"received": "Input/output error", "expected": "an image", "remedy": "Mend it"}
+            fault = errors.UserError("image cannot be read", where="clip", **what)
+            return packing.Packed(packer.items[index], fault=fault)
+        return pack(packer, index)
+
+    return failing
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_fault_that_passes_costs_only_its_item(
+    data, tmp_path, reads, often, monkeypatch, overwrite
+):
+    """The plan is the same afterwards, so what is done is not done again."""
+    changes = {"on_error": "stop", "shuffle": False, "shards": 1, "overwrite": overwrite}
+    one = dataclasses.replace(data, splits={"data.val": data.splits["data.val"]})
+    run(one, tmp_path / "whole" / "out", **changes)
+    monkeypatch.setattr(packing.Packer, "__call__", fail_once(1))
+    with pytest.raises(errors.UserError, match="Input/output error"):
+        run(one, tmp_path / "out", **changes)
+    reads.places.clear()
+    run(one, tmp_path / "out", **changes)
+    assert reads.places == [1]
+    assert content(tmp_path / "out") == content(tmp_path / "whole" / "out")
+
+
+def test_without_locks_a_fault_leaves_nothing(data, tmp_path, reads, often, monkeypatch):
+    def refuse(*_):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(errors.UserError, match="image cannot be read"):
+        run(data, tmp_path / "out", on_error="stop", shuffle=False, shards=1)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_a_raised_limit_goes_on_unless_something_may_be_skipped_for_it(
+    data, tmp_path, reads, often, on_error
+):
+    one = dataclasses.replace(data, splits={"data.val": data.splits["data.val"]})
+    changes = {"on_error": on_error, "shuffle": False, "shards": 1}
+    interrupted(one, tmp_path / "out", reads, first=2, **changes)
+    run(one, tmp_path / "out", **changes, limits=limits.Limits(frames=2_000_000))
+    assert reads.places == ([1] if on_error == "stop" else [0, 1])
 
 
 def test_a_split_that_is_done_is_not_written_again_over_older_records(data, tmp_path, reads, often):

@@ -373,6 +373,64 @@ def test_an_input_that_is_built_of_another_shape_is_no_way_around(file):
     assert "an archive that cannot be read" in told(file)
 
 
+@pytest.mark.parametrize("sizes", [(10**10, 1), (1, 10**10), (1, 1)])
+def test_a_layer_that_is_built_of_two_shapes_is_refused(file, sizes):
+    """Keras takes one of them, whichever is looked at here."""
+    config = config_of(file)
+    one, other = sizes
+    parts(config, "Classes")[0]["build_config"] = {
+        "input_shape": [None, None, one],
+        "shapes_dict": {"sequences_shape": [None, None, other]},
+    }
+    rewritten(file, {"config.json": json.dumps(config)})
+    assert "built of two shapes" in told(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"), [("Classes", "units"), ("Conv2D", "filters"), ("LSTM", "units")]
+)
+def test_a_layer_without_channels_is_refused(file, name, argument):
+    config = config_of(file)
+    layer = parts(config, name)[0]
+    layer["config"][argument] = 2**27
+    built = layer["build_config"]
+    (built.get("shapes_dict") or {"sequences_shape": built.get("input_shape")})["sequences_shape"][
+        -1
+    ] = 0
+    rewritten(file, {"config.json": json.dumps(config)})
+    assert "without channels" in told(file)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (keras.layers.Dense(5), (3,)),
+        (keras.layers.Dense(5, use_bias=False), (3,)),
+        (keras.layers.Conv2D(4, (3, 2), groups=2), (8, 8, 6)),
+        (keras.layers.Conv2D(4, 3, use_bias=False), (8, 8, 6)),
+        (keras.layers.DepthwiseConv2D(3, depth_multiplier=2), (8, 8, 6)),
+        (keras.layers.BatchNormalization(), (8, 8, 6)),
+        (keras.layers.LSTM(7), (2, 3)),
+        (keras.layers.LSTM(7, use_bias=False), (2, 3)),
+        (keras.layers.Embedding(5, 3), (2,)),
+    ],
+)
+def test_every_weight_counts_and_no_bias_is_free(tmp_path, layer, shape):
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, layer(inputs))
+    file = tmp_path / "a.keras"
+    model.save(file)
+    assert sum(archives._weights(config_of(file))) == model.count_params()
+    archives.check(file)
+
+
+def test_weights_beside_those_of_a_layer_are_refused(file):
+    config = config_of(file)
+    parts(config, "Classes")[0]["config"]["lora_rank"] = 2**30
+    rewritten(file, {"config.json": json.dumps(config)})
+    assert "more weights beside its own" in told(file)
+
+
 def test_the_input_is_bounded(file):
     config = config_of(file)
     parts(config, "InputContract")[0]["config"] |= {"height": 100_000, "width": 100_000}

@@ -1,3 +1,4 @@
+import fcntl
 import threading
 import time
 
@@ -170,6 +171,33 @@ def test_who_wants_the_same_waits_for_the_first(write_records, backbone, caplog)
     wanting.join()
     assert len(found[0].values) == sum(record_set.metadata.frame_counts)
     assert not scrap.exists()
+
+
+def test_without_locks_nobody_removes_what_another_writes(write_records, backbone, monkeypatch):
+    record_set = write_records()
+    folder = features.folder_of(record_set, backbone, VIEW)
+    compute, seen = features._compute, []
+
+    def refuse(*_):
+        raise OSError(38, "Function not implemented")
+
+    def noted(records, network, view, where):
+        seen.append(where)
+        where.mkdir(parents=True)
+        scrap = where / ".features.0123.tmp.npy"
+        scrap.write_bytes(b"on its way")
+        if len(seen) == 1:
+            features.extract(records, network, view=view)  # another process, at the same time
+        assert scrap.exists()
+        compute(records, network, view, where)
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(features, "_compute", noted)
+    found = features.extract(record_set, backbone, view=VIEW)
+    assert len(found.values) == sum(record_set.metadata.frame_counts)
+    assert len(set(seen)) == 2 and folder not in seen
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert sorted(path.name for path in folder.iterdir()) == ["features.npy", "items.json"]
 
 
 @pytest.mark.parametrize(
