@@ -68,7 +68,7 @@ KEYS = {
 }
 BELOW = {"record_bytes": 100, "line_bytes": 20, "file_bytes": 100}
 VERBS = {
-    "serialize": ["serialize", "output_folder=records"],
+    "serialize": ["serialize", "output_folder=records", "raw_image_shape=[24,32,3]"],
     "check": ["check"],
     "train": ["train", "hydra.run.dir=run"],
     "browse": ["browse", "output_folder=pictures"],
@@ -160,6 +160,15 @@ def test_a_run_goes_on_with_other_limits_and_hands_them_to_its_evaluation(capsys
     code, text = said(capsys, *same, "evaluate=[train]", "limits.caption_words=1")
     assert code == 1
     assert "caption is too long" in text and "at most 1 words" in text
+
+
+def test_frames_that_nobody_may_read_afterwards_are_refused_before_they_are_stored(capsys, made):
+    lists = f"dataset.input_files=[{made}/images.train]"
+    shape = ["raw_image_shape=[100,100,3]", "limits.image_pixels=9999"]
+    code, text = said(capsys, "serialize", lists, "output_folder=records", *shape)
+    assert code == 1
+    assert "raw_image_shape: a stored frame is larger than the limit" in text
+    assert not (made / "records").exists()
 
 
 def test_limits_of_a_limit(capsys, made):

@@ -63,6 +63,11 @@ class Job:
     def check(self) -> None:
         """Refuses what can be refused before any work."""
         self.options.reading()
+        if self.options.image_shape:  # whoever reads the records keeps the limit, too
+            height, width, _ = self.options.image_shape
+            self.options.limits.require(
+                "image_pixels", height * width, where="raw_image_shape", what="a stored frame"
+            )
         if self.options.modality.is_of_pairs:
             modality_lib.between(self.options.modality)  # refuses a method that is not installed
         tfds_metadata.check_name(self.path)
