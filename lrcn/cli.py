@@ -120,6 +120,9 @@ def _run(verb: str, overrides: list[str]) -> int:
         log_file=log_file,
     )
     overrides = [quoting.quoted(override, _is_readable) for override in overrides]
+    given = {overriding.key_of(o): o.partition("=")[2] for o in overrides}
+    if verb == "train" and "resume" in given and not given.keys() & overriding.OWN_FOLDERS:
+        _require_no_code_of(given["resume"], overrides)
     outcomes = _Outcomes()
     sys.argv = [f"lrcn {verb}", *overrides]
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -145,6 +148,19 @@ def _run(verb: str, overrides: list[str]) -> int:
         except BrokenPipeError:
             _let_go_of_stdout()
     return max(outcomes.codes, default=0)
+
+
+def _require_no_code_of(run: str, overrides: list[str]) -> None:
+    """Composes what a run brings along before Hydra does, which makes objects of what it finds."""
+    import hydra
+
+    plain = [o for o in overrides if not (o.startswith("-") or _sweeps(o))]
+    try:
+        with hydra.initialize_config_dir(str(help_lib.conf_folder()), version_base="1.3"):
+            composed = hydra.compose("train", plain, return_hydra_config=True)
+    except Exception:  # noqa: BLE001 - Hydra comes to it in a moment, and it is told then
+        return
+    overriding.require_no_code(composed.hydra, where=run)
 
 
 @dataclasses.dataclass
@@ -211,14 +227,6 @@ def _config_folder(context) -> str | None:
     """
     sources = {source.provider: source.path for source in context.runtime.config_sources}
     return sources.get("command-line")
-
-
-def _in_brackets(override: str) -> str:
-    """Returns the advice to write a list, for keys that may take one; groups never do."""
-    key, _, value = override.partition("=")
-    if "." not in key and key not in ("input", "evaluate", "runs", "weights"):
-        return ""
-    return f"put a list in brackets: {shlex.quote(f'{key}=[{value}]')}, "
 
 
 def _report(error: Exception, folder: pathlib.Path | None, with_traceback: bool) -> None:
@@ -306,7 +314,7 @@ def _composition_error(verb: str, overrides: list[str], error: Exception) -> Use
             received=match[1],
             expected="one value, or a sweep over several",
             remedy=f"Run a job for each value with `lrcn {verb} -m ...`, "
-            f"{_in_brackets(match[1])}or put one value with a comma in quotes: "
+            f"{quoting.in_brackets(match[1])}or put one value with a comma in quotes: "
             f"{shlex.quote(quoting.whole(match[1]))}",
         )
     return UsageError(

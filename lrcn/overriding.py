@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pathlib
 import re
+from collections.abc import Mapping
 
 from lrcn import help as help_lib
 from lrcn.errors import UsageError, UserError
@@ -16,7 +17,8 @@ _BUILDING = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 _LOGGING = ("hydra/job_logging", "hydra/hydra_logging")
 _OURS = ("console", "run", "none", "disabled")
 _PICKLES = "--experimental-rerun"
-_OWN_FOLDERS = ("--config-dir", "--config-path")
+OWN_FOLDERS = {"--config-dir", "--config-path"}
+"""Flags of folders of configuration files, which are trusted like code."""
 _OF_HYDRA = {"run.dir", "sweep.dir", "sweep.subdir", "verbose", "job.name"}
 
 
@@ -34,7 +36,7 @@ def require_harmless(overrides: list[str]) -> None:
     Raises:
         UsageError: The first of them.
     """
-    has_own_folder = any(override.startswith(_OWN_FOLDERS) for override in overrides)
+    has_own_folder = any(key_of(override) in OWN_FOLDERS for override in overrides)
     for override in overrides:
         if why := _harm(override, has_own_folder=has_own_folder):
             raise UsageError(
@@ -99,6 +101,35 @@ def _harm_of_hydra(key: str, value: str) -> str | None:
     if parts[0] == "hydra" and ".".join(parts[1:]) in _OF_HYDRA:
         return None
     return "it is one of Hydra's own settings, some of which name code to run"
+
+
+def require_no_code(hydra: Mapping, *, where: object) -> None:
+    """Refuses Hydra's own settings, as composed, if they name code that is not Hydra's or ours.
+
+    Args:
+        hydra: What Hydra composed under `hydra`.
+        where: The run that the settings are of.
+
+    Raises:
+        UserError: There are callbacks, or a launcher or sweeper of another package.
+    """
+    targets = [str(hydra[who].get("_target_", "hydra.")) for who in ("launcher", "sweeper")]
+    foreign = [name for name in targets if not name.startswith(("hydra.", "hydra_plugins."))]
+    if found := [*hydra["callbacks"], *foreign, *_classes_of_others(hydra)]:
+        raise _refused(where, "settings that name code to run", ", ".join(map(str, found)))
+
+
+def _classes_of_others(hydra: Mapping) -> list[str]:
+    """Returns what logging would be made of, beside Python's own handlers and ours."""
+    made = [
+        str(part[key])
+        for group in ("job_logging", "hydra_logging")
+        for kind in ("formatters", "handlers", "filters")
+        for part in ((hydra[group] or {}).get(kind) or {}).values()
+        for key in ("()", "class")
+        if key in part
+    ]
+    return [name for name in made if not name.startswith(("lrcn.", "logging."))]
 
 
 def stored(overrides: object, *, where: object, own_folder: str | None = None) -> list[str]:

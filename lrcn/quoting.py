@@ -83,3 +83,11 @@ def _items_in_quotes(value: str) -> str:
 def _in_quotes(value: str) -> str:
     """Returns a value as Hydra reads it whole; backslashes count before a quote alone."""
     return '"' + re.sub(r'(\\*)("|$)', lambda m: 2 * m[1] + m[2].replace('"', '\\"'), value) + '"'
+
+
+def in_brackets(override: str) -> str:
+    """Returns the advice to write a list, for keys that may take one; groups never do."""
+    key, _, value = override.partition("=")
+    if "." not in key and key not in ("input", "evaluate", "runs", "weights"):
+        return ""
+    return f"put a list in brackets: {shlex.quote(f'{key}=[{value}]')}, "

@@ -257,3 +257,42 @@ def test_any_stored_overrides_are_repeated_as_they_are_or_refused(overrides):
         assert set(kept) <= set(overrides)
         overriding.require_harmless(kept)
         assert not any("${" in part or part.startswith("-") for part in kept)
+
+
+def test_what_a_run_brings_along_is_composed_before_hydra_makes_objects_of_it(
+    capsys, tmp_path, monkeypatch
+):
+    """A hole in what is refused by its text is no way in."""
+    monkeypatch.chdir(tmp_path)
+    run = stored_run(tmp_path / "run")
+    evil = "+hydra.callbacks.a={_target_: os.mkdir, path: run_by_it}"
+    monkeypatch.setattr(overriding, "stored", lambda *_, **__: [evil])
+    assert cli.main(["train", run]) == 1
+    told = capsys.readouterr().err
+    assert "settings that name code to run" in told and "Traceback" not in told
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"callbacks": {"a": {}}},
+        {"launcher": {"_target_": "os.system"}},
+        {"sweeper": {"_target_": "hydras.Evil"}},
+        {"job_logging": {"handlers": {"a": {"class": "subprocess.Popen"}}}},
+        {"job_logging": {"formatters": {"a": {"()": "os.system"}}}},
+        {"hydra_logging": {"filters": {"a": {"()": "os.system"}}}},
+    ],
+    ids=str,
+)
+def test_composed_settings_of_hydra_name_no_code_of_others(changes):
+    harmless = {
+        "callbacks": {},
+        "launcher": {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"},
+        "sweeper": {"_target_": "hydra_plugins.hydra_optuna_sweeper.OptunaSweeper"},
+        "job_logging": {"handlers": {"a": {"class": "lrcn.logs.RunLog"}, "b": {}}},
+        "hydra_logging": None,
+    }
+    overriding.require_no_code(harmless, where="run")
+    with pytest.raises(UserError, match="settings that name code to run"):
+        overriding.require_no_code(harmless | changes, where="run")
