@@ -152,10 +152,8 @@ class RunDirectory:
     def require_own(self) -> None:
         """Refuses a run with links in it: what is written there would go to files of others.
 
-        The folder itself may be reached by a link.
-
         Raises:
-            UserError: The first link.
+            UserError: The first link; the folder itself may be reached by one.
         """
         if (link := files.first_link(self.path)) is not None:
             raise UserError(

@@ -40,6 +40,8 @@ ALLOWED = {
     ("data/journal.py", "open"): "a journal grows line by line; a line that is torn does not count",
     ("data/unfinished.py", "replace"): "of shards that are complete, into their final names",
     ("data/images.py", "save"): "into memory",
+    ("training/checkpoints.py", "replace"): "of a broken checkpoint, which is put aside",
+    ("training/features.py", "replace"): "of features that are whole",
     ("cache.py", "replace"): "of a folder of records, each of which is whole",
     ("verbs/showing.py", "TemporaryFile"): "without a name, and gone when it is closed",
 }
