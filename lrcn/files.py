@@ -77,13 +77,15 @@ def together(
         CannotWrite: As of `atomic_path`, of the final names.
     """
     target = pathlib.Path(folder)
-    _make_folder(target / last)
     lock = target / LOCK
 
     def tell_waiting() -> None:
         log.info("%s: waiting for %s, which writes there", target, holder(lock))
 
-    with locked(lock, waiting=tell_waiting) as is_held:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(gone_if_empty(target))
+        _make_folder(lock)
+        is_held = stack.enter_context(locked(lock, waiting=tell_waiting))
         # What a killed process left is nobody's; without locks nobody can know that.
         own = "" if is_held else f".{uuid.uuid4().hex[:8]}"
         staging = target / f".results{own}.tmp"
@@ -98,6 +100,22 @@ def together(
             raise error.but(where=where) from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def gone_if_empty(folder: pathlib.Path) -> Iterator[None]:
+    """Takes a folder that is made inside the block away again if nothing came into it.
+
+    Args:
+        folder: The folder; those above it that are new go, too.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # not empty, or never made
+            for path in new:
+                path.rmdir()
 
 
 def _move(names: Sequence[str], staging: pathlib.Path, target: pathlib.Path, last: str) -> None:

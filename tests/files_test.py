@@ -274,6 +274,12 @@ def test_what_fails_in_a_group_is_told_by_its_final_name(tmp_path, monkeypatch):
     assert caught.value.where == str(folder / "what.json")
 
 
+def test_a_group_that_fails_leaves_no_new_folder(tmp_path):
+    with pytest.raises(OSError, match="No space"):
+        write_all(tmp_path / "a" / "results", "one", fail="what.json")
+    assert names(tmp_path) == []
+
+
 def test_what_a_killed_process_left_of_a_group_is_removed(tmp_path):
     left = tmp_path / "results" / ".results.tmp"
     left.mkdir(parents=True)

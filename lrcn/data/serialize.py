@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from lrcn import errors
+from lrcn import errors, files
 from lrcn.data import claim, lists, records, shuffled, storing, unfinished, writing
 from lrcn.data import known as known_lib
 from lrcn.data.job import Job
@@ -128,14 +128,9 @@ def _clear(begun: Sequence[unfinished.Unfinished], jobs: Sequence[Job]) -> None:
 @contextlib.contextmanager
 def _new_folder(folder: pathlib.Path) -> Iterator[None]:
     """Makes a folder, and takes it away again if nothing came into it."""
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
+    with files.gone_if_empty(folder):
         folder.mkdir(parents=True, exist_ok=True)
         yield
-    finally:
-        with contextlib.suppress(OSError):  # not empty, or never made
-            for path in new:
-                path.rmdir()
 
 
 def _report(job: Job, *, reused: bool) -> Report:
