@@ -86,6 +86,16 @@ ELSEWHERE = (
         "tests/overriding_test.py::test_other_stored_overrides_are_refused",
     ),
     Elsewhere(
+        "the same by a file beside that run (`experiment=../...`)",
+        "refused; it is not read (1)",
+        "tests/overriding_test.py::test_a_strangers_member_is_not_read",
+    ),
+    Elsewhere(
+        "links in a stranger's run",
+        "refused; nothing is written through them (1)",
+        "tests/runs_test.py::test_nothing_is_written_through_links_of_a_run",
+    ),
+    Elsewhere(
         "control characters in names",
         "shown as escapes",
         "tests/errors_test.py::test_what_acts_on_a_terminal_is_shown_as_escapes",

@@ -66,6 +66,21 @@ ELSEWHERE = (
         "tests/serialize_cli_test.py::test_signals_end_it_quickly_and_a_second_process_is_refused",
     ),
     Elsewhere(
+        "two trainings into one folder",
+        "the second is refused, with the process of the first (1)",
+        "tests/verbs_test.py::test_two_trainings_in_one_folder_are_refused",
+    ),
+    Elsewhere(
+        "a finished run that cannot be lengthened",
+        "it stays done, as it was (1)",
+        "tests/verbs_test.py::test_a_finished_run_stays_so_until_a_step_is_saved_anew",
+    ),
+    Elsewhere(
+        "no room to unpack a checkpoint",
+        "told; the checkpoint stays (1)",
+        "tests/training/interruption_test.py::test_what_the_system_refuses_for_now_is_no_damage",
+    ),
+    Elsewhere(
         "settings or files changed since a kill",
         "begun anew, and said so",
         "tests/data/unfinished_test.py::test_another_plan_begins_anew",
