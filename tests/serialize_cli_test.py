@@ -13,7 +13,12 @@ import pytest
 from lrcn import cli
 from lrcn.data import packing, records
 
-COMMAND = [sys.executable, "-c", "import sys; from lrcn import cli; sys.exit(cli.main())"]
+# What is started in the background of a script has SIGINT ignored, and so would its children.
+RUN = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from lrcn import cli; sys.exit(cli.main())"
+)
+COMMAND = [sys.executable, "-c", RUN]
 UNFINISHED = ".train.tfrecord.unfinished"
 SHAPES = [
     *("serialize", "dataset=moving_shapes", "dataset.val=40", "dataset.test=0", "dataset.size=48"),
