@@ -12,7 +12,7 @@ import traceback
 
 from lrcn import config, files
 from lrcn import settings as settings_lib
-from lrcn.data import bounded, clips, modality
+from lrcn.data import bounded, clips, lines, modality
 from lrcn.data.limits import Limits
 from lrcn.errors import CannotWrite, UserError
 
@@ -376,12 +376,9 @@ def read_json(path: str | os.PathLike, *, limits: Limits = Limits()) -> dict:
     Raises:
         UserError: The file cannot be read, is no valid JSON or not one of keys and values.
     """
-    where, file = str(path), pathlib.Path(path)
+    where = str(path)
     try:
-        if file.exists() and not file.is_file():
-            raise OSError("no file, but something else")
-        limits.require("file_bytes", file.stat().st_size, where=path, what="a file of a run")
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = json.loads(bounded.read(path, what="a file of a run", limits=limits).decode())
         if isinstance(values, dict):
             return values
         reason = f"a {type(values).__name__}"
@@ -390,7 +387,7 @@ def read_json(path: str | os.PathLike, *, limits: Limits = Limits()) -> dict:
     except UserError:
         raise
     except (OSError, ValueError, RecursionError) as error:
-        reason = error
+        reason = lines.reason(error)
     raise UserError(
         "not valid JSON",
         where=where,

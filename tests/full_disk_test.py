@@ -192,8 +192,8 @@ def test_an_overlay_on_a_full_disk_keeps_the_one_before(tmp_path, cache, trained
     disk = tmp_path / "disk"
     arguments = ["predict", f"run={trained}", f"input={VIDEO}", f"overlay={disk}/out.mp4"]
     code = small_disk("120k", disk)
-    fill = '"$@" || exit 98; head -c 200000 /dev/zero > full 2>&1; cp out.mp4 /tmp/x; "$@"'
-    fill = fill.replace("cp out.mp4 /tmp/x; ", f"cp out.mp4 '{tmp_path}/before.mp4'; ")
+    keep = f"cp out.mp4 '{tmp_path}/before.mp4'"
+    fill = f'"$@" || exit 98; head -c 200000 /dev/zero > full 2>&1; {keep}; "$@"'
     done = lrcn(arguments, folder=tmp_path, cache=cache, shell=code.replace('"$@"', fill))
     check_told(done, f"out.mp4: {FULL}")
     left = left_on(disk)

@@ -142,7 +142,7 @@ def test_what_is_hydras_own_is_not_repeated(tmp_path):
         (["experiment=evil"], "a member of a group that is not one of lrcn's"),
         (["workflow={name: lstm}"], "a member of a group that is not one of lrcn's"),
         (["+theirs/group=evil"], "a member of a group that is not one of lrcn's"),
-        (["--config-dir=/tmp/evil"], "what is no override"),
+        (["--config-dir=evil"], "what is no override"),
         (["-m"], "what is no override"),
         (["--experimental-rerun=x"], "what is no override"),
         (["no override"], "what is no override"),

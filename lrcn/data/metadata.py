@@ -9,7 +9,7 @@ import pathlib
 import re
 
 from lrcn import errors, files
-from lrcn.data import agreement
+from lrcn.data import agreement, bounded, lines
 from lrcn.data import clips as clips_lib
 from lrcn.data.limits import Limits
 
@@ -198,10 +198,7 @@ def require_file(size: pathlib.Path, shard: Shard) -> None:
 
 def _read_json(size: pathlib.Path, limits: Limits) -> dict:
     try:
-        if size.exists() and not size.is_file():
-            raise OSError("no file, but something else")
-        limits.require("file_bytes", size.stat().st_size, where=size, what="metadata")
-        values = json.loads(size.read_text(encoding="utf-8"))
+        values = json.loads(bounded.read(size, what="metadata", limits=limits).decode())
     except FileNotFoundError as error:
         raise _missing(size) from error
     except errors.UserError:
@@ -210,7 +207,7 @@ def _read_json(size: pathlib.Path, limits: Limits) -> dict:
         raise errors.UserError(
             "metadata cannot be read",
             where=size,
-            received=error,
+            received=lines.reason(error) if isinstance(error, OSError) else error,
             expected="the JSON that `lrcn serialize` wrote",
             remedy=REDO,
         ) from error

@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import pathlib
-import re
 import shutil
 import tempfile
 import zipfile
@@ -224,21 +223,25 @@ def _read(path: pathlib.Path, limits: Limits = Limits()) -> dict[str, Any]:
         raise _broken(path, error) from error
 
 
-_KINDS = {"int": int, "list": list, "dict": dict, "float": (int, float)}
+_NUMBER = (int, float)
+_KINDS = {
+    **dict.fromkeys(("epoch", "step", "best_epoch", "wait"), int),
+    **dict.fromkeys(("seconds", "best", "best_loss"), _NUMBER),
+    **dict.fromkeys(("sums", "history", "seeds"), list),
+    **dict.fromkeys(("logs", "best_metrics", "records"), dict),
+}
+_MAY_BE_NONE = ("best", "best_loss")  # of a run without a finished epoch, or without validation
 
 
 def _checked(record: object) -> dict[str, Any]:
     """Returns what `save` wrote; raises a `ValueError` for anything else."""
     if not isinstance(record, dict):
         raise ValueError(f"{_MEMBER} holds {type(record).__name__}")
-    fields = {field.name: field.type for field in dataclasses.fields(State)}
-    if unknown := record.keys() - {*fields, "seeds"}:
+    if unknown := record.keys() - _KINDS.keys():
         raise ValueError(f"{_MEMBER} holds {min(unknown)!r:.40}")
-    for name, value in {"seeds": [], **record}.items():
-        kind = fields.get(name, "list")
-        if value is None and kind.endswith("None"):
-            continue
-        if isinstance(value, bool) or not isinstance(value, _KINDS[re.match(r"\w+", kind)[0]]):
+    for name, value in record.items():
+        is_kind = isinstance(value, _KINDS[name]) and not isinstance(value, bool)
+        if not (is_kind or (value is None and name in _MAY_BE_NONE)):
             raise ValueError(f"{name} in {_MEMBER} is {value!r:.40}")
     if not all(isinstance(row, dict) for row in record.get("history", [])):
         raise ValueError(f"history in {_MEMBER} holds what is no row")

@@ -35,12 +35,14 @@ class Signals:
     def noted(self) -> Iterator[Signals]:
         """Notes signals inside the block; a second one ends the process at once, as usual.
 
-        Only the main thread can: elsewhere signals do what they did before.
+        Only the main thread can: elsewhere signals do what they did before. One that the process
+        was started to ignore, as in the background of a script, stays ignored.
         """
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        heeded = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._note) for number in heeded}
         try:
             yield self
         finally:

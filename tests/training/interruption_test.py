@@ -51,6 +51,7 @@ def assert_same(run, other):
 @pytest.fixture
 def stop_at(monkeypatch):
     """Sends this process a signal in the n-th call of a method of `Interruption`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
 
     def stop(method, number, signum=signal.SIGTERM):
         calls, original = [], getattr(interruption.Interruption, method)
@@ -65,6 +66,7 @@ def stop_at(monkeypatch):
         return calls
 
     yield stop
+    signal.signal(signal.SIGINT, before)
 
 
 def train_through(settings, run, monkeypatch, code):
@@ -182,6 +184,19 @@ def test_handlers_are_as_before(make_settings, stopped):
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     session.train(make_settings(epochs=1), stopped)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        signals = interruption.Signals()
+        with signals.noted():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert signals.received is None
+            assert signal.getsignal(signal.SIGTERM) == signals._note
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_another_thread_leaves_signals_alone():

@@ -14,7 +14,12 @@ import pytest
 from lrcn import runs
 from lrcn.training import checkpoints
 
-COMMAND = [sys.executable, "-c", "import sys; from lrcn import cli; sys.exit(cli.main())", "train"]
+# What is started in the background of a script has SIGINT ignored, and so would its children.
+RUN = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from lrcn import cli; sys.exit(cli.main())"
+)
+COMMAND = [sys.executable, "-c", RUN, "train"]
 EPOCHS, KILLS, TRIES = 16, 3, 12
 TINY = [
     *("clipframe_mode.num_frames_per_clip=4", "backbone.image_size=[16,16]", "workflow.units=6"),
