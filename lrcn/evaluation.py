@@ -14,13 +14,13 @@ import keras
 
 from lrcn import datasets, files, runs
 from lrcn import settings as settings_lib
-from lrcn.data import augment, damage, dataset, epochs, modality, records, references
+from lrcn.data import augment, damage, epochs, modality, records, references
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
-from lrcn.inference import describe, outputs, retrieve, trained
+from lrcn.inference import describe, retrieve, trained
 from lrcn.inference import evaluate as evaluate_lib
 from lrcn.models import networks, wording
-from lrcn.scoring import describer
+from lrcn.scoring import clips, describer
 from lrcn.training import features
 
 log = logging.getLogger(__name__)
@@ -76,10 +76,10 @@ def retrieval_of_run(
         )
     split, _, shown = _prepared(run, settings)
     folder = run.run.evaluation(split) / "retrieval"
-    network, batches = shown.to(run.model)
+    batches = shown.to(run.model)
     with files.together(folder, last="metrics.json") as beside:
         metrics = retrieve.retrieve(
-            network,
+            networks.head(run.model),
             batches,
             shown.chosen.records,
             run.vocabulary,
@@ -227,20 +227,18 @@ class _Shown:
     batch_size: int
     seed: int
 
-    def to(self, network: keras.Model) -> tuple[keras.Model, Iterable[Mapping[str, Any]]]:
-        """Returns the network and batches of frames, or its head and those of stored features."""
+    def to(self, network: keras.Model) -> Iterable[Mapping[str, Any]]:
+        """Returns batches of features for the head of a network, stored ones if they serve."""
         backbone = networks.backbone(network)
         record_set = self.chosen.records
         if not features.serves(backbone, self.view):
-            batches = dataset.evaluation_clips(
-                self.chosen, view=self.view, batch_size=self.batch_size, seed=self.seed
+            return clips.of_records(
+                self.chosen, backbone, view=self.view, batch_size=self.batch_size, seed=self.seed
             )
-            return network, batches
         with damage.translating_errors(record_set.path, limits=record_set.limits):
             stored = features.extract(record_set, backbone, view=self.view)
         options = {"batch_size": self.batch_size} if wording.is_one(network) else {}
-        batches = features.evaluation_clips(stored, self.chosen, seed=self.seed, **options)
-        return networks.head(network), batches
+        return features.evaluation_clips(stored, self.chosen, seed=self.seed, **options)
 
 
 def _clips(chosen: epochs.Clips) -> str:
@@ -259,8 +257,6 @@ def _recognition(
     """Returns the metrics of a network that tells classes, and what belongs to its protocol."""
     trained.refuse_search(settings.search)
     frames, clips = run.pooling(settings.pooling)
-    network, batches = shown.to(run.model)
-    is_head = network is not run.model
     metrics = evaluate_lib.evaluate(
         run.model,
         shown.chosen.records.path,
@@ -274,22 +270,9 @@ def _recognition(
         folder=folder,
         seed=shown.seed,
         limits=settings.limits,
-        scores=_scores(network, batches, frames) if is_head else None,
+        batches=shown.to(run.model),
     )
     return metrics, {"pooling": {"frames": frames, "clips": clips}}
-
-
-def _scores(
-    head: keras.Model, batches: Iterable[Mapping[str, Any]], pooling_frames: str
-) -> outputs.Scores:
-    """Returns the scores of all clips from stored features."""
-    return outputs.score(
-        head,
-        batches,
-        pooling_frames=pooling_frames,
-        multi_label=outputs.is_multi_label(head),
-        describe="evaluate",
-    )
 
 
 def _description(
@@ -301,7 +284,7 @@ def _description(
 ) -> tuple[dict, dict]:
     """Returns the metrics of a network that describes, and what belongs to its protocol."""
     trained.refuse_pooling(settings.pooling)
-    network, batches = shown.to(run.model)
+    batches = shown.to(run.model)
     find = run.find(settings.search, seed=shown.seed)
     training = None
     if isinstance(settings.dataset, settings_lib.AsInRun):
@@ -309,7 +292,7 @@ def _description(
     if training is None:
         log.info("evaluate: the share of copied captions needs the training records of the run")
     metrics = describe.evaluate(
-        describer.Describer(network, find),
+        describer.Describer(networks.head(run.model), find),
         batches,
         shown.chosen.records,
         run.vocabulary,

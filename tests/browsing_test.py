@@ -141,12 +141,20 @@ def test_other_splits_are_shown_as_they_are_evaluated(write_records, settings_of
     browsing.of_data(settings_of(split="val", train=train, val=val, augment=ten))
     shown, _, options = drawn["clips"]
     chosen = epochs.Clips(val, clips.evaluation_mode(4))
-    batches = dataset.evaluation_clips(
-        chosen, view=augment.View((40, 40), "centre"), batch_size=1, seed=5
+    rows = chosen.every(5)
+    wanted = [np.unique(table) for table in chosen.tables(rows)]
+    view = augment.View((40, 40), "centre")
+    stored = dataset.stored_frames(val, range(3), wanted, view=view, batch_size=64)
+    pictures = dict(
+        zip(
+            [(item, frame) for item, own in enumerate(wanted) for frame in own.tolist()],
+            np.concatenate(list(stored.as_numpy_iterator())),
+            strict=True,
+        )
     )
     evaluated = {
-        (int(batch["item"][0]), tuple(chosen.every().frames[at])): batch["frames"][0]
-        for at, batch in enumerate(batches.as_numpy_iterator())
+        (item, tuple(frames)): np.stack([pictures[item, frame] for frame in frames])
+        for item, frames in zip(rows.item.tolist(), rows.frames.tolist(), strict=True)
     }
     assert len(shown) == len(evaluated)
     for strip in shown:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -76,61 +76,10 @@ def training_clips(
     return threaded(dataset.prefetch(_AHEAD)), steps
 
 
-def evaluation_clips(
-    chosen: epochs_lib.Clips, *, view: augment.View, batch_size: int, seed: int = 0
-) -> tf.data.Dataset:
-    """Returns every clip of every item in order, with a partial last batch.
-
-    Ten crops come as ten clips with the same item and clip number.
-
-    Args:
-        chosen: The clips of the records.
-        view: What part of a frame is seen; not a random one.
-        batch_size: Clips in a batch.
-        seed: Of random modes.
-
-    Returns:
-        A dataset of dicts of `frames` [batch, time, height, width, 3] uint8, `item` int64 [batch]
-        (its place in the records) and `clip` int64 [batch].
-    """
-    rows = chosen.every(seed)
-    tables = chosen.tables(rows)
-
-    def clips_of(item, text):
-        table = tf.numpy_function(lambda index: tables[index], [item], tf.int64, stateful=False)
-        table = tf.ensure_shape(table, [None, chosen.num_frames])
-        frames = tf.gather(records.parse_example(text)["frames"], table)
-        numbers = tf.range(tf.shape(table, tf.int64)[0])
-        items = tf.fill([tf.size(numbers)], item)
-        return tf.data.Dataset.from_tensor_slices((frames, items, numbers))
-
-    def element(jpegs, item, clip):
-        # What a training reads has been looked at; what is read once is looked at as it comes.
-        frames = augment.decode(
-            jpegs,
-            view,
-            tf.zeros([3], tf.float64),
-            most_pixels=chosen.records.limits.image_pixels,
-        )
-        if view.crop == "ten":
-            item, clip = tf.fill([augment.TEN], item), tf.fill([augment.TEN], clip)
-        return {"frames": _fixed(frames, chosen.num_frames), "item": item, "clip": clip}
-
-    dataset = chosen.records.serialized().enumerate().flat_map(clips_of)
-    dataset = dataset.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    if view.crop == "ten":
-        dataset = dataset.unbatch()
-    crops = augment.TEN if view.crop == "ten" else 1
-    count = -(-len(rows) * crops // batch_size)
-    dataset = dataset.batch(batch_size)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-    return threaded(dataset.prefetch(_AHEAD))
-
-
 def clips_of(
     chosen: epochs_lib.Clips, rows: epochs_lib.Rows, *, view: augment.View
 ) -> list[np.ndarray]:
-    """Returns single clips of an epoch, as `training_clips` and `evaluation_clips` show them.
+    """Returns single clips of an epoch, as `training_clips` shows them.
 
     Args:
         chosen: The clips of the records, whose checksums are verified first.
@@ -150,31 +99,67 @@ def clips_of(
 
 
 def stored_frames(
-    record_set: records.RecordSet, items: Sequence[int], *, view: augment.View, batch_size: int
+    record_set: records.RecordSet,
+    items: Sequence[int],
+    wanted: Sequence[np.ndarray] | None = None,
+    *,
+    view: augment.View,
+    batch_size: int,
 ) -> tf.data.Dataset:
-    """Returns every stored frame of some items in order, each decoded once.
+    """Returns stored frames of some items in order, each decoded once.
 
     Args:
         record_set: The records, whose checksums are verified first.
         items: Places in the records.
-        view: What part of a frame is seen; not a random one, nor ten crops.
-        batch_size: Frames in a batch.
+        wanted: Indices of the frames of each of them; None for all.
+        view: What part of a frame is seen; not a random one.
+        batch_size: Frames in a batch, about.
 
     Returns:
-        A dataset of [batch, height, width, 3] uint8.
+        A dataset of [batch, height, width, 3] uint8; ten crops of a frame follow each other.
+
+    Raises:
+        UserError: The records are damaged.
     """
     reader = _Reader(record_set)
+    crops = augment.TEN if view.crop == "ten" else 1
 
-    def frames_of(item):
+    def frames_of(item, place):
         frames = records.parse_example(reader.read(item))["frames"]
-        return tf.data.Dataset.from_tensor_slices(frames[:, tf.newaxis])
+        if wanted is not None:
+            own = tf.numpy_function(lambda at: wanted[at], [place], tf.int64, stateful=False)
+            frames = tf.gather(frames, tf.ensure_shape(own, [None]))
+        return tf.data.Dataset.from_tensor_slices(frames)
 
     def decoded(jpeg):
-        return augment.decode(jpeg, view, tf.zeros([3], tf.float64))[0]
+        return _crops(jpeg[tf.newaxis], view)
 
-    dataset = tf.data.Dataset.from_tensor_slices(np.asarray(items, np.int64)).flat_map(frames_of)
+    given = np.asarray(items, np.int64)
+    dataset = tf.data.Dataset.from_tensor_slices((given, np.arange(len(given)))).flat_map(frames_of)
     dataset = dataset.map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return threaded(dataset.batch(batch_size).prefetch(_AHEAD))
+    dataset = dataset.batch(max(batch_size // crops, 1))
+    dataset = dataset.map(lambda frames: tf.reshape(frames, [-1, *view.size, 3]))
+    return threaded(dataset.prefetch(_AHEAD))
+
+
+def decoder(view: augment.View) -> Callable[[Sequence[bytes]], np.ndarray]:
+    """Returns a function from JPEGs to what `stored_frames` shows of them.
+
+    Args:
+        view: What part of a frame is seen; not a random one.
+    """
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def decoded(jpegs):
+        return tf.reshape(_crops(jpegs, view), [-1, *view.size, 3])
+
+    return lambda jpegs: decoded(tf.constant(list(jpegs), tf.string)).numpy()
+
+
+def _crops(jpegs: tf.Tensor, view: augment.View) -> tf.Tensor:
+    """Returns the crops of each frame, [frames, crops, height, width, 3]."""
+    shown = augment.decode(jpegs, view, tf.zeros([3], tf.float64))
+    return tf.transpose(shown, [1, 0, 2, 3, 4]) if view.crop == "ten" else shown[:, tf.newaxis]
 
 
 def threaded(dataset: tf.data.Dataset, threads: int | None = None) -> tf.data.Dataset:

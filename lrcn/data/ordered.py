@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
 import itertools
+import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -57,3 +60,60 @@ def mapped(
                 yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def ahead(
+    produce: Callable[[Callable[[Given], None]], None], *, most: int
+) -> Iterator[Iterator[Given]]:
+    """Yields an iterator over what a thread makes, which goes on while results are worked on.
+
+    When the block ends, the thread does, at its next result.
+
+    Args:
+        produce: Calls the function that it is given with each result; what it raises is raised by
+            the iterator, after the results before.
+        most: Results at most that wait.
+    """
+    results: queue.Queue = queue.Queue(most)
+    over = threading.Event()
+
+    def put(result: object) -> None:
+        while not over.is_set():
+            with contextlib.suppress(queue.Full):
+                results.put(result, timeout=_LOOK)
+                return
+        raise _Over
+
+    def run() -> None:
+        with contextlib.suppress(_Over):
+            try:
+                produce(lambda result: put((result, None)))
+                put((None, StopIteration()))
+            except Exception as error:  # noqa: BLE001 - it is raised where the results are
+                put((None, error))
+
+    thread = threading.Thread(target=run, name="lrcn-ahead", daemon=True)
+    thread.start()
+    try:
+        yield _until_error(results)
+    finally:
+        over.set()
+        thread.join()
+
+
+_LOOK = 0.05  # seconds between two looks at whether anybody still wants the result
+
+
+class _Over(Exception):
+    """Nobody wants the results any longer."""
+
+
+def _until_error(results: queue.Queue) -> Iterator:
+    while True:
+        result, error = results.get()
+        if isinstance(error, StopIteration):
+            return
+        if error is not None:
+            raise error
+        yield result

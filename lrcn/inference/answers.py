@@ -30,7 +30,7 @@ class Labels:
     """The class of an item.
 
     Attributes:
-        model: Maps clips [batch, time, height, width, 3] uint8 to `logits` and `probabilities`.
+        model: The network after its CNN, from `features` to `logits` and `probabilities`.
         labels: Names of its classes; numbers are shown if there are none.
         pooling_frames: "avg", "last" or "max" over the frames of a window.
         pooling_clips: The same over the windows of a video.

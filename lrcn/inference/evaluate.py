@@ -7,7 +7,7 @@ aligned with the end, and the mean of the frames' probabilities over all clips.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,6 +18,8 @@ from lrcn.data import augment, damage, dataset, epochs, records
 from lrcn.data import clips as clips_lib
 from lrcn.data.limits import Limits
 from lrcn.inference import outputs, probabilities, results
+from lrcn.models import networks
+from lrcn.scoring import clips as clips_of_features
 from lrcn.scoring import metrics
 
 
@@ -35,7 +37,7 @@ def evaluate(
     folder: str | os.PathLike | None = None,
     seed: int = 0,
     limits: Limits = Limits(),
-    scores: outputs.Scores | None = None,
+    batches: Iterable[Mapping[str, Any]] | None = None,
 ) -> dict[str, float | int]:
     """Measures a model on every clip of every item and writes the results.
 
@@ -53,7 +55,7 @@ def evaluate(
             `predictions.jsonl` and `probabilities.csv` go; nothing is written if None.
         seed: Of random modes.
         limits: The most that the records may ask for.
-        scores: The clips' scores if they are known already, such as from stored features.
+        batches: Every clip as features, with `item` and `clip`, if they are known already.
 
     Returns:
         The metrics under the names of `metrics.json`; multi-label models add `video_map`.
@@ -67,16 +69,19 @@ def evaluate(
     _check_classes(record_set, count, label_names)
     labels = dataset.Targets(record_set, count, multi_label).labels
     chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
-    if scores is None:
-        batches = dataset.evaluation_clips(chosen, view=view, batch_size=batch_size, seed=seed)
-        with damage.translating_errors(record_set.path, limits=record_set.limits):
-            scores = outputs.score(
-                model,
-                batches,
-                pooling_frames=pooling_frames,
-                multi_label=multi_label,
-                describe="evaluate",
+    with damage.translating_errors(record_set.path, limits=record_set.limits):
+        if batches is None:
+            backbone = networks.backbone(model)
+            batches = clips_of_features.of_records(
+                chosen, backbone, view=view, batch_size=batch_size, seed=seed
             )
+        scores = outputs.score(
+            networks.head(model),
+            batches,
+            pooling_frames=pooling_frames,
+            multi_label=multi_label,
+            describe="evaluate",
+        )
     values = metrics.summary(scores.probabilities, scores.item, labels, how=pooling_clips)
     if folder is not None:
         videos = metrics.videos_from_clips(

@@ -42,30 +42,28 @@ def num_classes(model: keras.Model) -> int:
 
 
 def score(
-    model: keras.Model,
+    head: keras.Model,
     batches: Iterable[Mapping[str, Any]],
     *,
     pooling_frames: str,
     multi_label: bool,
     describe: str | None = None,
 ) -> Scores:
-    """Runs the model over clips and pools the probabilities of each clip's frames.
+    """Runs the head over clips and pools the probabilities of each clip's frames.
 
     Args:
-        model: Maps clips to `logits` [batch, time, classes]; a run's model or its head.
-        batches: Dicts of `item` [batch], `clip` [batch] and the input of the model. Rows of one
-            item and clip are crops of it, and averaged.
+        head: The network after its CNN, to `logits` [batch, time, classes].
+        batches: Dicts of `item` [batch], `clip` [batch] and `features`. Rows of one item and clip
+            are crops of it, and averaged.
         pooling_frames: "avg", "last" or "max" over the frames of a clip.
         multi_label: Whether logits are of independent classes.
         describe: What a progress bar says, for batches that have a length; None for no bar.
     """
     parts, items, clips = [], [], []
     for batch in tracked(batches, describe):
-        batch = dict(batch)
-        items.append(np.asarray(batch.pop("item")))
-        clips.append(np.asarray(batch.pop("clip")))
-        (values,) = batch.values()
-        logits = model.predict_on_batch(values)["logits"]
+        items.append(np.asarray(batch["item"]))
+        clips.append(np.asarray(batch["clip"]))
+        logits = head.predict_on_batch(batch["features"])["logits"]
         parts.append(
             metrics.pool(
                 _probabilities(logits, multi_label=multi_label),

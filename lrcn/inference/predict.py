@@ -1,19 +1,23 @@
 """A trained model on files, folders of frames and globs: a line for each, and annotated videos.
 
-An item goes the way of evaluation: to JPEG frames of the stored size, to an example of the records'
-schema, through the same decoding and the same view into the same model.
+An item goes the way of evaluation: to JPEG frames of the stored size, through the same decoding and
+the same view into the same CNN, each frame once, and its windows through the same head. Reading,
+decoding and the network go on at the same time.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import glob
+import itertools
 import logging
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from lrcn import errors
@@ -21,21 +25,22 @@ from lrcn.data import (
     augment,
     containers,
     dataset,
-    epochs,
     frames,
     images,
     lists,
-    memory,
+    ordered,
     sources,
     video,
 )
 from lrcn.data import clips as clips_lib
 from lrcn.data.limits import Limits
 from lrcn.inference import answers, overlay, windows
+from lrcn.scoring import clips as clips_of_features
 
 log = logging.getLogger(__name__)
 
-_WINDOWS_AT_ONCE = 64
+_FRAMES = 64  # that go through the CNN at once, at most
+_AHEAD = 2  # batches of frames that are decoded ahead of it
 _IMAGE_SECONDS = 2
 
 
@@ -44,7 +49,8 @@ class Predictor:
     """A model with all that is needed to show it an item as in its training.
 
     Attributes:
-        answer: How the model is asked, and what a line tells of its answer.
+        backbone: The CNN, from frames [batch, height, width, 3] uint8 to [batch, features].
+        answer: How the head is asked, and what a line tells of its answer.
         mode: How windows are cut from videos and folders of frames.
         view: What part of a frame is seen; ten crops are averaged, or their captions compete.
         reading: Stored size of frames, step, rate and the suffix of frames in folders.
@@ -54,6 +60,7 @@ class Predictor:
         of_images: Whether the model describes images: a folder is then many of them, no video.
     """
 
+    backbone: keras.Model
     answer: answers.Answer
     mode: clips_lib.ClipMode
     view: augment.View
@@ -115,15 +122,27 @@ class Predictor:
         return self.answer.line(item, windows.scored(item, self._plan(), self._score))
 
     def _plan(self) -> windows.Plan:
-        # Whole batches, so that a long video meets the same batches as in an evaluation.
-        at_once = max(_WINDOWS_AT_ONCE // self.batch_size, 1) * self.batch_size
-        return windows.Plan(self.mode, self.reading, at_once, self.short_videos, self.seed)
+        return windows.Plan(self.mode, self.reading, self.short_videos, self.seed)
 
-    def _score(self, frames: Sequence[bytes], table: np.ndarray) -> np.ndarray:
-        """Returns what is said of windows, [windows, ...]."""
-        held = epochs.Clips(memory.hold("input", frames, table), None)
-        batches = dataset.evaluation_clips(held, view=self.view, batch_size=self.batch_size)
-        return self.answer.score(batches)
+    @functools.cached_property
+    def _decode(self) -> Callable[[Sequence[bytes]], np.ndarray]:
+        return dataset.decoder(self.view)
+
+    def _score(self, jpegs: Iterable[bytes], table: np.ndarray) -> np.ndarray:
+        """Returns what is said of windows, [windows, ...], of the frames that they show."""
+        crops = augment.TEN if self.view.crop == "ten" else 1
+        shown = clips_of_features.Shown([table], crops=crops)
+        most = min(_FRAMES, self.batch_size * table.shape[1])
+
+        def produce(put: Callable[[np.ndarray], None]) -> None:
+            left = iter(jpegs)
+            while part := list(itertools.islice(left, max(most // crops, 1))):
+                put(self._decode(part))
+
+        with ordered.ahead(produce, most=_AHEAD) as frames:
+            forward = clips_of_features.forward(self.backbone)
+            batches = clips_of_features.Batches(frames, forward, shown, self.batch_size)
+            return self.answer.score(batches)
 
 
 def find(

@@ -26,7 +26,7 @@ _SHOWN = 5  # captions that a line tells
 
 
 def retrieve(
-    model: keras.Model,
+    head: keras.Model,
     batches: Iterable[Mapping[str, Any]],
     record_set: records.RecordSet,
     vocabulary: text.Vocabulary,
@@ -37,8 +37,8 @@ def retrieve(
     """Ranks all captions of a split for each item, and all items for each caption.
 
     Args:
-        model: A description network, for batches of frames, or its head, for features.
-        batches: Dicts of `item` [batch], `clip` [batch] and the model's input.
+        head: A description network after its CNN.
+        batches: Dicts of `item` [batch], `clip` [batch] and `features`.
         record_set: The records of the split.
         vocabulary: The model's words.
         normalise: Whether a caption that is likely for any item loses that advantage.
@@ -55,7 +55,7 @@ def retrieve(
     captions = [caption for own in wanted for caption in own]
     owner = np.repeat(np.arange(len(wanted)), references.counts(wanted))
     with damage.translating_errors(record_set.path, limits=record_set.limits):
-        matrix = log_probabilities(model, batches, captions, vocabulary)
+        matrix = log_probabilities(head, batches, captions, vocabulary)
     scores = retrieval.normalised(matrix) if normalise else matrix
     values = retrieval.summary(scores, owner, normalise=False)
     if len(wanted) == 1:
@@ -66,7 +66,7 @@ def retrieve(
 
 
 def log_probabilities(
-    model: keras.Model,
+    head: keras.Model,
     batches: Iterable[Mapping[str, Any]],
     captions: Sequence[str],
     vocabulary: text.Vocabulary,
@@ -77,14 +77,14 @@ def log_probabilities(
     clips of an item the likeliest counts.
 
     Args:
-        model: A description network, for batches of frames, or its head, for features.
-        batches: Dicts of `item` [batch], `clip` [batch] and the model's input, in order of items.
+        head: A description network after its CNN.
+        batches: Dicts of `item` [batch], `clip` [batch] and `features`, in order of items.
         captions: As they were written.
         vocabulary: The model's words.
     """
-    scorer = likelihood.Likelihood(model)
+    scorer = likelihood.Likelihood(head)
     encoded = [vocabulary.encode(caption) for caption in captions]
-    given, item = _given(model, batches)
+    given, item = _given(head, batches)
     matrix = np.full((item.max() + 1, len(captions)), -np.inf, np.float32)
     blocks = _blocks([len(words) for words in encoded])
     largest = vocabulary.steps * vocabulary.size * len(blocks[0])
@@ -105,20 +105,14 @@ def log_probabilities(
 
 
 def _given(
-    model: keras.Model, batches: Iterable[Mapping[str, Any]]
+    head: keras.Model, batches: Iterable[Mapping[str, Any]]
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Returns what words are conditioned on, [clips, ...] each, and the item of each clip."""
-    encoder = description.encoder(model)
-    if "backbone" in {layer.name for layer in model.layers}:
-        frames = keras.Input(model.input["frames"].shape[1:], dtype="uint8")
-        encoder = keras.Model(frames, encoder(model.get_layer("backbone")(frames)))
+    encoder = description.encoder(head)
     parts, items = [], []
     for batch in batches:
-        values = dict(batch)
-        items.append(np.asarray(values.pop("item")))
-        values.pop("clip")
-        (shown,) = values.values()
-        parts.append(encoder.predict_on_batch(shown))
+        items.append(np.asarray(batch["item"]))
+        parts.append(encoder.predict_on_batch(batch["features"]))
     return [np.concatenate(column) for column in zip(*parts, strict=True)], np.concatenate(items)
 
 

@@ -18,7 +18,7 @@ from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import answers
 from lrcn.inference import predict as predict_lib
-from lrcn.models import activity, backbones, weights, wording
+from lrcn.models import activity, backbones, networks, weights, wording
 from lrcn.scoring import describer
 
 CHECKPOINTS = ("best", "last")
@@ -103,6 +103,7 @@ class Trained:
         )
         options = {"batch_size": self.settings.batch_size, "seed": self.settings.seed, **options}
         return predict_lib.Predictor(
+            backbone=networks.backbone(self.model),
             answer=self._answer(pooling, search, top_k, options["seed"]),
             mode=self.mode(None, clipframe_mode),
             view=view or self.view(None),
@@ -118,14 +119,15 @@ class Trained:
         top_k: int,
         seed: int,
     ) -> answers.Answer:
+        head = networks.head(self.model)
         if self.vocabulary is not None:
             refuse_pooling(pooling)
             return answers.Captions(
-                describer.Describer(self.model, self.find(search, seed=seed)), self.vocabulary
+                describer.Describer(head, self.find(search, seed=seed)), self.vocabulary
             )
         refuse_search(search)
         frames, clips = self.pooling(pooling)
-        return answers.Labels(self.model, self.labels, frames, clips, top_k)
+        return answers.Labels(head, self.labels, frames, clips, top_k)
 
     def find(self, given: settings_lib.Search | None, *, seed: int) -> Callable:
         """Returns how captions are found; None and `auto` mean as in the run."""

@@ -16,23 +16,21 @@ from lrcn.scoring import search
 
 
 class Describer(keras.Model):
-    """Maps clips of frames or of features to the word ids of captions, compiled as a whole.
+    """Maps clips of features to the word ids of captions, compiled as a whole.
 
     The outputs are a dict of `words` int32 [batch, length] and `log_probability` float32 [batch].
 
     Args:
-        model: A description network, which takes frames, or its head, which takes features. Its
-            weights are shared, so a describer that is made before a training knows its result.
+        head: A description network after its CNN. Its weights are shared, so a describer that is
+            made before a training knows its result.
         find: From a step decoder and what it begins with to captions, as `searcher` returns it.
     """
 
-    def __init__(self, model: keras.Model, find: functools.partial):
+    def __init__(self, head: keras.Model, find: functools.partial):
         # Whatever the policy of the training is, log-probabilities are compared in full.
         super().__init__(name="describer", dtype="float32")
-        names = {layer.name for layer in model.layers}
-        self._backbone = model.get_layer("backbone") if "backbone" in names else None
-        self._encoder = description.encoder(model)
-        self._step = description.step(model)
+        self._encoder = description.encoder(head)
+        self._step = description.step(head)
         self._find = find
         self._seed = find.keywords.get("seed")  # tracked, as a variable of this model
         self._first = None if self._seed is None else keras.ops.copy(self._seed.state.value)
@@ -42,9 +40,8 @@ class Describer(keras.Model):
         if self._seed is not None:
             self._seed.state.assign(self._first)
 
-    def call(self, clips):
-        """Returns the captions of clips."""
-        features = clips if self._backbone is None else self._backbone(clips)
+    def call(self, features):
+        """Returns the captions of clips [batch, time, features]."""
         found = self._find(self._step, list(self._encoder(features)))
         return {"words": found.words, "log_probability": found.log_probability}
 
@@ -113,17 +110,15 @@ def write(
 
     Args:
         describer: The model.
-        batches: Dicts of `item` [batch], `clip` [batch] and the input of the model.
+        batches: Dicts of `item` [batch], `clip` [batch] and `features`.
         vocabulary: Its words.
     """
     describer.restart()
     words, scores, items, numbers = [], [], [], []
     for batch in batches:
-        values = dict(batch)
-        items.append(np.asarray(values.pop("item")))
-        numbers.append(np.asarray(values.pop("clip")))
-        (shown,) = values.values()
-        found = describer.predict_on_batch(shown)
+        items.append(np.asarray(batch["item"]))
+        numbers.append(np.asarray(batch["clip"]))
+        found = describer.predict_on_batch(batch["features"])
         words.extend(found["words"])
         scores.append(np.asarray(found["log_probability"], np.float64))
     return Written(

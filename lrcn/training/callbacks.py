@@ -7,7 +7,8 @@ import io
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -71,9 +72,9 @@ class VideoValidation(keras.callbacks.Callback):
     """Classifies the validation videos, every clip of each, pooled to videos.
 
     Args:
-        batches: Dataset of dicts of `item` [batch], `clip` [batch] and the model's input under
-            `key`; rows of one item and clip are crops of it, and averaged.
-        key: "frames" or "features".
+        head: The network after its CNN.
+        batches: Dicts of `item` [batch], `clip` [batch] and `features`; rows of one item and clip
+            are crops of it, and averaged.
         labels: [videos], or multi-hot [videos, classes].
         pooling: "avg", "last" or "max" over the clips of a video.
         watch: What the batches go through, so that a signal is noticed between them.
@@ -81,18 +82,17 @@ class VideoValidation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        batches: tf.data.Dataset,
+        head: keras.Model,
+        batches: Iterable[Mapping[str, Any]],
         *,
-        key: str,
         labels: np.ndarray,
         pooling: str,
         watch: interruption.Watch = iter,
     ):
         super().__init__()
-        self._batches, self._key = batches, key
+        self._head, self._batches = head, batches
         self._labels, self._pooling = labels, pooling
         self._watch = watch
-        self._forward = None
 
     def on_epoch_end(self, epoch, logs):
         """Adds `val_video_accuracy`, `val_clip_accuracy`, `val_loss` and others to the logs."""
@@ -102,11 +102,10 @@ class VideoValidation(keras.callbacks.Callback):
         """Returns the metrics of the validation videos under the model as it is."""
         outputs, places = [], []
         for batch in self._watch(self._batches):
-            outputs.append(self._probabilities(batch[self._key]))
-            places.append(tf.stack([batch["item"], batch["clip"]]))
-        # Converted at the end, so that batches follow each other without waiting.
-        probabilities = np.concatenate([values.numpy() for values in outputs])
-        items, clips = np.concatenate([place.numpy() for place in places], axis=1)
+            outputs.append(self._head.predict_on_batch(batch["features"])["probabilities"])
+            places.append(np.stack([batch["item"], batch["clip"]]))
+        probabilities = np.concatenate(outputs)
+        items, clips = np.concatenate(places, axis=1)
         first = np.flatnonzero(np.diff(items, prepend=-1) | np.diff(clips, prepend=-1))
         crops = np.diff(np.append(first, len(items)))[:, None]
         return metrics.summary(
@@ -116,24 +115,14 @@ class VideoValidation(keras.callbacks.Callback):
             how=self._pooling,
         )
 
-    def _probabilities(self, inputs: tf.Tensor) -> tf.Tensor:
-        if self._forward is None:
-            spec = self._batches.element_spec[self._key]
-            model = self.model
-            self._forward = tf.function(
-                lambda values: model(values, training=False)["probabilities"],
-                input_signature=[spec],
-            )
-        return self._forward(inputs)
-
 
 class CaptionValidation(keras.callbacks.Callback):
     """Describes the validation items and scores the captions against all that people wrote.
 
     Args:
-        network: The description network, or its head, that describes.
-        batches: Dataset of dicts of `item` [batch], `clip` [batch] and the network's input; of
-            several clips of an item the likeliest caption counts.
+        head: The description network after its CNN.
+        batches: Dicts of `item` [batch], `clip` [batch] and `features`; of several clips of an item
+            the likeliest caption counts.
         pairs: Dataset of (inputs, targets, mask) of every validation caption, for the loss.
         vocabulary: The words of the model.
         references: The captions of each validation item.
@@ -144,8 +133,8 @@ class CaptionValidation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        network: keras.Model,
-        batches: tf.data.Dataset,
+        head: keras.Model,
+        batches: Iterable[Mapping[str, Any]],
         *,
         pairs: tf.data.Dataset,
         vocabulary: text.Vocabulary,
@@ -157,7 +146,7 @@ class CaptionValidation(keras.callbacks.Callback):
         super().__init__()
         self._batches, self._pairs = batches, pairs
         self._vocabulary, self._references, self._training = vocabulary, references, training
-        self._describer = describer.Describer(network, find)
+        self._describer = describer.Describer(head, find)
         self._summed, self._watch = None, watch
 
     def on_epoch_end(self, epoch, logs):

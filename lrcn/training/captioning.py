@@ -11,7 +11,7 @@ from lrcn import errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import references, sentences, text, word_vectors
 from lrcn.data.limits import Limits
-from lrcn.models import description, wording
+from lrcn.models import description, networks, wording
 from lrcn.scoring import captions, describer, losses
 from lrcn.training import assembly, callbacks, feeds, interruption
 
@@ -117,7 +117,7 @@ class Captioning:
     ) -> keras.callbacks.Callback:
         """Returns what describes the validation items after each epoch."""
         return callbacks.CaptionValidation(
-            network if feed.key == "frames" else feed.model,
+            networks.head(network),
             feed.validation,
             pairs=feed.validation_pairs,
             vocabulary=self.vocabulary,

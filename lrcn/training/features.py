@@ -29,10 +29,12 @@ from lrcn import errors, files
 from lrcn.data import augment, damage, dataset, progress, records
 from lrcn.data import epochs as epochs_lib
 from lrcn.models import backbones
+from lrcn.scoring import clips as clips_lib
+from lrcn.training import litert
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 2
+_FORMAT = 3
 _VALUES, _ITEMS = "features.npy", "items.json"
 _BATCH = 64  # frames
 _CLIPS = 256  # clips of features, which are small
@@ -118,6 +120,7 @@ def _network_key(backbone: keras.Model, view: augment.View) -> str:
         "contract": backbones.contract_of(backbone),
         "features": backbone.output_shape[-1],
         "precision": backbone.layers[-1].compute_dtype,
+        "runtime": "litert" if litert.serves(backbone) else "keras",
         "view": [list(view.size), view.crop],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
@@ -218,7 +221,9 @@ def _of_parts(
     new = [item for item in items if digests[item] not in known]
     sizes = [record_set.metadata.frame_counts[item] for item in new]
     began = time.monotonic()
-    computed = _regrouped(_stream(record_set, backbone, view, new, total=sum(sizes)), sizes)
+    computed = clips_lib.regrouped(
+        _stream(record_set, backbone, view, new, total=sum(sizes)), sizes
+    )
     for part in parts:
         rows = (known.get(digests[item]) for item in part)
         yield np.concatenate([next(computed) if row is None else row for row in rows])
@@ -299,31 +304,15 @@ def _stream(
     total: int,
 ) -> Iterator[np.ndarray]:
     """Yields the features of batches of frames."""
-    shape = [None, *backbone.input_shape[1:]]
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
-    def forward(frames):
-        return tf.cast(backbone(frames, training=False), tf.float32)
-
+    if not items:
+        return
+    forward = litert.forward(backbone) if litert.serves(backbone) else clips_lib.forward(backbone)
     batches = dataset.stored_frames(record_set, items, view=view, batch_size=_BATCH)
     what = f"features {record_set.path.name.removesuffix(records.SUFFIX)}"
     with progress.shown(what, -(-total // _BATCH), unit=f"batches of {_BATCH} frames") as advance:
-        for frames in batches:
-            yield forward(frames).numpy()
+        for frames in batches.as_numpy_iterator():
+            yield forward(frames).astype(np.float32, copy=False)
             advance()
-
-
-def _regrouped(stream: Iterator[np.ndarray], sizes: list[int]) -> Iterator[np.ndarray]:
-    """Yields arrays of the given lengths cut from a stream of arrays."""
-    held = next(stream, None) if sizes else None
-    for size in sizes:
-        pieces, length = [held], len(held)
-        while length < size:
-            pieces.append(next(stream))
-            length += len(pieces[-1])
-        joined = np.concatenate(pieces)
-        yield joined[:size]
-        held = joined[size:]
 
 
 def _tell_waiting(folder: pathlib.Path) -> None:

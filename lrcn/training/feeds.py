@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,6 +16,7 @@ from lrcn.data import augment, dataset, epochs, records
 from lrcn.data import clips as clips_lib
 from lrcn.data.limits import Limits
 from lrcn.models import backbones, networks
+from lrcn.scoring import clips as clips_of_features
 from lrcn.training import features
 
 
@@ -48,25 +50,23 @@ class Feed:
 
     Attributes:
         model: The complete network, or its head if features stand for frames.
-        key: The model's input: "frames" or "features".
         training: Batches of all whole epochs to come, one epoch after another.
         rest: Batches that are left of an epoch that was begun, or None.
         steps: Batches in an epoch.
         clips: Clips in an epoch, each as often as it has targets.
         num_frames: Frames of a clip.
         items_of: Returns the ids of the items of a batch, by epoch and batch, both from 0.
-        validation: Every clip of the validation items, or None.
+        validation: Every clip of the validation items as `scoring.clips.Batches` has them, or None.
         validation_pairs: Batches of an epoch of the validation items as training has them, or None.
     """
 
     model: keras.Model
-    key: str
     training: tf.data.Dataset
     steps: int
     clips: int
     num_frames: int
     items_of: Callable[[int, int], tuple[str, ...]]
-    validation: tf.data.Dataset | None
+    validation: Iterable[Mapping[str, Any]] | None
     validation_pairs: tf.data.Dataset | None = None
     rest: tf.data.Dataset | None = None
 
@@ -166,7 +166,6 @@ def make_feed(
             pairs = pairs.map(val_lesson.finish)
     return Feed(
         model=model or source.model,
-        key=source.key,
         training=training.map(lesson.finish),
         steps=steps,
         clips=len(chosen.epoch(settings.seed, first_epoch)),
@@ -239,7 +238,6 @@ class _Frames:
     network: keras.Model
     settings: settings_lib.TrainSettings
     views: tuple[augment.View, augment.View]
-    key = "frames"
 
     @property
     def model(self) -> keras.Model:
@@ -266,14 +264,15 @@ class _Frames:
         )
         return dataset.threaded(clips, self.settings.num_threads), steps
 
-    def evaluation(self, chosen: epochs.Clips) -> tf.data.Dataset:
-        clips = dataset.evaluation_clips(
+    def evaluation(self, chosen: epochs.Clips) -> Iterable[Mapping[str, Any]]:
+        return clips_of_features.of_records(
             chosen,
+            networks.backbone(self.network),
             view=self.views[1],
             batch_size=self.settings.batch_size,
             seed=self.settings.seed,
+            threads=self.settings.num_threads,
         )
-        return dataset.threaded(clips, self.settings.num_threads)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,7 +282,6 @@ class _Features:
     network: keras.Model
     settings: settings_lib.TrainSettings
     views: tuple[augment.View, augment.View]
-    key = "features"
 
     @property
     def model(self) -> keras.Model:
@@ -309,7 +307,7 @@ class _Features:
             first_step=first_step,
         )
 
-    def evaluation(self, chosen: epochs.Clips) -> tf.data.Dataset:
+    def evaluation(self, chosen: epochs.Clips) -> Iterable[Mapping[str, Any]]:
         stored = self._stored(chosen, self.views[1])
         # Searches hold many beginnings of each caption.
         size = {"batch_size": self.settings.batch_size} if self.settings.describes else {}

@@ -11,7 +11,7 @@ import tensorflow as tf
 from lrcn import errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import dataset, records
-from lrcn.models import activity
+from lrcn.models import activity, networks
 from lrcn.scoring import losses, metrics
 from lrcn.training import assembly, callbacks, feeds, interruption
 
@@ -116,8 +116,8 @@ class Recognition:
     ) -> keras.callbacks.Callback:
         """Returns what classifies the validation videos after each epoch."""
         return callbacks.VideoValidation(
+            networks.head(network),
             feed.validation,
-            key=feed.key,
             labels=self.val_labels(),
             pooling=self._settings.pooling.clips,
             watch=watch,

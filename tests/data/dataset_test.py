@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from lrcn import errors
-from lrcn.data import augment, clips, dataset, epochs
+from lrcn.data import augment, clips, dataset, epochs, records
 
 VIEW = augment.View((24, 32))
 THREE = clips.ClipMode("rand_clips", 3, 2)
@@ -22,11 +22,6 @@ def training(
     targets = dataset.Targets(record_set, 3, multi_label, class_weights)
     arguments = {"view": VIEW, "batch_size": 2, "seed": 5, "first_epoch": 0, "epochs": 1}
     return dataset.training_clips(chosen, targets=targets, **{**arguments, **changes})
-
-
-def evaluation(record_set, mode, *, view=VIEW, batch_size, short_videos="error"):
-    chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
-    return dataset.evaluation_clips(chosen, view=view, batch_size=batch_size)
 
 
 def read(frames):
@@ -119,21 +114,6 @@ def test_images_are_one_frame_whatever_the_mode(write_records):
     assert next(batches.as_numpy_iterator())[0].shape == (2, 1, 24, 32, 3)
 
 
-def test_evaluation_shows_every_clip_in_order(write_records):
-    record_set = write_records(shards=3)
-    mode = clips.ClipMode("iterative", 4, -2, "align")
-    batches = evaluation(record_set, mode, batch_size=4)
-    seen = list(batches.as_numpy_iterator())
-    tables = [clips.choose(mode, count, None) for count in (6, 8, 7)]
-    items, frames = read(np.concatenate([batch["frames"] for batch in seen]))
-    np.testing.assert_array_equal(frames, np.concatenate(tables))
-    np.testing.assert_array_equal(items, np.concatenate([batch["item"] for batch in seen]))
-    numbers = np.concatenate([batch["clip"] for batch in seen])
-    np.testing.assert_array_equal(numbers, np.concatenate([range(len(t)) for t in tables]))
-    assert batches.cardinality().numpy() == len(seen)
-    assert len(seen[-1]["item"]) == len(items) % 4
-
-
 def test_stored_frames_come_once_each_in_order(write_records):
     record_set = write_records(shards=2)
     batches = dataset.stored_frames(record_set, [1, 2], view=VIEW, batch_size=4)
@@ -143,27 +123,34 @@ def test_stored_frames_come_once_each_in_order(write_records):
     np.testing.assert_array_equal(numbers[:, 0], [*range(8), *range(7)])
 
 
-def test_ten_crops_share_item_and_clip(write_records):
-    record_set = write_records((4, 4))
-    view = augment.View((8, 8), "ten")
-    mode = clips.ClipMode("iterative", 4, 0)
-    batches = evaluation(record_set, mode, view=view, batch_size=7)
-    seen = list(batches.as_numpy_iterator())
-    assert [len(batch["item"]) for batch in seen] == [7, 7, 6]
-    np.testing.assert_array_equal(
-        np.concatenate([batch["item"] for batch in seen]), np.repeat([0, 1], 10)
-    )
-    assert seen[0]["frames"].shape == (7, 4, 8, 8, 3)
+def test_the_frames_that_are_wanted_come_alone(write_records):
+    record_set = write_records(shards=2)
+    wanted = [np.array([1, 4]), np.array([], np.int64), np.array([0])]
+    batches = dataset.stored_frames(record_set, [2, 1, 0], wanted, view=VIEW, batch_size=2)
+    seen = [read(frames[:, None]) for frames in batches.as_numpy_iterator()]
+    assert [items.tolist() for items, _ in seen] == [[2, 2], [0]]
+    assert [numbers[:, 0].tolist() for _, numbers in seen] == [[1, 4], [0]]
+
+
+@pytest.mark.parametrize("crop", ["centre", "ten"])
+def test_jpegs_are_decoded_as_stored_frames_are(write_records, crop):
+    record_set = write_records((4,))
+    view = augment.View((8, 8), crop)
+    batches = dataset.stored_frames(record_set, [0], view=view, batch_size=30)
+    stored = np.concatenate(list(batches.as_numpy_iterator()))
+    (text,) = record_set.serialized().as_numpy_iterator()
+    jpegs = records.parse_example(text)["frames"].numpy().tolist()
+    decode = dataset.decoder(view)
+    np.testing.assert_array_equal(np.concatenate([decode(jpegs[:1]), decode(jpegs[1:])]), stored)
+    assert len(stored) == 4 * (10 if crop == "ten" else 1)
 
 
 def test_stored_clips_are_shown_as_they_are(write_records):
     tables = [np.array([[0, 2, 4]]), np.array([[1, 1, 3], [2, 4, 6]]), np.array([[0, 1, 2]])]
     record_set = write_records(clips=tables, mode=THREE)
-    batches = evaluation(record_set, None, batch_size=8)
-    batch = next(batches.as_numpy_iterator())
-    items, frames = read(batch["frames"])
-    np.testing.assert_array_equal(items, [0, 1, 1, 2])
-    np.testing.assert_array_equal(frames, np.concatenate(tables))
+    rows = epochs.Clips(record_set, None).every()
+    np.testing.assert_array_equal(rows.item, [0, 1, 1, 2])
+    np.testing.assert_array_equal(rows.frames, np.concatenate(tables))
     again, steps = training(record_set, mode=None)
     assert steps == 2
     assert sorted(read(np.concatenate([b[0] for b in again.as_numpy_iterator()]))[0]) == [
@@ -189,8 +176,8 @@ def test_every_short_video_is_named_and_may_loop_or_be_skipped(write_records):
     looped, _ = training(record_set, mode=mode, short_videos="loop", batch_size=3)
     items, frames = read(next(looped.as_numpy_iterator())[0])
     np.testing.assert_array_equal(frames[items == 0], [[0, 1, 0, 1, 0]])
-    kept = evaluation(record_set, mode, batch_size=3, short_videos="skip")
-    assert [batch["item"].numpy().tolist() for batch in kept] == [[1]]
+    kept = epochs.Clips(record_set, mode, short_videos="skip").every()
+    assert kept.item.tolist() == [1]
 
 
 def test_records_of_every_frame_need_a_mode(write_records):

@@ -6,6 +6,52 @@ import pytest
 from lrcn.data import ordered
 
 
+def test_a_thread_works_ahead_and_no_further_than_it_may():
+    made, may_go = [], threading.Event()
+
+    def produce(put):
+        for number in range(6):
+            made.append(number)
+            put(number)
+            if number == 3:
+                may_go.set()
+
+    with ordered.ahead(produce, most=3) as results:
+        assert next(results) == 0
+        assert may_go.wait(10)  # three wait, and the fifth is in its hand
+        assert made[-1] <= 4
+        assert list(results) == [1, 2, 3, 4, 5]
+
+
+def test_what_the_thread_raises_comes_after_its_results():
+    def produce(put):
+        put(1)
+        raise KeyError("gone")
+
+    with ordered.ahead(produce, most=5) as results:
+        assert next(results) == 1
+        with pytest.raises(KeyError, match="gone"):
+            next(results)
+
+
+def test_the_thread_ends_when_nobody_wants_its_results():
+    before = threading.active_count()
+    left = []
+
+    def produce(put):
+        try:
+            while True:
+                put(0)
+        finally:
+            left.append(True)
+
+    with pytest.raises(KeyError), ordered.ahead(produce, most=1) as results:
+        next(results)
+        raise KeyError("enough")
+    assert left == [True]
+    assert threading.active_count() == before
+
+
 def mapped(function, given, *, threads=3, ahead=8, room=100, size=lambda result: 1):
     return ordered.mapped(
         function, given, num_threads=threads, num_ahead=ahead, bytes_ahead=room, size=size

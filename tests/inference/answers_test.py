@@ -31,15 +31,21 @@ def make_describer():
 
 
 @pytest.fixture(scope="module")
-def captions():
-    network = make_describer()
-    find = describer.searcher("greedy", max_length=4)
-    return answers.Captions(describer.Describer(network, find), text.Vocabulary(TOKENS, 4))
+def network():
+    return make_describer()
 
 
 @pytest.fixture(scope="module")
-def predictor(captions, world):
-    return predict.Predictor(captions, mode=world.mode, view=world.view, reading=world.reading)
+def captions(network):
+    find = describer.searcher("greedy", max_length=4)
+    head = networks.head(network)
+    return answers.Captions(describer.Describer(head, find), text.Vocabulary(TOKENS, 4))
+
+
+@pytest.fixture(scope="module")
+def predictor(network, captions, world):
+    shown = {"mode": world.mode, "view": world.view, "reading": world.reading}
+    return predict.Predictor(networks.backbone(network), captions, **shown)
 
 
 def test_a_line_of_several_windows_tells_each_and_the_likeliest(predictor, world):
@@ -66,7 +72,7 @@ def test_a_line_of_one_window_is_told_once(predictor, world, tmp_path):
 def test_windows_that_are_scored_apart_say_the_same(predictor, world, monkeypatch):
     path = str(world.folder / "media" / "v2.mp4")
     whole = next(predictor.predict(path))
-    monkeypatch.setattr(predict, "_WINDOWS_AT_ONCE", 2)
+    monkeypatch.setattr(predict, "_FRAMES", 3)
     parts = next(predictor.predict(path))
     assert [w["caption"] for w in parts["windows"]] == [w["caption"] for w in whole["windows"]]
     assert len(whole["windows"]) == 8
@@ -99,12 +105,13 @@ def test_numbers_of_a_line_have_six_digits():
     }
 
 
-def test_the_crops_of_a_window_compete(captions, world):
+def test_the_crops_of_a_window_compete(network, captions):
     rng = np.random.default_rng(1)
-    frames = rng.integers(0, 256, (4, 2, 16, 16, 3), np.uint8)
+    size = networks.backbone(network).output_shape[-1]
+    features = rng.normal(size=(4, 2, size)).astype(np.float32)
     places = np.array([0, 0, 1, 1])
-    batch = {"frames": frames, "item": np.zeros(4, np.int64), "clip": places}
+    batch = {"features": features, "item": np.zeros(4, np.int64), "clip": places}
     said = captions.score([batch])
-    found = captions.describer.predict_on_batch(frames)["log_probability"]
+    found = captions.describer.predict_on_batch(features)["log_probability"]
     expected = [round(float(pair.max()), 6) for pair in found.reshape(2, 2)]
     assert [one["log_probability"] for one in said] == pytest.approx(expected, abs=1e-5)

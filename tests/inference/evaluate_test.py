@@ -9,6 +9,8 @@ import pytest
 from lrcn import errors
 from lrcn.data import augment, clips, dataset, epochs, records
 from lrcn.inference import evaluate, outputs, probabilities
+from lrcn.models import networks
+from lrcn.scoring import clips as clips_of_features
 from lrcn.scoring import metrics
 
 from . import conftest
@@ -21,9 +23,15 @@ def _evaluate(model, world, **changes):
     return evaluate.evaluate(model, world.records, **settings)
 
 
-def _clips(world, mode, *, batch_size, view=None):
+def _clips(model, world, mode, *, batch_size, view=None):
     chosen = epochs.Clips(records.open_records(world.records), mode)
-    return dataset.evaluation_clips(chosen, view=view or world.view, batch_size=batch_size)
+    return clips_of_features.of_records(
+        chosen, networks.backbone(model), view=view or world.view, batch_size=batch_size
+    )
+
+
+def _score(model, batches):
+    return outputs.score(networks.head(model), batches, pooling_frames="avg", multi_label=False)
 
 
 def _by_hand(model, world, *, frames="avg", videos="avg"):
@@ -31,8 +39,12 @@ def _by_hand(model, world, *, frames="avg", videos="avg"):
     pools = {"avg": np.mean, "max": np.max, "last": lambda values, axis: values[-1]}
     result = []
     clip_table = {}
-    for element in _clips(world, world.mode, batch_size=1).as_numpy_iterator():
-        clip_table.setdefault(int(element["item"][0]), []).append(element["frames"])
+    chosen = epochs.Clips(records.open_records(world.records), world.mode)
+    rows = chosen.every()
+    for item, frames_of in zip(
+        rows.item, dataset.clips_of(chosen, rows, view=world.view), strict=True
+    ):
+        clip_table.setdefault(int(item), []).append(frames_of[None])
     for item in sorted(clip_table):
         pooled = []
         for shown in clip_table[item]:
@@ -77,22 +89,18 @@ def test_results_do_not_depend_on_the_batch_size(model, world, tmp_path):
 
 
 def test_the_order_of_clips_does_not_matter(model, world):
-    batches = list(_clips(world, world.mode, batch_size=4).as_numpy_iterator())
+    batches = list(_clips(model, world, world.mode, batch_size=4))
     order = np.random.default_rng(0).permutation(sum(len(b["item"]) for b in batches))
     whole = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     mixed = [{key: values[order] for key, values in whole.items()}]
-    scores = [
-        outputs.score(model, given, pooling_frames="avg", multi_label=False)
-        for given in (batches, mixed)
-    ]
+    scores = [_score(model, given) for given in (batches, mixed)]
     for field in dataclasses.fields(outputs.Scores):
         a, b = (getattr(score, field.name) for score in scores)
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
 def test_the_paper_counts_a_repeated_last_clip(model, world):
-    batches = _clips(world, clips.evaluation_mode(4), batch_size=4)
-    scores = outputs.score(model, batches, pooling_frames="avg", multi_label=False)
+    scores = _score(model, _clips(model, world, clips.evaluation_mode(4), batch_size=4))
     assert np.bincount(scores.item).tolist() == [6, 2, 9]  # ceil(n / 2) for n = 11, 4, 17
 
 
@@ -144,15 +152,16 @@ def test_every_file_of_an_evaluation_is_written(model, world, tmp_path):
 
 def test_ten_crops_are_averaged(model, world):
     view = augment.View((16, 16), "ten")
-    batches = _clips(world, world.mode, batch_size=7, view=view)
-    scores = outputs.score(model, batches, pooling_frames="avg", multi_label=False)
+    batches = list(_clips(model, world, world.mode, batch_size=7, view=view))
+    scores = _score(model, batches)
     assert len(scores.item) == 6 + 2 + 9
     expected = np.zeros_like(scores.probabilities)
     place = {pair: i for i, pair in enumerate(zip(scores.item, scores.clip, strict=True))}
-    for element in batches.unbatch().as_numpy_iterator():
-        one = [{key: np.asarray(value)[None] for key, value in element.items()}]
-        single = outputs.score(model, one, pooling_frames="avg", multi_label=False)
-        expected[place[element["item"], element["clip"]]] += single.probabilities[0] / 10
+    whole = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
+    for row in range(len(whole["item"])):
+        one = {key: values[row : row + 1] for key, values in whole.items()}
+        single = _score(model, [one])
+        expected[place[one["item"][0], one["clip"][0]]] += single.probabilities[0] / 10
     np.testing.assert_allclose(scores.probabilities, expected, rtol=1e-5)
     assert _evaluate(model, world, view=view)["videos"] == 3
 
@@ -179,10 +188,10 @@ def test_multi_label_models_are_judged_by_average_precision(multi_label_model, w
     assert json.loads(lines[0])["truth"] == ["0", "1"]
 
 
-def test_known_scores_need_no_frame(model, world):
-    given = outputs.Scores(np.eye(3)[[0, 1, 0]], np.arange(3), np.zeros(3, np.int64))
-    values = _evaluate(model, world, scores=given, view=None)
-    assert values["video_accuracy"] == pytest.approx(2 / 3)
+def test_known_features_need_no_frame(model, world):
+    batches = list(_clips(model, world, world.mode, batch_size=5))
+    values = _evaluate(model, world, batches=batches, view=None)
+    assert values == pytest.approx(_evaluate(model, world))
 
 
 def test_short_videos_are_named_or_looped(model, world):

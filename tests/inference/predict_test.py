@@ -10,6 +10,7 @@ from PIL import Image
 from lrcn import errors
 from lrcn.data import augment, clips, lists, video
 from lrcn.inference import answers, evaluate, predict, windows
+from lrcn.models import networks
 
 from . import conftest
 
@@ -21,7 +22,8 @@ def _predictor(model, world, **changes):
     told = {"labels": NAMES} | {key: value for key, value in changes.items() if key in own}
     shown = {"mode": world.mode, "view": world.view, "reading": world.reading}
     shown |= {key: value for key, value in changes.items() if key not in own}
-    return predict.Predictor(answers.Labels(model, **told), **shown)
+    head = networks.head(model)
+    return predict.Predictor(networks.backbone(model), answers.Labels(head, **told), **shown)
 
 
 def _path(world, name):
@@ -101,25 +103,46 @@ def test_times_of_a_folder_count_25_frames_a_second(model, world, frame_folder):
     assert [(w["start"], w["end"]) for w in line["windows"]] == [(0.0, 0.32), (0.16, 0.48)]
 
 
-def test_long_videos_are_scored_in_parts_with_the_same_result(model, world, monkeypatch):
+def test_how_many_frames_go_through_the_network_at_once_changes_nothing(model, world, monkeypatch):
     whole = next(_predictor(model, world, batch_size=2).predict(_path(world, "v2.mp4")))
-    monkeypatch.setattr(predict, "_WINDOWS_AT_ONCE", 2)
+    monkeypatch.setattr(predict, "_FRAMES", 3)
     parts = next(_predictor(model, world, batch_size=2).predict(_path(world, "v2.mp4")))
     assert parts == whole
 
 
-def test_few_frames_of_a_long_video_are_in_memory(world):
-    held = []
+@pytest.mark.parametrize("kind", ["video", "frames"])
+def test_windows_are_scored_by_each_frame_once(world, frame_folder, kind):
+    item = world.items[2] if kind == "video" else lists.Item("f", str(frame_folder), kind)
+    count = 17 if kind == "video" else 11
+    seen = []
 
-    def score(frames, table):
-        held.append(len(frames))
-        assert table.max() < len(frames)
+    def score(jpegs, table):
+        assert table.max() == count - 1
+        seen.extend(jpegs)
         return np.ones((len(table), 2))
 
-    plan = windows.Plan(world.mode, world.reading, at_once=2)
-    scored = windows.scored(world.items[2], plan, score)
-    assert len(scored.values) == 9
-    assert max(held) == 6  # two windows of four frames that overlap by two
+    scored = windows.scored(item, windows.Plan(world.mode, world.reading), score)
+    assert len(seen) == count  # although windows of four frames overlap by two
+    assert len(scored.values) == len(scored.start)
+
+
+def test_a_long_video_is_read_no_further_than_it_is_scored(world, monkeypatch):
+    monkeypatch.setattr(windows, "_WAITING", 2)
+    passed = []
+    decode = windows.containers.decode
+
+    def watched(path, visit, **options):
+        return decode(path, lambda *frame: (passed.append(1), visit(*frame)), **options)
+
+    monkeypatch.setattr(windows.containers, "decode", watched)
+
+    def score(jpegs, table):
+        for taken, _ in enumerate(jpegs, start=1):
+            assert len(passed) <= taken + 3
+        return np.ones((len(table), 2))
+
+    windows.scored(world.items[2], windows.Plan(world.mode, world.reading), score)
+    assert len(passed) == 17
 
 
 def test_short_videos_are_looped(model, world):

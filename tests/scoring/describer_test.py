@@ -51,18 +51,6 @@ def test_the_log_probability_is_that_of_the_training_graph(network, features, ne
         np.testing.assert_allclose(found["log_probability"], expected, atol=1e-5, err_msg=name)
 
 
-def test_a_network_describes_frames_as_its_head_describes_features(stepwise):
-    frames = np.random.default_rng(2).integers(0, 256, (4, 3, 4, 4, 3), np.uint8)
-    find = describer.searcher("greedy", max_length=LONGEST)
-    of_frames = describer.Describer(stepwise, find).predict_on_batch(frames)
-    values = stepwise.get_layer("backbone")(frames)
-    of_features = said(stepwise, np.asarray(values))
-    np.testing.assert_array_equal(of_frames["words"], of_features["words"])
-    np.testing.assert_allclose(
-        of_frames["log_probability"], of_features["log_probability"], atol=1e-5
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "options"),
     [

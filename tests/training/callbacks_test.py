@@ -103,16 +103,9 @@ def test_a_failed_save_leaves_the_previous_checkpoint(model, tmp_path, monkeypat
 def test_validation_pools_crops_then_clips_to_videos(model):
     values = np.random.default_rng(0).normal(size=(6, 3, 2)).astype(np.float32)
     items, clips = [0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 0, 0]
-    batches = tf.data.Dataset.from_tensor_slices(
-        {
-            "features": values,
-            "item": np.array(items, np.int64),
-            "clip": np.array(clips, np.int64),
-        }
-    ).batch(4)
-    validation = callbacks.VideoValidation(
-        batches, key="features", labels=np.array([0, 1]), pooling="last"
-    )
+    whole = {"features": values, "item": np.array(items), "clip": np.array(clips)}
+    batches = [{key: own[at : at + 4] for key, own in whole.items()} for at in (0, 4)]
+    validation = callbacks.VideoValidation(model, batches, labels=np.array([0, 1]), pooling="last")
     validation.set_model(model)
     logs = {}
     validation.on_epoch_end(0, logs)

@@ -267,7 +267,7 @@ def test_ten_captions_of_ten_pictures_are_learnt_by_heart(
     frames = task_of(
         dataclasses.replace(settings, dataset=both, backbone=_trainable(settings.backbone))
     )
-    shown = frames.feed(frames.build(), first_epoch=0).validation
+    shown = frames.feed(loaded, first_epoch=0).validation
     again = described(loaded, shown, wording.vocabulary_of(loaded)).of_items()
     assert again.captions == SCENES
     np.testing.assert_allclose(again.log_probability, written.log_probability, atol=1e-4)
