@@ -7,7 +7,7 @@ from typing import Literal
 
 from lrcn.data.limits import Limits
 from lrcn.settings import data, networks
-from lrcn.settings.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, Range, within
+from lrcn.settings.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARDS, SHARE, Range, within
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +141,9 @@ class SerializeSettings:
     short_videos: Literal["error", "loop", "skip"]
     on_error: Literal["stop", "skip"]
     shards: int = within(POSITIVE)
+    shard_index: int | None = within(NOT_NEGATIVE)
+    shard_count: int | None = within(SHARDS)
+    merge: bool
     overwrite: bool
     seed: int = within(SEED)
     traceback: bool
