@@ -59,6 +59,7 @@ def _merged_before(folder: pathlib.Path, limits: Limits) -> list[Report]:
             expected="the folder of `lrcn serialize ... shard_index=I shard_count=N`",
             remedy="Correct output_folder, or make the shards first",
         )
+    claim.tidy(folder)
     names = [size.name.removesuffix(records.SIZE_SUFFIX) for size in sizes]
     return [_report(folder, name, limits, reused=True) for name in names]
 
@@ -107,7 +108,8 @@ def _and_then(indices: Sequence[int]) -> str:
 def _require_fit(folder: pathlib.Path, name: str, shards: Shards, limits: Limits) -> None:
     """Refuses shards that do not belong together, or whose records are not as they are told."""
     path = records.records_path(folder / name)
-    unfinished.require_own(path)
+    for shard in (path, *map(_shard_of, shards)):
+        unfinished.require_own(shard)
     _require_one_plan(shards)
     if records.size_path(path).exists():  # a kill came while the shards' own files were removed
         _require_merged(path, shards, limits)
@@ -221,25 +223,20 @@ def _publish(path: pathlib.Path, shards: Shards, limits: Limits) -> None:
     """Writes the metadata of the records, and removes what was told of each shard alone."""
     if not records.size_path(path).exists():
         listed = [own.listed for own in sorted(shards.values(), key=lambda shard: shard.index)]
-        begun = unfinished.anew(path)
-        try:
-            told.publish(
-                begun,
-                path,
-                _merged(path, shards, limits),
-                listed=None if None in listed else _joined(listed),
-                limits=limits,
-            )
-        finally:
-            begun.remove()
+        told.publish(
+            unfinished.anew(path),
+            path,
+            _merged(path, shards, limits),
+            listed=None if None in listed else _joined(listed),
+            limits=limits,
+        )
+    # What is unfinished was left by processes that were killed, but for the folder of this one.
+    for shard in (path, *map(_shard_of, shards)):
+        if unfinished.folder_of(shard).exists():
+            unfinished.remove(shard)
     for own in shards:
         own.unlink()
-        _remove_begun(own)
 
 
-def _remove_begun(own: pathlib.Path) -> None:
-    """Removes what a process left of a shard that was killed once it was finished."""
-    shard = own.with_name(own.name.removesuffix(metadata_lib.LONE_SUFFIX))
-    if unfinished.folder_of(shard).exists():
-        unfinished.require_own(shard)
-        unfinished.remove(shard)
+def _shard_of(own: pathlib.Path) -> pathlib.Path:
+    return own.with_name(own.name.removesuffix(metadata_lib.LONE_SUFFIX))

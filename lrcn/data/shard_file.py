@@ -22,6 +22,8 @@ _OWN = {
     *("items", "clips_per_item", "frame_shape", "shards", "skipped"),
     *("ids", "groups", "labels", "frame_counts", "clip_counts"),
 }
+# Of the plan: the metadata have it under the key that the user knows.
+_TOLD_BY_METADATA = {"image_shape", "mode", "shuffle"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +52,9 @@ class ShardFile:
     def shared(self) -> dict[str, object]:
         """Returns what has to be the same in every shard of the records."""
         own = dataclasses.asdict(self.metadata)
-        return {**{key: own[key] for key in own if key not in _OWN}, **self.plan}
+        told = {key: value for key, value in own.items() if key not in _OWN}
+        plan = {key: value for key, value in self.plan.items() if key not in _TOLD_BY_METADATA}
+        return {**told, **plan}
 
 
 def path_of(shard: pathlib.Path) -> pathlib.Path:
@@ -138,13 +142,15 @@ def read(path: pathlib.Path, *, limits: Limits = Limits()) -> ShardFile:
 def _require_agreement(
     path: pathlib.Path, told: ShardFile, number: tuple[int, int], remedy: str
 ) -> None:
-    names = [shard.name for shard in told.metadata.shards]
+    index, count = number
     own = path.name.removesuffix(metadata_lib.LONE_SUFFIX)
+    names = [shard.name for shard in told.metadata.shards]
+    expected_names = records.shard_names(path.with_name(own), count)[index : index + 1]
     skipped, places = len(told.metadata.skipped), len(told.skipped_places)
     received = expected = ""
-    if (told.index, told.count) != number or names != [own]:
+    if (told.index, told.count) != number or not names == expected_names == [own]:
         received = f"shard {told.index} of {told.count} in {errors.few(names) or 'no file'}"
-        expected = f"shard {number[0]} of {number[1]} in {own}, as its name tells"
+        expected = f"shard {index} of {count} in {own}, as its name tells"
     elif skipped != places:
         received, expected = f"{places} places of {skipped} items", "a place for each that is left"
     if received:

@@ -163,7 +163,13 @@ def _check_shards(settings: verbs.SerializeSettings) -> None:
     if count is None:
         return
     if index >= count:
-        raise misfit("shard_index", index, f"from 0 to {count - 1}, below shard_count", good=0)
+        raise UserError(
+            "no such shard",
+            where="shard_index",
+            received=index,
+            expected=f"0 to {count - 1} with shard_count={count}",
+            remedy="Number the processes from 0, or raise shard_count for all of them",
+        )
     if settings.shards != 1:
         raise UsageError(
             "shards beside shard_count",

@@ -141,12 +141,12 @@ class SerializeSettings:
     short_videos: Literal["error", "loop", "skip"]
     on_error: Literal["stop", "skip"]
     shards: int = within(POSITIVE)
-    shard_index: int | None = within(NOT_NEGATIVE)
-    shard_count: int | None = within(SHARDS)
-    merge: bool
     overwrite: bool
     seed: int = within(SEED)
     traceback: bool
+    shard_index: int | None = within(NOT_NEGATIVE, default=None)
+    shard_count: int | None = within(SHARDS, default=None)
+    merge: bool = False
     modality: data.Modality = data.Modality("rgb")
     limits: Limits = Limits()
 
