@@ -4,7 +4,7 @@ import json
 
 from lrcn import cli
 
-from .registry import fault
+from .registry import Elsewhere, fault
 from .world import IMAGE, LABELS, TINY, VIDEO, World, records_of
 
 TITLE = "Shards of many processes"
@@ -173,3 +173,37 @@ def merged_nowhere(world: World):
 )
 def merged_with_keys(world: World):
     return shard(world, "merge=true")
+
+
+ELSEWHERE = (
+    Elsewhere(
+        "a shard or the merge killed at any step",
+        "the same commands go on and end with the bytes of one process",
+        "tests/data/merging_test.py::test_a_kill_at_any_step_changes_not_a_byte",
+    ),
+    Elsewhere(
+        "two processes with one shard index, or one that needs the folder for itself",
+        "the second is refused, with the process of the first (1)",
+        "tests/data/shard_job_test.py::test_shards_stand_in_nobodys_way_but_their_own",
+    ),
+    Elsewhere(
+        "a merge while a shard is being made",
+        "refused, with the process that makes it (1)",
+        "tests/data/merging_test.py::test_who_merges_is_alone",
+    ),
+    Elsewhere(
+        "shards of a source that changed between them",
+        "what differs, and which to make again (1)",
+        "tests/data/merging_test.py::test_shards_of_a_source_that_changed_are_refused",
+    ),
+    Elsewhere(
+        "shards of two `shard_count`",
+        "both numbers (1)",
+        "tests/data/merging_test.py::test_shards_of_two_counts_are_refused",
+    ),
+    Elsewhere(
+        "a second merge",
+        "it says that all is merged already (0)",
+        "tests/shards_cli_test.py::test_an_array_of_processes_makes_what_one_makes",
+    ),
+)
