@@ -1,6 +1,10 @@
 """`lrcn serialize` as an array of processes, and the command that merges what they made."""
 
 import pathlib
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -86,3 +90,36 @@ def test_a_merge_takes_no_other_keys(tmp_path, capsys, key):
     assert cli.main(["serialize", "merge=true", f"output_folder={tmp_path}", key]) == 2
     error = capsys.readouterr().err
     assert "a merge takes everything from the shards" in error and key.partition("=")[0] in error
+
+
+SHAPES = [
+    *("serialize", "dataset=moving_shapes", "dataset.train=160", "dataset.val=8", "dataset.test=0"),
+    *("dataset.size=32", "do_shuffle=true", "num_threads=1"),
+]
+
+
+def begin(folder, index):
+    """Starts the process of a shard of rendered videos."""
+    array = [f"output_folder={folder}", f"shard_index={index}", "shard_count=2"]
+    with (folder.parent / f"{index}.log").open("a") as log:
+        command = [sys.executable, "-m", "lrcn", *SHAPES, *array]
+        return subprocess.Popen(command, cwd=folder.parent, stdout=log, stderr=log)
+
+
+@pytest.mark.slow
+def test_processes_side_by_side_of_which_one_is_killed(tmp_path):
+    folder = tmp_path / "many" / "r"
+    folder.parent.mkdir()
+    with begin(folder, 0) as other, begin(folder, 1) as killed:
+        begun = folder / ".train.tfrecord-00001-of-00002.unfinished" / "00000.0.tfrecord"
+        while killed.poll() is None and not begun.exists():
+            time.sleep(0.002)
+        killed.kill()
+    codes, log = (other.returncode, killed.returncode), (folder.parent / "1.log").read_text()
+    assert codes == (0, -signal.SIGKILL), log
+    assert not (folder / "train.tfrecord-00001-of-00002.shard").exists()
+    with begin(folder, 1) as again:
+        assert again.wait() == 0, log
+    assert cli.main(["serialize", f"output_folder={folder}", "merge=true"]) == 0
+    assert cli.main([*SHAPES, "shards=2", f"output_folder={tmp_path}/one/r"]) == 0
+    assert content(folder) == content(tmp_path / "one" / "r")

@@ -24,8 +24,8 @@ from lrcn.data import (
     records,
     shuffled,
     storing,
+    telling,
     tfds_metadata,
-    told,
     unfinished,
     writing,
 )
@@ -240,11 +240,11 @@ class Job:
         if self.options.shuffle:
             order = shuffled.order_of(self.split, self.options.seed)
             listed = shuffled.lines_of(self.split, order)
-        told.publish(begun, self.path, metadata, listed=listed, limits=self.options.limits)
+        telling.publish(begun, self.path, metadata, listed=listed, limits=self.options.limits)
 
-    def metadata(self) -> records.Metadata:
-        """Reads what the finished records tell."""
-        return records.read_metadata(self.path, limits=self.options.limits)
+    def told(self) -> tuple[pathlib.Path, records.Metadata]:
+        """Returns the finished records, and reads what is told of them."""
+        return self.path, records.read_metadata(self.path, limits=self.options.limits)
 
     def metadata_of(
         self, written: writing.Written, shards: Sequence[records.Shard]

@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 from lrcn import errors
-from lrcn.data import bounded, claim, records, shard_file, told, unfinished, writing
+from lrcn.data import bounded, claim, records, shard_file, telling, unfinished, writing
 from lrcn.data import metadata as metadata_lib
 from lrcn.data.limits import Limits
 from lrcn.data.serialize import Report
@@ -223,7 +223,7 @@ def _publish(path: pathlib.Path, shards: Shards, limits: Limits) -> None:
     """Writes the metadata of the records, and removes what was told of each shard alone."""
     if not records.size_path(path).exists():
         listed = [own.listed for own in sorted(shards.values(), key=lambda shard: shard.index)]
-        told.publish(
+        telling.publish(
             unfinished.anew(path),
             path,
             _merged(path, shards, limits),

@@ -167,4 +167,5 @@ def _new_folder(folder: pathlib.Path) -> Iterator[None]:
 
 
 def _report(job: Job | ShardJob, *, reused: bool) -> Report:
-    return Report.of(job.split.name, job.path, job.metadata(), reused=reused)
+    path, metadata = job.told()
+    return Report.of(job.split.name, path, metadata, reused=reused)

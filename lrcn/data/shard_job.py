@@ -141,9 +141,9 @@ class ShardJob:
             return None
         return tuple(shuffled.lines_of(self.split, self.job.shares()[self.path.name]))
 
-    def metadata(self) -> records.Metadata:
-        """Reads what the finished shard tells, or all of them once they are merged."""
+    def told(self) -> tuple[pathlib.Path, records.Metadata]:
+        """Returns the finished shard, or all of them once they are merged, and what is told."""
         if self.job.is_there:
-            return self.job.metadata()
+            return self.job.told()
         own = shard_file.path_of(self.path)
-        return shard_file.read(own, limits=self.options.limits).metadata
+        return self.path, shard_file.read(own, limits=self.options.limits).metadata

@@ -109,7 +109,8 @@ def test_merged_twice_is_merged_once(data, tmp_path):
     before = content(folder)
     assert [report.reused for report in merging.merge(folder)] == [True, True]
     assert content(folder) == before
-    assert make(data, folder, 1)[0].reused  # the array once more
+    (again, _) = make(data, folder, 1)  # the array once more
+    assert again.reused and again.path.name == "data.train.tfrecord" and again.items == 6
     assert content(folder) == before
 
 
