@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lrcn import cli
-from lrcn.data import packing, records
+from lrcn.data import packing
 
 EXAMPLES = pathlib.Path(__file__).parent / "examples"
 LISTS = f"dataset.input_files=[{EXAMPLES}/videos.train,{EXAMPLES}/videos.val]"
@@ -64,14 +64,6 @@ def test_an_array_of_processes_makes_what_one_makes(tmp_path, monkeypatch, capsy
     assert "all shards are merged already" in shard(0).err
     assert content(folder) == content(tmp_path / "one" / "r")
     assert cli.main(training) == 0
-
-
-def test_a_sweep_makes_the_shards_one_after_another(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    array = ["shard_index=0,1", "shard_count=2", "output_folder=r"]
-    assert cli.main([KEYS[0], "-m", *KEYS[1:], *array]) == 0
-    assert cli.main(["serialize", "output_folder=r", "merge=true"]) == 0
-    assert not records.verify(tmp_path / "r" / "videos.train")
 
 
 def test_an_interrupted_shard_says_how_to_go_on(tmp_path, monkeypatch, capsys):

@@ -15,6 +15,8 @@ from lrcn.data.limits import Limits
 from lrcn.data.serialize import Report
 from lrcn.data.shard_file import ShardFile
 
+_ROOM = "Make room, or give the right to write, and merge again"
+
 Shards = Mapping[pathlib.Path, ShardFile]
 
 
@@ -36,7 +38,7 @@ def merge(folder: str | pathlib.Path, *, limits: Limits = Limits()) -> list[Repo
     folder = pathlib.Path(folder)
     if not shard_file.in_folder(folder):
         return _merged_before(folder, limits)
-    with writing.telling_errors(folder), claim.alone(folder):
+    with writing.telling_errors(folder, remedy=_ROOM), claim.alone(folder):
         found = {
             name: {path: shard_file.read(path, limits=limits) for path in paths}
             for name, paths in shard_file.in_folder(folder).items()

@@ -240,6 +240,28 @@ def test_who_merges_is_alone(train, tmp_path):
     merging.merge(folder)
 
 
+@pytest.mark.parametrize("step", range(1, 8))
+def test_a_full_disk_leaves_the_shards_to_be_merged_later(train, tmp_path, monkeypatch, step):
+    folder = made(train, tmp_path / "out")
+    before, steps, replace = content(folder), [], os.replace
+
+    def fail(*paths):
+        steps.append(paths)
+        if len(steps) == step:
+            raise OSError(28, "No space left on device")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", fail)
+    message = told(lambda: merging.merge(folder))
+    assert "No space left on device" in message
+    assert {name: before[name] for name in before} == {
+        name: data for name, data in content(folder).items() if name in before
+    }
+    merging.merge(folder)
+    serialize.serialize(train, tmp_path / "one" / "out", options=ASKED)
+    assert content(folder) == content(tmp_path / "one" / "out")
+
+
 def test_unmerged_shards_are_no_records_yet(train, tmp_path):
     folder = made(train, tmp_path / "out")
     for name in ("data.train.tfrecord", "data.train.tfrecord-00000-of-00002"):
