@@ -56,6 +56,9 @@ def typed(verb: str, composed: omegaconf.DictConfig, choices: dict[str, str] | N
         UserError: A value is missing, of another type, or does not fit another one.
         UsageError: A key is not known.
     """
+    if verb == "serialize" and composed.get("merge") is True:  # the shards tell what they hold
+        composed = composed.copy()
+        omegaconf.OmegaConf.update(composed, "dataset", {"source": "auto"}, merge=False)
     for key in sorted(omegaconf.OmegaConf.missing_keys(composed)):
         raise UserError(
             "a value is needed",

@@ -146,7 +146,7 @@ def store_options(settings: settings_lib.SerializeSettings) -> serialize.StoreOp
         shuffle=settings.do_shuffle,
         short_videos=settings.short_videos,
         on_error=settings.on_error,
-        shards=settings.shards,
+        shards=settings.shard_count or settings.shards,
         overwrite=settings.overwrite,
         seed=settings.seed,
         modality=modality_of(settings.modality) or modality_lib.Modality(),

@@ -21,6 +21,9 @@ EXAMPLES = {
         "lrcn serialize dataset.input_files=[data.train,data.val] clipframe_mode=none",
         "lrcn serialize dataset.input_files=data.train clipframe_mode=iterative "
         "clipframe_mode.num_frames_per_clip=16 do_shuffle=true",
+        "lrcn serialize dataset.input_files=data.train output_folder=FOLDER "
+        "shard_index=0 shard_count=8",
+        "lrcn serialize output_folder=FOLDER merge=true",
     ),
     "check": (
         "lrcn check dataset.input_files=[data.train,data.val] report=findings.json",

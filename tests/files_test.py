@@ -1,5 +1,6 @@
 import concurrent.futures
 import errno
+import fcntl
 import json
 import os
 import pathlib
@@ -309,3 +310,24 @@ def test_a_folder_is_synced_where_the_system_can(tmp_path, monkeypatch, code):
             files.sync_folder(tmp_path)
     else:
         assert files.sync_folder(tmp_path) is None
+
+
+def test_whether_a_lock_is_held_is_asked_without_taking_it(tmp_path, monkeypatch):
+    lock = tmp_path / "a.lock"
+    assert not files.is_locked(lock) and not lock.exists()
+    with files.locked(lock, waiting=pytest.fail):
+        assert files.is_locked(lock) and files.is_locked(lock)
+    lock.write_text("{}")  # of a process that was killed
+    assert not files.is_locked(lock)
+    with lock.open() as asking:  # as another that asks at the same moment
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert not files.is_locked(lock)
+    lock.unlink()
+    os.mkfifo(lock)
+    assert not files.is_locked(lock)  # and not waited for
+
+    def refuse(*_):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert not files.is_locked(lock)

@@ -238,6 +238,13 @@ def test_serialize_keeps_what_another_split_has(capsys, tmp_path):
     )
 
 
+def test_serialize_of_a_shard(capsys, tmp_path):
+    given = [*DATA, "raw_image_shape=[24,32,3]", "clipframe_mode=none", "output_folder=r"]
+    array = ["serialize", *given, "shard_index=1", "shard_count=3"]
+    written = check_faults(capsys, array, folder=tmp_path / "r")
+    assert "videos.train.tfrecord-00001-of-00003.shard" in written
+
+
 def test_check(capsys, tmp_path):
     arguments = ["check", *DATA, "report=out/findings.json"]
     assert check_faults(capsys, arguments, folder=tmp_path / "out") == ["findings.json"]

@@ -67,6 +67,16 @@ def text_is_plain(value: object) -> bool:
     return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value)
 
 
+def is_text(value: object) -> bool:
+    """Tells whether a value is text that can be written as UTF-8."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def is_a_file_name(value: object) -> bool:
+    """Tells whether a value is the name of a file, in whatever folder, and no path."""
+    return text_is_plain(value) and value not in ("", ".", "..") and not set(value) & set("/\\")
+
+
 @dataclasses.dataclass(frozen=True)
 class _Kind:
     """What a value has to be."""
@@ -106,19 +116,11 @@ def _one_of(*names: str) -> _Kind:
     return _Kind(" | ".join(names), lambda value: isinstance(value, str) and value in names)
 
 
-def _is_utf_8(value: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-def _is_a_file_name(value: object) -> bool:
-    return text_is_plain(value) and value not in ("", ".", "..") and not set(value) & set("/\\")
-
-
 _NULL = _Kind("null", lambda value: value is None)
 _FLAG = _Kind("true | false", lambda value: isinstance(value, bool))
 _TEXT = _Kind("text of one line", text_is_plain)
-_LONG_TEXT = _Kind("text", lambda value: isinstance(value, str) and _is_utf_8(value))
-_FILE_NAME = _Kind("the name of a file in the same folder", _is_a_file_name)
+_LONG_TEXT = _Kind("text", is_text)
+_FILE_NAME = _Kind("the name of a file in the same folder", is_a_file_name)
 _RATE = _Kind(
     "a number above 0",
     lambda value: type(value) in (int, float) and 0 < value <= _MOST and math.isfinite(value),

@@ -1,4 +1,9 @@
-"""One process a folder: whoever comes second is told who is there."""
+"""One process a folder, or one a shard: whoever comes second is told who is there.
+
+A process that makes one shard holds a lock of that shard, and any number of them are at work side
+by side. Whoever needs the folder for itself holds the lock of the folder. Each takes its own lock
+first and then looks for the other kind, so that of two that come at once one at least notices.
+"""
 
 from __future__ import annotations
 
@@ -44,15 +49,57 @@ def alone(
     Raises:
         UserError: Another process writes there, or the lock is something else, such as a link.
     """
-    lock = folder / files.LOCK
+    refused = {
+        "what": f"another process is {work} this folder",
+        "expected": "one process a folder at a time",
+        "remedy": f"Wait until it is done, or choose another {key}",
+    }
+    with _held(folder / files.LOCK, **refused) as is_held:
+        for lock in sorted(folder.glob(f"{files.LOCK}-*")):
+            with _held(lock, **refused):  # which also removes what a killed process left
+                pass
+        yield is_held
 
+
+@contextlib.contextmanager
+def of_shard(folder: pathlib.Path, index: int, count: int) -> Iterator[bool]:
+    """Keeps others from a shard, and from the folder as a whole, as long as the block runs.
+
+    Args:
+        folder: Where its records are written, those of every split.
+        index: The shard, from 0.
+        count: How many there are.
+
+    Yields:
+        Whether others are kept out, as `alone` does.
+
+    Raises:
+        UserError: Another process makes this shard or needs the folder for itself, or the lock is
+            something else, such as a link.
+    """
+    lock = folder / f"{files.LOCK}-{index:05d}-of-{count:05d}"
+    with _held(
+        lock,
+        what=f"another process is serializing shard {index} into this folder",
+        expected="one process a shard at a time",
+        remedy="Wait until it is done, or give each process a shard_index of its own",
+    ) as is_held:
+        if files.is_locked(folder / files.LOCK):
+            raise errors.UserError(
+                "another process needs this folder for itself",
+                where=folder,
+                received=files.holder(folder / files.LOCK),
+                expected="processes that make shards, and none besides",
+                remedy="Wait until it is done, or choose another output_folder",
+            )
+        yield is_held
+
+
+@contextlib.contextmanager
+def _held(lock: pathlib.Path, *, what: str, expected: str, remedy: str) -> Iterator[bool]:
     def refuse() -> NoReturn:
         raise errors.UserError(
-            f"another process is {work} this folder",
-            where=folder,
-            received=files.holder(lock),
-            expected="one process a folder at a time",
-            remedy=f"Wait until it is done, or choose another {key}",
+            what, where=lock.parent, received=files.holder(lock), expected=expected, remedy=remedy
         )
 
     with contextlib.ExitStack() as stack:

@@ -24,6 +24,7 @@ from lrcn.data import (
     records,
     shuffled,
     storing,
+    telling,
     tfds_metadata,
     unfinished,
     writing,
@@ -60,8 +61,12 @@ class Job:
         """How clips are chosen; images have none."""
         return None if self.type == "image" else self.options.mode
 
-    def check(self) -> None:
-        """Refuses what can be refused before any work."""
+    def check(self, *, count_key: str = "shards") -> None:
+        """Refuses what can be refused before any work.
+
+        Args:
+            count_key: The configuration key that the number of files stands under.
+        """
         self.options.reading()
         if self.options.image_shape:  # whoever reads the records keeps the limit, too
             height, width, _ = self.options.image_shape
@@ -79,23 +84,16 @@ class Job:
         if self.options.shards > len(self.split.items):
             raise errors.UserError(
                 "more shards than items",
-                where="shards",
+                where=count_key,
                 received=self.options.shards,
                 expected=f"at most {len(self.split.items)}, the items of {self.split.source}",
-                remedy="Lower shards, or leave it out for a single file",
+                remedy=f"Lower {count_key}, or leave it out for a single file",
             )
 
     def check_folder(self) -> None:
         """Refuses other records of the name, unless they may be replaced."""
         unfinished.require_own(self.path)
-        if differences := self.differences():
-            raise errors.UserError(
-                "output folder already holds other records",
-                where=self.path,
-                received=f"records that differ in {', '.join(differences)}",
-                expected="none, or records of the same items and settings",
-                remedy="Choose another output_folder, or set overwrite=true to replace them",
-            )
+        refuse_others(self.path, self.differences())
 
     @property
     def is_there(self) -> bool:
@@ -114,14 +112,14 @@ class Job:
         if self.options.overwrite or not found:
             return []
         if not self.is_there:  # a kill may have come while they were given their names
-            ours = unfinished.published(self.path, self._plan, self.options.shards)
+            ours = unfinished.published(self.path, self.plan, list(self.shares()))
             if ours.issuperset(found):
                 return []
         return present.differences(
             self.path,
             self._settings(),
             shards=self.options.shards,
-            source=self._source,
+            source=self.source,
             is_strict=self.options.on_error == "stop" and self.options.short_videos != "skip",
             limits=self.options.limits,
         )
@@ -149,12 +147,12 @@ class Job:
         return {**settings, "seed": options.seed} if drawn else settings
 
     @functools.cached_property
-    def _source(self) -> str:
+    def source(self) -> str:
         """What the items are when the work begins: files that change meanwhile are noticed."""
         return present.digest(self.split, self.options.frame_format)
 
     @functools.cached_property
-    def _plan(self) -> dict[str, object]:
+    def plan(self) -> dict[str, object]:
         """All that decides on the bytes of the records and of their metadata."""
         options = dataclasses.asdict(self.options)
         # A higher limit changes only what was left out because of a lower one.
@@ -168,26 +166,44 @@ class Job:
             "num_classes": self.catalog.num_classes,
             "multi_label": self.catalog.multi_label,
             "label_names": self.catalog.label_names,
-            "source": [self.split.source, self._source],
+            "source": [self.split.source, self.source],
             "lines": hashlib.sha256(json.dumps(reasons).encode()).hexdigest(),
+        }
+
+    def shares(self) -> dict[str, np.ndarray]:
+        """Returns the places of the items of each file, in the order of its records."""
+        order, count = np.arange(len(self.split.items)), self.options.shards
+        if self.options.shuffle:
+            order = shuffled.order_of(self.split, self.options.seed)
+        bounds = [len(order) * number // count for number in range(count + 1)]
+        names = records.shard_names(self.path, count)
+        return {
+            name: order[first:last]
+            for name, first, last in zip(names, bounds, bounds[1:], strict=False)
         }
 
     def begin(self, is_alone: bool) -> unfinished.Unfinished:
         """Returns the folder in which the split is made, with what is done already."""
-        order = np.arange(len(self.split.items))
-        if self.options.shuffle:
-            order = shuffled.order_of(self.split, self.options.seed)
         return unfinished.begun(
             self.path,
-            self._plan,
+            self.plan,
             items=self.split.items,
-            order=order,
-            shards=self.options.shards,
+            shares=self.shares(),
             is_alone=is_alone,
         )
 
     def write(self, begun: unfinished.Unfinished) -> writing.Written:
-        """Writes what is left of the split, in the folder where it is made."""
+        """Writes what is left of the split, in the folder where it is made.
+
+        Raises:
+            UserError: An item is faulty, or none is left to store.
+        """
+        written = self.write_parts(begun)
+        writing.require_any(len(written.stored), written.skipped, name=self.split.name)
+        return written
+
+    def write_parts(self, begun: unfinished.Unfinished) -> writing.Written:
+        """Writes what is left of some files of the split, which may be none of its items."""
         options = self.options
         packer = packing.Packer(
             items=self.split.items,
@@ -209,7 +225,7 @@ class Job:
 
     def publish(self, begun: unfinished.Unfinished, written: writing.Written) -> None:
         """Gives the finished files their names; the metadata, which make them valid, the last."""
-        metadata = self._metadata(written, [part.shard() for part in begun.parts])
+        metadata = self.metadata_of(written, [part.shard() for part in begun.parts])
         size, folder = records.size_path(self.path), self.path.parent
         if size.exists():  # from here on the old metadata would describe other files
             size.unlink()
@@ -218,25 +234,27 @@ class Job:
             part.publish()
         for stale in set(records.files_of(self.path)) - {part.final for part in begun.parts}:
             stale.unlink()
-        listed = self.target.with_name(f"{self.target.name}.shuffled")
+        for stale in records.lone_files(self.path):
+            stale.unlink()
+        listed = None
         if self.options.shuffle:
-            shuffled.write(self.split, begun.folder / listed.name, seed=self.options.seed)
-            begun.publish(listed.name)
-        else:
-            listed.unlink(missing_ok=True)
-        told = tfds_metadata.write(
-            self.path, metadata, into=begun.folder, limits=self.options.limits
-        )
-        for name in told:
-            begun.publish(name)
-        records.write_metadata(begun.folder / self.path.name, metadata)
-        files.sync_folder(folder)
-        begun.publish(size.name)
-        files.sync_folder(folder)
+            order = shuffled.order_of(self.split, self.options.seed)
+            listed = shuffled.lines_of(self.split, order)
+        telling.publish(begun, self.path, metadata, listed=listed, limits=self.options.limits)
 
-    def _metadata(
+    def told(self) -> tuple[pathlib.Path, records.Metadata]:
+        """Returns the finished records, and reads what is told of them."""
+        return self.path, records.read_metadata(self.path, limits=self.options.limits)
+
+    def metadata_of(
         self, written: writing.Written, shards: Sequence[records.Shard]
     ) -> records.Metadata:
+        """Returns what records tell that have been written.
+
+        Args:
+            written: What went into them.
+            shards: Their files.
+        """
         stored = written.stored
         sizes = {packed.size for packed in stored}
         groups = tuple(packed.item.group for packed in stored)
@@ -250,13 +268,30 @@ class Job:
             frame_shape=(*sizes.pop(), 3) if len(sizes) == 1 else None,
             shards=tuple(shards),
             skipped=tuple(written.skipped),
-            source=records.Source(self.split.source, self._source),
+            source=records.Source(self.split.source, self.source),
             ids=tuple(packed.item.id for packed in stored),
             groups=groups if any(groups) else (),
             labels=tuple(tuple(packed.item.labels) for packed in stored),
             frame_counts=tuple(packed.frames for packed in stored),
             clip_counts=clip_counts,
             **{**drawn, **self._settings()},
+        )
+
+
+def refuse_others(path: pathlib.Path, differences: Sequence[str]) -> None:
+    """Raises a `UserError` if records that are there differ from those asked for.
+
+    Args:
+        path: The records, or one file of them.
+        differences: In what they differ.
+    """
+    if differences:
+        raise errors.UserError(
+            "output folder already holds other records",
+            where=path,
+            received=f"records that differ in {', '.join(differences)}",
+            expected="none, or records of the same items and settings",
+            remedy="Choose another output_folder, or set overwrite=true to replace them",
         )
 
 

@@ -7,6 +7,8 @@ import glob
 import json
 import pathlib
 import re
+import shlex
+from collections.abc import Mapping
 
 from lrcn import errors, files
 from lrcn.data import agreement, bounded, lines
@@ -16,6 +18,8 @@ from lrcn.data.limits import Limits
 FORMAT_VERSION = 1
 SUFFIX = ".tfrecord"
 SIZE_SUFFIX = ".tfrecord.size"
+LONE_SUFFIX = ".shard"
+"""Of the file that tells of a shard which is not merged yet; see `data.shard_file`."""
 REDO = "Serialize again with overwrite=true"
 _SHARD = re.compile(r"\.tfrecord-\d{5}-of-\d{5}$")
 
@@ -132,9 +136,13 @@ def shard_names(path: str | pathlib.Path, shards: int) -> list[str]:
 def write_metadata(path: str | pathlib.Path, metadata: Metadata) -> None:
     """Writes the `.size` file of the records at `path`, a key a line."""
     values = dataclasses.asdict(metadata)
-    order = ["format_version"] + [key for key in values if key != "format_version"]
-    lines = [f"  {json.dumps(key)}: {json.dumps(values[key], ensure_ascii=False)}" for key in order]
-    files.write_text(size_path(path), "{\n" + ",\n".join(lines) + "\n}\n")
+    write_keys(size_path(path), {"format_version": metadata.format_version, **values})
+
+
+def write_keys(path: pathlib.Path, values: Mapping[str, object]) -> None:
+    """Writes JSON with a key a line."""
+    lines = [f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in values.items()]
+    files.write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def read_metadata(path: str | pathlib.Path, *, limits: Limits = Limits()) -> Metadata:
@@ -158,7 +166,7 @@ def read_metadata(path: str | pathlib.Path, *, limits: Limits = Limits()) -> Met
 def read_alone(path: str | pathlib.Path, *, limits: Limits = Limits()) -> Metadata:
     """Reads the metadata of records without a look at their files; see `read_metadata`."""
     size = size_path(path)
-    return _from_json(size, _read_json(size, limits), limits)
+    return from_json(size, _read_json(size, limits), limits=limits)
 
 
 def require_file(size: pathlib.Path, shard: Shard) -> None:
@@ -227,6 +235,14 @@ def _missing(size: pathlib.Path) -> errors.UserError:
     name = size.name.removesuffix(".size")
     pattern = f"{glob.escape(name)}*"
     found = list(size.parent.glob(pattern)) if size.parent.is_dir() else []
+    if alone := lone_files(records_path(size)):
+        return errors.UserError(
+            "the shards of these records are not merged",
+            where=size,
+            received=errors.few([path.name for path in alone]),
+            expected=f"{size.name}, which merging writes",
+            remedy=f"Merge them by `{merge_command(size.parent)}`, which tells what is missing",
+        )
     return errors.UserError(
         "records are unfinished, their .size is missing" if found else "no such records",
         where=size,
@@ -236,7 +252,18 @@ def _missing(size: pathlib.Path) -> errors.UserError:
     )
 
 
-def _from_json(size: pathlib.Path, values: dict, limits: Limits) -> Metadata:
+def from_json(size: pathlib.Path, values: dict, *, limits: Limits, remedy: str = REDO) -> Metadata:
+    """Returns the metadata that JSON holds, seen to be such and to agree with itself.
+
+    Args:
+        size: The file that holds it, for messages.
+        values: What it holds.
+        limits: The most that the metadata may ask for.
+        remedy: What mends it.
+
+    Raises:
+        UserError: A key is missing, a value is of another kind, or two do not fit together.
+    """
     names = {field.name for field in dataclasses.fields(Metadata)}
     values = {"modality": "rgb", "flow_method": None, **values}  # keys that came later
     if missing := sorted(names - values.keys()):
@@ -245,15 +272,15 @@ def _from_json(size: pathlib.Path, values: dict, limits: Limits) -> Metadata:
             where=size,
             received=f"no {', '.join(missing)}",
             expected=f"all {len(names)} keys of format version {FORMAT_VERSION}",
-            remedy=REDO,
+            remedy=remedy,
         )
     values = {name: _frozen(values[name]) for name in names}
-    agreement.check(size, values, limits=limits, remedy=REDO)
+    agreement.check(size, values, limits=limits, remedy=remedy)
     mode = values["clipframe_mode"]
     try:
         values["clipframe_mode"] = clips_lib.ClipMode(**mode) if mode else None
     except errors.UserError as error:
-        raise error.but(where=f"{size}: {error.where}", remedy=REDO) from error
+        raise error.but(where=f"{size}: {error.where}", remedy=remedy) from error
     values["shards"] = tuple(Shard(**shard) for shard in values["shards"])
     values["source"] = Source(**values["source"])
     return Metadata(**values)
@@ -266,5 +293,18 @@ def _frozen(value: object) -> object:
 def files_of(path: str | pathlib.Path) -> list[pathlib.Path]:
     """Returns the files that records at `path` have, finished or not, without their `.size`."""
     path = records_path(path)
-    shards = path.parent.glob(f"{glob.escape(path.name)}-[0-9]*-of-[0-9]*")
-    return [*([path] if path.exists() else []), *sorted(shards)]
+    found = path.parent.glob(f"{glob.escape(path.name)}-[0-9]*-of-[0-9]*")
+    shards = sorted(file for file in found if not file.name.endswith(LONE_SUFFIX))
+    return [*([path] if path.exists() else []), *shards]
+
+
+def lone_files(path: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the files that tell of shards of the records at `path` which are not merged."""
+    name = glob.escape(path.name)
+    patterns = (f"{name}{LONE_SUFFIX}", f"{name}-[0-9]*-of-[0-9]*{LONE_SUFFIX}")
+    return sorted(file for pattern in patterns for file in path.parent.glob(pattern))
+
+
+def merge_command(folder: pathlib.Path) -> str:
+    """Returns the command that merges the shards in a folder."""
+    return shlex.join(["lrcn", "serialize", f"output_folder={folder}", "merge=true"])

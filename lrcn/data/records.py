@@ -22,6 +22,7 @@ SIZE_SUFFIX = metadata_lib.SIZE_SUFFIX
 Metadata, Shard, Source = metadata_lib.Metadata, metadata_lib.Shard, metadata_lib.Source
 records_path, size_path = metadata_lib.records_path, metadata_lib.size_path
 shard_names, files_of = metadata_lib.shard_names, metadata_lib.files_of
+lone_files = metadata_lib.lone_files
 read_metadata, write_metadata = metadata_lib.read_metadata, metadata_lib.write_metadata
 
 _READ_BUFFER = 2**20
@@ -218,12 +219,29 @@ def verify(path: str | pathlib.Path, *, limits: Limits = Limits()) -> list[error
     findings, first = [], 0
     for shard in metadata.shards:
         try:
-            metadata_lib.require_file(size, shard)
-            _check_content(size.with_name(shard.name), shard, metadata.ids[first:], limits)
+            verify_shard(size, shard, metadata.ids[first:], limits=limits)
         except errors.UserError as error:
             findings.append(error)
         first += shard.records
     return findings
+
+
+def verify_shard(
+    size: pathlib.Path, shard: Shard, ids: Sequence[str], *, limits: Limits = Limits()
+) -> None:
+    """Reads a file of records.
+
+    Args:
+        size: The file that tells of it, and stands beside it.
+        shard: What is told.
+        ids: The items that it holds, and possibly those of the files after it.
+        limits: The most that the records may ask for.
+
+    Raises:
+        UserError: It is not as it is told.
+    """
+    metadata_lib.require_file(size, shard)
+    _check_content(size.with_name(shard.name), shard, ids, limits)
 
 
 def damaged(path: pathlib.Path, index: int, id: str, received: object, expected: object):

@@ -11,6 +11,7 @@ from lrcn import errors, files
 from lrcn.data import claim, lists, records, shuffled, storing, unfinished, writing
 from lrcn.data import known as known_lib
 from lrcn.data.job import Job
+from lrcn.data.shard_job import ShardJob
 
 StoreOptions = storing.StoreOptions
 write_shuffled = shuffled.write
@@ -29,6 +30,22 @@ class Report:
     skipped: tuple[tuple[str, str], ...]
     reused: bool = False
 
+    @classmethod
+    def of(
+        cls, name: str, path: pathlib.Path, metadata: records.Metadata, *, reused: bool
+    ) -> Report:
+        """Returns what the metadata of records tell."""
+        return cls(
+            name=name,
+            path=path,
+            items=metadata.items,
+            clips=sum(metadata.clip_counts),
+            frames=sum(metadata.frame_counts),
+            bytes=sum(shard.bytes for shard in metadata.shards),
+            skipped=metadata.skipped,
+            reused=reused,
+        )
+
 
 def serialize(
     catalog: lists.Catalog,
@@ -37,6 +54,7 @@ def serialize(
     options: StoreOptions,
     known: known_lib.Places | None = None,
     remedy: str = writing.ELSEWHERE,
+    shard_index: int | None = None,
 ) -> list[Report]:
     """Stores every split of a data set as records with metadata.
 
@@ -51,6 +69,9 @@ def serialize(
         options: How they are stored.
         known: Where the frames of items are stored already, if every frame is.
         remedy: What to do where the folder cannot be written to.
+        shard_index: The one of `options.shards` shards that is made here, of every split; other
+            processes make the others, and `merging.merge` then makes records of them. None if all
+            is done here.
 
     Raises:
         UserError: If an item is bad (and `on_error` is `stop`), videos are shorter than a clip,
@@ -59,26 +80,38 @@ def serialize(
             may pass, and then the same call goes on with it.
     """
     folder = pathlib.Path(output_folder)
-    jobs = [
+    jobs: Sequence[Job | ShardJob] = [
         Job(catalog, split, folder / split.name, options, (known or {}).get(split.name, {}))
         for split in catalog.splits.values()
     ]
+    if shard_index is not None:
+        jobs = [ShardJob(job, shard_index) for job in jobs]
     for job in jobs:
         job.check()
     if all(job.is_there and not job.is_begun and not job.differences() for job in jobs):
-        claim.tidy(folder)
+        if shard_index is None:
+            claim.tidy(folder)
         return [_report(job, reused=True) for job in jobs]
     with (
         writing.telling_errors(folder, remedy=remedy),
         _new_folder(folder),
-        claim.alone(folder) as is_alone,
+        _claimed(folder, shard_index, options.shards) as is_alone,
     ):
         for job in jobs:
             job.check_folder()
         return _run(jobs, is_alone)
 
 
-def _run(jobs: Sequence[Job], is_alone: bool) -> list[Report]:
+def _claimed(
+    folder: pathlib.Path, shard_index: int | None, count: int
+) -> contextlib.AbstractContextManager[bool]:
+    """Keeps others out of the folder, or from the one shard."""
+    if shard_index is None:
+        return claim.alone(folder)
+    return claim.of_shard(folder, shard_index, count)
+
+
+def _run(jobs: Sequence[Job | ShardJob], is_alone: bool) -> list[Report]:
     """Stores the splits that are not there already.
 
     Of a split that is to replace other records, what is unfinished is removed when all are done:
@@ -116,7 +149,7 @@ def _discarding(begun: unfinished.Unfinished, is_alone: bool) -> Iterator[None]:
         raise
 
 
-def _clear(begun: Sequence[unfinished.Unfinished], jobs: Sequence[Job]) -> None:
+def _clear(begun: Sequence[unfinished.Unfinished], jobs: Sequence[Job | ShardJob]) -> None:
     """Removes what was begun, and what an earlier process left of splits that are there."""
     for one in begun:
         one.remove()
@@ -133,15 +166,6 @@ def _new_folder(folder: pathlib.Path) -> Iterator[None]:
         yield
 
 
-def _report(job: Job, *, reused: bool) -> Report:
-    metadata = records.read_metadata(job.path, limits=job.options.limits)
-    return Report(
-        name=job.split.name,
-        path=job.path,
-        items=metadata.items,
-        clips=sum(metadata.clip_counts),
-        frames=sum(metadata.frame_counts),
-        bytes=sum(shard.bytes for shard in metadata.shards),
-        skipped=metadata.skipped,
-        reused=reused,
-    )
+def _report(job: Job | ShardJob, *, reused: bool) -> Report:
+    path, metadata = job.told()
+    return Report.of(job.split.name, path, metadata, reused=reused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -22,10 +23,19 @@ def write(split: lists.Split, target: pathlib.Path, *, seed: int) -> np.ndarray:
         The order, as places in the split.
     """
     order = order_of(split, seed)
-    lines = [line for index in order for line in _lines_of(split.items[index])]
     with writing.telling_errors(target.parent):
-        files.write_text(target, "".join(f"{line}\n" for line in lines))
+        write_lines(target, lines_of(split, order))
     return order
+
+
+def write_lines(target: pathlib.Path, lines: Sequence[str]) -> None:
+    """Writes the lines of such a list."""
+    files.write_text(target, "".join(f"{line}\n" for line in lines))
+
+
+def lines_of(split: lists.Split, places: Iterable[int]) -> list[str]:
+    """Returns the lines of such a list that tell of the items at some places."""
+    return [line for place in places for line in _lines_of(split.items[place])]
 
 
 def _lines_of(item: lists.Item) -> list[str]:

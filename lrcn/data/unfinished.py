@@ -104,18 +104,16 @@ def begun(
     plan: Mapping[str, object],
     *,
     items: Sequence[lists.Item],
-    order: np.ndarray,
-    shards: int,
+    shares: Mapping[str, np.ndarray],
     is_alone: bool,
 ) -> Unfinished:
     """Makes the folder of a split, or takes over the one that is there.
 
     Args:
-        path: The records.
+        path: The records, or one file of them that is made alone.
         plan: What decides on them, as values for JSON.
         items: The items.
-        order: Places of the items, in the order they are stored.
-        shards: Number of files, equally long.
+        shares: Names of the files, each with the places of its items in the order of its records.
         is_alone: Whether nobody else can be writing here; else nothing is taken over.
     """
     folder = folder_of(path)
@@ -124,12 +122,9 @@ def begun(
     continues = folder.is_dir() and not _differences(folder, plan, path.name)
     if not continues:
         _make(folder, plan)
-    bounds = [len(order) * part // shards for part in range(shards + 1)]
     parts = tuple(
-        Part(folder, number, path.with_name(name), items=items, places=order[first:last])
-        for number, (name, first, last) in enumerate(
-            zip(records.shard_names(path, shards), bounds, bounds[1:], strict=False)
-        )
+        Part(folder, number, path.with_name(name), items=items, places=places)
+        for number, (name, places) in enumerate(shares.items())
     )
     if continues:
         for part in parts:
@@ -138,22 +133,31 @@ def begun(
     return Unfinished(folder, parts)
 
 
-def published(path: pathlib.Path, plan: Mapping[str, object], shards: int) -> set[pathlib.Path]:
+def published(
+    path: pathlib.Path, plan: Mapping[str, object], names: Sequence[str]
+) -> set[pathlib.Path]:
     """Returns the files of unfinished records that have their names already.
 
     Args:
-        path: The records.
+        path: The records, or one file of them that is made alone.
         plan: What decides on them; those of another plan are none of them.
-        shards: Number of files.
+        names: Names of the files.
     """
     folder = folder_of(path)
     if _planned(folder) != _plain(plan):
         return set()
     parts = (
         Part(folder, number, path.with_name(name), items=(), places=np.arange(0))
-        for number, name in enumerate(records.shard_names(path, shards))
+        for number, name in enumerate(names)
     )
     return {part.final for part in parts if part.is_said_to_be_published()}
+
+
+def anew(path: pathlib.Path) -> Unfinished:
+    """Makes the folder of a split whose files are there already and only have to be told of."""
+    folder = folder_of(path)
+    _make(folder, {})
+    return Unfinished(folder, ())
 
 
 def _make(folder: pathlib.Path, plan: Mapping[str, object]) -> None:

@@ -51,7 +51,7 @@ def write(
             only if the packer's `short_videos` is `skip`.
 
     Raises:
-        UserError: If an item is faulty, counting all videos that are too short, or none is left.
+        UserError: If an item is faulty, counting all videos that are too short.
     """
     left = [place for part in parts for place in part.left]
     results = ordered.mapped(
@@ -75,9 +75,19 @@ def write(
         raise _too_short([short[place] for place in sorted(short)], name)
     stored = [packed for part in parts for packed in part.stored]
     skipped = {place: told for part in parts for place, told in part.skipped.items()}
-    written = Written(stored, [skipped[place] for place in sorted(skipped)])
-    if not written.stored:
-        first = written.skipped[0] if written.skipped else ("nothing", "there was no item")
+    return Written(stored, [skipped[place] for place in sorted(skipped)])
+
+
+def require_any(stored: int, skipped: Sequence[tuple[str, str]], *, name: str) -> None:
+    """Raises a `UserError` if no item of a split was stored.
+
+    Args:
+        stored: How many were.
+        skipped: Id and reason of each that was not.
+        name: Name of the split.
+    """
+    if not stored:
+        first = skipped[0] if skipped else ("nothing", "there was no item")
         raise errors.UserError(
             "no item is left to store",
             where=name,
@@ -85,7 +95,6 @@ def write(
             expected="at least one item that can be stored",
             remedy="Mend the items that were skipped; `lrcn check` names them all",
         )
-    return written
 
 
 @contextlib.contextmanager

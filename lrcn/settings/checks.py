@@ -121,6 +121,8 @@ def check(settings: Any) -> None:
             expected="a data set of videos or images, such as lists or folder",
             remedy="Use them as they are: `lrcn train dataset=records dataset.train=FILE`",
         )
+    if isinstance(settings, verbs.SerializeSettings):
+        _check_shards(settings)
     own = (verbs.SerializeSettings, verbs.CheckSettings)
     if isinstance(settings, own) and settings.modality.name == "auto":
         raise UsageError(
@@ -132,13 +134,57 @@ def check(settings: Any) -> None:
         )
     dataset = getattr(settings, "dataset", None)
     known = verbs.EvaluateSettings | verbs.RetrieveSettings
-    if isinstance(dataset, data.AsInRun) and not isinstance(settings, known):
+    is_told = isinstance(settings, known) or getattr(settings, "merge", False)
+    if isinstance(dataset, data.AsInRun) and not is_told:
         raise UsageError(
             "only evaluate and retrieve know the data set of a run",
             where="dataset",
             received="auto",
             expected="a data set of its own, such as lists or records",
             remedy="Name it: dataset=records dataset.train=FILE, or dataset=lists with its lists",
+        )
+
+
+def _check_shards(settings: verbs.SerializeSettings) -> None:
+    """Checks what one process is to make of an array of them."""
+    index, count = settings.shard_index, settings.shard_count
+    if settings.merge:
+        return
+    if (index is None) != (count is None):
+        given, lacking = ("shard_count", "shard_index")[:: 1 if index is None else -1]
+        raise UsageError(
+            f"{given} without {lacking}",
+            where=lacking,
+            received="null",
+            expected="both, or none of them",
+            remedy="Give each process its shard_index, from 0, and all of them one shard_count; "
+            "merge=true makes records of the shards",
+        )
+    if count is None:
+        return
+    if index >= count:
+        raise UserError(
+            "no such shard",
+            where="shard_index",
+            received=index,
+            expected=f"0 to {count - 1} with shard_count={count}",
+            remedy="Number the processes from 0, or raise shard_count for all of them",
+        )
+    if settings.shards != 1:
+        raise UsageError(
+            "shards beside shard_count",
+            where="shards",
+            received=settings.shards,
+            expected=f"shard_count alone, which makes {count} files of each split",
+            remedy="Leave shards out, or shard_index and shard_count to make all in one process",
+        )
+    if not settings.do_serialize:
+        raise UsageError(
+            "no records are to be written, and so no shards",
+            where="do_serialize",
+            received=False,
+            expected="true with shard_index",
+            remedy="Leave shard_index and shard_count out to count items or list them in order",
         )
 
 

@@ -38,6 +38,7 @@ NOT_NEGATIVE = Range()
 SHARE = Range(high=1)
 DROPOUT = Range(high=1, high_is_open=True)
 SEED = Range(high=2**32 - 1)
+SHARDS = Range(low=1, high=99_999)  # five digits of a file name
 
 
 def within(allowed: Range, **default: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from lrcn.data.limits import Limits
 from lrcn.settings import data, networks
-from lrcn.settings.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, Range, within
+from lrcn.settings.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARDS, SHARE, Range, within
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +144,9 @@ class SerializeSettings:
     overwrite: bool
     seed: int = within(SEED)
     traceback: bool
+    shard_index: int | None = within(NOT_NEGATIVE, default=None)
+    shard_count: int | None = within(SHARDS, default=None)
+    merge: bool = False
     modality: data.Modality = data.Modality("rgb")
     limits: Limits = Limits()
 

@@ -17,7 +17,6 @@ from lrcn.verbs.training import finish_sweep
 __all__ = ["finish_sweep", "run", "start_tensorflow"]
 
 _VERBS = {
-    "serialize": data.serialize,
     "check": data.check,
     "evaluate": using.evaluate,
     "predict": using.predict,
@@ -43,6 +42,8 @@ def run(verb: str, settings: Any, *, folder: pathlib.Path, origin: runs.Origin) 
     warnings.filterwarnings("ignore", module=r"PIL\.")
     if verb == "train":
         return training.train(settings, folder=folder, origin=origin)
+    if verb == "serialize":
+        return data.serialize(settings, origin=origin)
     if verb == "browse":
         return data.browse(settings, origin=origin)
     return _VERBS[verb](settings)

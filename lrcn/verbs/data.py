@@ -12,7 +12,7 @@ from typing import Any
 from lrcn import runs
 from lrcn import settings as settings_lib
 from lrcn.data.limits import Limits
-from lrcn.errors import UsageError, UserError
+from lrcn.errors import UsageError, UserError, few
 from lrcn.verbs import showing
 
 log = logging.getLogger(__name__)
@@ -21,11 +21,16 @@ log = logging.getLogger(__name__)
 _OF_BROWSING = ("run", "split", "items", "epoch", "output_folder", "traceback")
 
 
-def serialize(settings: settings_lib.SerializeSettings) -> int:
+# Of a merge: all else is told by the shards.
+_OF_MERGING = ("output_folder", "merge", "limits", "traceback", "hydra")
+
+
+def serialize(settings: settings_lib.SerializeSettings, *, origin: runs.Origin) -> int:
     """Writes the records of a data set and prints what was stored and skipped."""
+    if settings.merge:
+        return _merge(settings, origin)
     showing.start_tensorflow()
     from lrcn import datasets
-    from lrcn.data import report
     from lrcn.data import serialize as serialize_lib
 
     catalog = datasets.catalog_of(
@@ -36,9 +41,69 @@ def serialize(settings: settings_lib.SerializeSettings) -> int:
     options = datasets.store_options(settings)
     if not settings.do_serialize:
         return _shuffle_only(catalog, folder, options)
-    reports = serialize_lib.serialize(catalog, folder, options=options)
+    index = settings.shard_index
+    reports = serialize_lib.serialize(catalog, folder, options=options, shard_index=index)
+    _show(reports)
+    if index is None:
+        showing.log_next(folder, _train_command(reports, settings.limits))
+    else:
+        _log_missing(folder, list(catalog.splits), options.shards)
+    return 0
+
+
+def _show(reports: list) -> None:
+    from lrcn.data import report
+
     output = showing.console()
     showing.show(report.render(reports, width=output.width if output.is_terminal else None))
+
+
+def _log_missing(folder: pathlib.Path, splits: list[str], count: int) -> None:
+    """Tells which shards are still to be made, or how to merge them if none is."""
+    from lrcn.data import metadata, records, shard_file
+
+    if lacking := shard_file.missing(folder, splits, count):
+        indices = sorted({index for some in lacking.values() for index in some})
+        log.info("results: %s", folder)
+        log.info(
+            "%d of %d shards are not there yet: shard_index %s",
+            len(indices),
+            count,
+            few(indices),
+        )
+    elif any(records.lone_files(records.records_path(folder / split)) for split in splits):
+        showing.log_next(folder, metadata.merge_command(folder))
+    else:
+        log.info("all shards are merged already: %s", folder)
+
+
+def _merge(settings: settings_lib.SerializeSettings, origin: runs.Origin) -> int:
+    """Makes records of the shards in a folder."""
+    keys = [override.partition("=")[0].lstrip("+~") for override in origin.overrides]
+    if other := [key for key in keys if key.partition(".")[0] not in _OF_MERGING]:
+        raise UsageError(
+            "a merge takes everything from the shards",
+            where=other[0],
+            received=f"merge=true and {', '.join(other)}",
+            expected="merge=true with output_folder",
+            remedy="Leave the other keys out: `lrcn serialize output_folder=FOLDER merge=true`",
+        )
+    if settings.output_folder is None:
+        raise UserError(
+            "the folder of the shards is needed",
+            where="output_folder",
+            received="null",
+            expected="output_folder=FOLDER",
+            remedy="Name the folder that the shards were written to",
+        )
+    showing.start_tensorflow()
+    from lrcn.data import merging
+
+    folder = pathlib.Path(settings.output_folder).absolute()
+    reports = merging.merge(folder, limits=settings.limits)
+    _show(reports)
+    if all(report.reused for report in reports):
+        log.info("there is nothing to merge, the records are whole")
     showing.log_next(folder, _train_command(reports, settings.limits))
     return 0
 

@@ -1,11 +1,16 @@
-"""Small media, rendered when a test asks for them."""
+"""Small media, rendered when a test asks for them, and processes that end where a test wants."""
 
 import fractions
+import os
 
 import av
 import numpy as np
 import PIL.Image
 import pytest
+
+from lrcn.data import journal, lists, packing
+
+CHANGING = ("replace", "fsync", "unlink", "rmdir", "mkdir", "truncate")
 
 
 def painted(index, *, height=48, width=64):
@@ -60,3 +65,82 @@ def make_frames():
         return folder
 
     return make
+
+
+@pytest.fixture
+def data(tmp_path, make_frames):
+    """Seven folders of frames, one broken, and a second split."""
+    for index in range(7):
+        make_frames(tmp_path / f"clip{index}", 5 + index, height=8, width=12)
+    (tmp_path / "clip2" / "3.jpg").write_bytes(b"broken")
+    items = tuple(
+        lists.Item(f"clip{index}", str(tmp_path / f"clip{index}"), "frames", (index % 3,))
+        for index in range(7)
+    )
+    splits = {
+        "data.train": lists.Split("data.train", items, "test"),
+        "data.val": lists.Split("data.val", items[5:], "test"),
+    }
+    return lists.Catalog(splits, ("a", "b", "c"), 3, False)
+
+
+class Killed(BaseException):
+    """The end of a process; nothing that it would do afterwards has an effect."""
+
+
+class Life:
+    """Lets a process end at a given step of those that change files or make records."""
+
+    def __init__(self, monkeypatch, last):
+        self.steps, self.last = 0, last
+        for name in CHANGING:
+            monkeypatch.setattr(os, name, self.step(getattr(os, name)))
+        monkeypatch.setattr(packing.Packer, "__call__", self.step(packing.Packer.__call__))
+        append = journal.append
+
+        def torn(path, commit):
+            self.count(lambda: path.open("ab").close() or tear(path, append, commit))
+            append(path, commit)
+
+        monkeypatch.setattr(journal, "append", torn)
+
+    def step(self, function):
+        def counted(*arguments, **options):
+            self.count()
+            return function(*arguments, **options)
+
+        return counted
+
+    def count(self, ending=lambda: None):
+        self.steps += 1
+        if self.steps == self.last:
+            ending()
+        if self.steps >= self.last:
+            raise Killed
+
+
+def tear(path, append, commit):
+    """Writes a line by half, as a process that is killed may."""
+    before = path.stat().st_size
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        append(path, commit)
+    with path.open("rb+") as file:
+        file.truncate(before + (file.seek(0, os.SEEK_END) - before) // 2)
+
+
+def ends_at(run, last):
+    """Runs until a step; tells whether it came to its end before."""
+    with pytest.MonkeyPatch.context() as patch:
+        life = Life(patch, last)
+        try:
+            run()
+        except Killed:
+            return False, life.steps
+    return True, life.steps
+
+
+@pytest.fixture(scope="session")
+def lives():
+    """Returns a function that runs another until a step; see `ends_at`."""
+    return ends_at

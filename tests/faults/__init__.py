@@ -13,6 +13,7 @@ from . import (
     registry,
     runs,
     settings,
+    shards,
     weights,
     words,
 )
@@ -21,7 +22,7 @@ SUBJECTS = tuple(
     map(
         registry.Subject.of,
         (
-            *(lists, media, folders, captions, words, records),
+            *(lists, media, folders, captions, words, records, shards),
             *(settings, runs, weights, places, interruptions, machine, hostile),
         ),
     )

@@ -194,7 +194,7 @@ def archives() -> dict[str, bytes]:
 
 
 def records() -> dict[str, dict[str, bytes]]:
-    """Returns records of an item and their metadata, as `lrcn serialize` writes them."""
+    """Returns records and what is told of them, merged and not, as `lrcn serialize` writes it."""
     from lrcn.data import catalog, lists, serialize
 
     frames = [np.full((4, 4, 3), 9 * index, np.uint8) for index in range(2)]
@@ -208,7 +208,11 @@ def records() -> dict[str, dict[str, bytes]]:
         serialize.serialize(one, folder, options=serialize.StoreOptions(mode=None))
         file = pathlib.Path(folder, "data.train.tfrecord")
         size = file.with_name(f"{file.name}.size").read_bytes()
-        return {"records": {"two": file.read_bytes()}, "metadata": {"two": size}}
+        options = serialize.StoreOptions(mode=None, overwrite=True)
+        serialize.serialize(one, folder, options=options, shard_index=0)
+        shard = file.with_name(f"{file.name}.shard").read_bytes()
+        made = {"records": file.read_bytes(), "metadata": size, "shards": shard}
+        return {target: {"two": content} for target, content in made.items()}
 
 
 def main() -> int:

@@ -277,6 +277,23 @@ def _metadata(folder: pathlib.Path) -> Run:
     return run
 
 
+def _shards(folder: pathlib.Path) -> Run:
+    from lrcn.data import merging, records
+
+    file = folder / "data.train.tfrecord"
+    stored = pathlib.Path(__file__).with_name("corpus") / "records" / "two"
+    file.write_bytes(stored.read_bytes())
+
+    def run(data: bytes) -> None:
+        records.size_path(file).unlink(missing_ok=True)
+        file.with_name(f"{file.name}.shard").write_bytes(data)
+        with contextlib.suppress(errors.UserError):
+            merging.merge(folder, limits=LIMITS)
+            assert records.read_metadata(file).items == 2
+
+    return run
+
+
 def _records(folder: pathlib.Path) -> Run:
     import hashlib
 
@@ -340,5 +357,6 @@ TARGETS = {
     "foreign": Target(_foreign, longest=8192, memory=4096),
     "archives": Target(_archives, longest=32_768, memory=4096),
     "metadata": Target(_metadata, longest=8192, memory=4096),
+    "shards": Target(_shards, longest=8192, memory=4096),
     "records": Target(_records, longest=8192, memory=4096),
 }
