@@ -150,6 +150,8 @@ def _carry_out_sweep(verb: str, overrides: list[str], constant: Collection[str],
                 if sweep.has_work:
                     _let_hydra(verb, [*overrides, *sweep.added], job)
         except Exception as error:  # noqa: BLE001 - raised again unless there is a summary to write
+            if sweep.found_nothing(error):
+                return sweep.finish()
             has_begun, is_refusal = bool(sweep.outcomes.read()), isinstance(error, _refusals())
             if isinstance(error, OSError) and not is_refusal:
                 broken = composing.folder_error(error)

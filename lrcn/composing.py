@@ -51,6 +51,14 @@ def told(
     if type(error).__name__ == "OverrideParseException":
         override = getattr(error, "override", None) or " ".join(overrides)
         return quoting.unreadable(override, is_readable)
+    if match := re.search(r"Error merging override (.+)", text):
+        return UsageError(
+            "the key does not take this value",
+            where=overriding.key_of(match[1]),
+            received=match[1].partition("=")[2],
+            expected=next(iter(str(error.__cause__ or error).splitlines()), ""),
+            remedy="Correct the value, or leave the key out",
+        )
     if match := re.search(r"Ambiguous value for argument '(.+)'", text):
         return UsageError(
             "several values without -m",

@@ -70,6 +70,7 @@ class Job:
             try:
                 code, error = self._carry_out(composed, context)
             except (KeyboardInterrupt, SystemExit):
+                self._outcomes.leave(begun)
                 if self._outcomes.is_here or self._outcomes.is_over:
                     raise
                 return None  # a signal for this job alone: the others go on

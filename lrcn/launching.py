@@ -20,6 +20,7 @@ SWEEPERS = {"basic": None, "optuna": "optuna"}
 """Each sweeper and the extra that it comes with."""
 MEMBERS = {"hydra/launcher": LAUNCHERS, "hydra/sweeper": SWEEPERS}
 _ALIASES = {"hydra/launcher=submitit": "hydra/launcher=submitit_slurm"}
+_FREE = ("hydra.launcher.ray.init.", "hydra.launcher.ray.remote.")
 _AT_ONCE = 2  # jobs at a time unless it is asked for more: a job takes memory, too
 _ELSEWHERE = "send the jobs to other machines: hydra/launcher=submitit_slurm"
 
@@ -42,8 +43,9 @@ class Plan:
 
 
 def named(overrides: list[str]) -> list[str]:
-    """Returns overrides with `hydra/launcher=submitit` as Hydra knows it."""
-    return [_ALIASES.get(override, override) for override in overrides]
+    """Returns overrides with the launcher `submitit`, and free keys of Ray's, as Hydra has them."""
+    known = [_ALIASES.get(override, override) for override in overrides]
+    return [f"++{text}" if text.startswith(_FREE) else text for text in known]
 
 
 def unknown(group: str, member: str) -> UserError:

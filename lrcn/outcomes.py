@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -20,7 +21,7 @@ import time
 import uuid
 from collections.abc import Iterator
 
-from lrcn import files
+from lrcn import errors, files
 
 _PREFIX = ".jobs-"
 _STOP = "stop"
@@ -40,6 +41,7 @@ class Outcome:
         host: The machine it runs on.
         process: The process it runs in.
         has_ended: Whether the job came to its end, good or bad.
+        has_left: Whether it was stopped by a signal.
         error: What ended it, if anything did.
         code: Its exit code.
     """
@@ -50,6 +52,7 @@ class Outcome:
     host: str
     process: int
     has_ended: bool = False
+    has_left: bool = False
     error: str | None = None
     code: int = 0
 
@@ -62,7 +65,8 @@ class Outcome:
     def is_running(self) -> bool:
         """Whether another process still works at it, as far as this machine can tell."""
         is_own = (self.host, self.process) == (socket.gethostname(), os.getpid())
-        return not (self.has_ended or is_own) and _is_alive(self.host, self.process)
+        is_over = self.has_ended or self.has_left
+        return not (is_over or is_own) and _is_alive(self.host, self.process)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +136,11 @@ class Outcomes:
         message = None if error is None else str(error)
         self._write(dataclasses.replace(begun, has_ended=True, error=message, code=code))
 
+    def leave(self, begun: Outcome) -> None:
+        """Notes that a job was stopped by a signal; if nothing waits for it, that is no matter."""
+        with contextlib.suppress(OSError, errors.CannotWrite):
+            self._write(dataclasses.replace(begun, has_left=True))
+
     def _write(self, outcome: Outcome) -> None:
         files.write_json(self.folder / f"{outcome.number}.json", dataclasses.asdict(outcome))
 
@@ -160,7 +169,8 @@ class Outcomes:
         """Sends this process SIGTERM if the sweep is over before the block is.
 
         A training then saves and ends, as after any such signal. A signal of the sweep's own
-        process would not reach every launcher's.
+        process would not reach every launcher's. Where that process is gone, so is this one in the
+        end: nobody is left to take it down.
         """
         is_through = threading.Event()
 
@@ -174,6 +184,11 @@ class Outcomes:
         watcher.start()
         try:
             yield
+        except SystemExit:
+            if not (self.outlives or _is_alive(self.host, self.process)):
+                logging.shutdown()
+                os._exit(128 + signal.SIGTERM)
+            raise
         finally:
             is_through.set()
             watcher.join()

@@ -39,6 +39,7 @@ class Search:
         seed: Of the sampler; None: 0.
         storage: The URL of a database of the user's own, or None.
         name: The name of the study in it, or None for that of the folder.
+        asked: `minimize` or `maximize`, if it was asked for.
     """
 
     folder: pathlib.Path
@@ -49,6 +50,7 @@ class Search:
     seed: int | None = None
     storage: str | None = None
     name: str | None = None
+    asked: str | None = None
 
     @property
     def url(self) -> str:
@@ -63,29 +65,89 @@ class Search:
     @property
     def direction(self) -> str:
         """A loss gets better as it falls, all else as it rises."""
-        return "minimize" if self.monitor == "loss" else "maximize"
+        return self.asked or ("minimize" if self.monitor == "loss" else "maximize")
+
+    def space(self) -> dict[str, Any]:
+        """Returns each key with its distribution, or with the value that all trials share, as JSON.
+
+        Raises:
+            UserError: Nothing is searched.
+        """
+        from hydra_plugins.hydra_optuna_sweeper import _impl
+        from optuna import distributions
+
+        arguments = [text for text in self.arguments if not _is_free(text)]
+        try:
+            searched, fixed = _impl.create_params_from_overrides(arguments)
+        except Exception as error:  # noqa: BLE001 - Optuna and Hydra raise what they like
+            raise self._refused("what is searched cannot be read", _line(error)) from error
+        if not searched:
+            raise self._refused("a search needs a key to search", " ".join(arguments) or "none")
+        found = {
+            key: json.loads(distributions.distribution_to_json(d)) for key, d in searched.items()
+        }
+        space = {key.lstrip("+"): value for key, value in {**fixed, **found}.items()}
+        return {"monitor": self.monitor or "default", **space}
+
+    def _refused(self, what: str, received: str) -> UserError:
+        return UserError(
+            what,
+            where="hydra/sweeper=optuna",
+            received=received,
+            expected="intervals and choices, such as 'pooling=choice(avg,last)' or "
+            "'optimizer.learning_rate=tag(log,interval(1e-4,1e-1))'",
+            remedy="Add or correct one, or leave hydra/sweeper=optuna out",
+        )
 
 
-def of(hydra: Mapping, arguments: Sequence[str], monitor: str | None) -> Search:
+def of(hydra: Mapping, overrides: Sequence[str], callbacks: Mapping | None) -> Search:
     """Returns the search of a sweep.
 
     Args:
         hydra: Hydra's own settings as composed.
-        arguments: The overrides of the command line that are not Hydra's.
-        monitor: The key `callbacks.monitor`.
+        overrides: The command line.
+        callbacks: That group of `train`; other verbs have none.
+
+    Raises:
+        UserError: Nothing is searched, or the verb does not train.
     """
+    if callbacks is None:
+        raise UserError(
+            "a search trains: it needs a metric of each trial",
+            where="hydra/sweeper",
+            received="optuna, with another verb",
+            expected="lrcn train",
+            remedy="Leave hydra/sweeper=optuna out",
+        )
     sweeper = hydra["sweeper"]
     params = [f"{key}={value}" for key, value in (sweeper["params"] or {}).items()]
-    return Search(
+    arguments = [
+        text
+        for text in overrides
+        if not text.startswith("-") and re.split("[./@]", overriding.key_of(text))[0] != "hydra"
+    ]
+    given = {overriding.key_of(text): text.partition("=")[2] for text in overrides}
+    search = Search(
         folder=pathlib.Path(hydra["sweep"]["dir"]),
         arguments=[*params, *arguments],
-        monitor=monitor,
+        monitor=callbacks["monitor"],
         trials=sweeper["n_trials"],
         sampler=hydra["runtime"]["choices"].get("hydra/sweeper/sampler", "tpe"),
         seed=sweeper["sampler"].get("seed"),
         storage=sweeper["storage"],
         name=sweeper["study_name"],
+        asked=given.get("hydra.sweeper.direction"),
     )
+    search.space()
+    if search.trials < 1:
+        raise UserError(
+            "a search needs trials",
+            where="hydra.sweeper.n_trials",
+            received=search.trials,
+            expected="1 or more, in all",
+            remedy="Raise it, or leave it out for the default",
+        )
+    return search
 
 
 def prepared(search: Search) -> tuple[list[str], int]:
@@ -98,7 +160,7 @@ def prepared(search: Search) -> tuple[list[str], int]:
     import optuna
 
     optuna.logging.disable_default_handler()
-    space = _space(search)
+    space = search.space()
     try:
         study = optuna.create_study(
             study_name=search.study,
@@ -115,7 +177,7 @@ def prepared(search: Search) -> tuple[list[str], int]:
         raise UserError(
             "the study cannot be read",
             where=search.url,
-            received=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+            received=f"{type(error).__name__}: {_line(error)}",
             expected="a database that Optuna wrote",
             remedy="Give the sweep another name=..., or move the file away",
         ) from error
@@ -135,27 +197,6 @@ def prepared(search: Search) -> tuple[list[str], int]:
     return overrides, left
 
 
-def _space(search: Search) -> dict[str, Any]:
-    """Returns each key with its distribution, or with the value that all trials share, as JSON."""
-    from hydra_plugins.hydra_optuna_sweeper import _impl
-    from optuna import distributions
-
-    arguments = [text for text in search.arguments if not _is_free(text)]
-    searched, fixed = _impl.create_params_from_overrides(arguments)
-    if not searched:
-        raise UserError(
-            "a search needs a key to search",
-            where="hydra/sweeper=optuna",
-            received=" ".join(search.arguments) or "no override",
-            expected="an interval or a choice, such as "
-            "'optimizer.learning_rate=tag(log,interval(1e-4,1e-1))' or 'pooling=choice(avg,last)'",
-            remedy="Add one, or leave hydra/sweeper=optuna out",
-        )
-    found = {key: json.loads(distributions.distribution_to_json(d)) for key, d in searched.items()}
-    space = {key.lstrip("+"): value for key, value in {**fixed, **found}.items()}
-    return {"monitor": search.monitor or "default", **space}
-
-
 def _is_free(override: str) -> bool:
     return re.split("[.@]", overriding.key_of(override))[0] in _FREE
 
@@ -163,7 +204,7 @@ def _is_free(override: str) -> bool:
 def _require_same(search: Search, study: Any, space: dict[str, Any]) -> None:
     """Refuses a study of another search space, or of other settings."""
     stored = study.user_attrs.get(_SPACE)
-    if stored is None and not study.trials:
+    if not study.trials:
         return
     stored = stored if isinstance(stored, dict) else {}
     differing = [key for key in {**stored, **space} if stored.get(key) != space.get(key)]
@@ -175,8 +216,12 @@ def _require_same(search: Search, study: Any, space: dict[str, Any]) -> None:
             received=_shown(space.get(key)),
             expected=_shown(stored.get(key)),
             remedy="Give the new search another name=..., or repeat the study's own"
-            + (f"; {', '.join(differing[1:])} differ, too" if differing[1:] else ""),
+            + (f"; also different: {', '.join(differing[1:])}" if differing[1:] else ""),
         )
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _shown(value: Any) -> str:
@@ -220,9 +265,10 @@ def best(search: Search) -> str | None:
 
     study = optuna.load_study(study_name=search.study, storage=search.url)
     done = [trial for trial in study.get_trials(deepcopy=False) if trial.value is not None]
-    if not done:
+    found = jobs(search)
+    if not (done and found):
         return None
-    trial = study.best_trial
+    trial, run = study.best_trial, runs.RunDirectory(found[0][0])
     values = " ".join(f"{key.lstrip('+')}={value}" for key, value in trial.params.items())
-    metric = search.monitor or "metric"
-    return f"best of {len(done)} trials: {metric} {trial.value:.4f} with {values}"
+    metric = run.read_settings().callbacks.monitor
+    return f"best of {len(done)} trials: {values} ({metric} {trial.value:.4f})"

@@ -6,13 +6,12 @@ import contextlib
 import dataclasses
 import logging
 import pathlib
-import re
 import signal
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from lrcn import composing, cores, jobs, launching, overriding, studies, verbs
+from lrcn import composing, cores, jobs, launching, studies, verbs
 from lrcn import outcomes as outcomes_lib
 from lrcn.data import claim
 
@@ -33,20 +32,18 @@ def planned(composed: Any, overrides: Sequence[str], given: Collection[str]) -> 
     """
     hydra, folder = composed.hydra, pathlib.Path(composed.hydra.sweep.dir)
     plan = launching.plan(hydra, given, cores.usable())
+    is_search = hydra.runtime.choices["hydra/sweeper"] == "optuna"
+    search = studies.of(hydra, overrides, composed.get("callbacks")) if is_search else None
     try:
         outcomes = outcomes_lib.Outcomes.begun(folder, outlives=plan.outlives)
     except OSError as error:
         raise composing.folder_error(error) from error
     with contextlib.ExitStack() as stack:
         stack.callback(outcomes.remove)
-        if hydra.runtime.choices["hydra/sweeper"] != "optuna":
-            yield Sweep(plan, outcomes, added=plan.overrides)
-            return
-        stack.enter_context(claim.alone(folder, work="searching in", key="name"))
-        own = [o for o in overrides if not o.startswith("-")]
-        own = [o for o in own if re.split("[./@]", overriding.key_of(o))[0] != "hydra"]
-        search = studies.of(hydra, own, composed.callbacks.monitor)
-        added, left = studies.prepared(search)
+        added, left = [], 1
+        if search:
+            stack.enter_context(claim.alone(folder, work="searching in", key="name"))
+            added, left = studies.prepared(search)
         yield Sweep(plan, outcomes, search, (*plan.overrides, *added), left > 0)
 
 
@@ -96,6 +93,13 @@ class Sweep:
     def folder(self) -> pathlib.Path:
         """The folder of the sweep."""
         return self.outcomes.sweep
+
+    def found_nothing(self, error: Exception) -> bool:
+        """Tells whether an error only says that every trial of a search failed."""
+        ended = [outcome.has_ended for outcome in self.outcomes.read()]
+        return (
+            self.search is not None and isinstance(error, ValueError) and any(ended) and all(ended)
+        )
 
     def finish(self) -> int:
         """Writes and shows what became of the jobs; 1 if one failed, by whosever fault."""
