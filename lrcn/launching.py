@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from lrcn.errors import UsageError, UserError
 
@@ -22,6 +24,7 @@ MEMBERS = {"hydra/launcher": LAUNCHERS, "hydra/sweeper": SWEEPERS}
 _ALIASES = {"hydra/launcher=submitit": "hydra/launcher=submitit_slurm"}
 _FREE = ("hydra.launcher.ray.init.", "hydra.launcher.ray.remote.")
 _AT_ONCE = 2  # jobs at a time unless it is asked for more: a job takes memory, too
+_OBJECT_STORE = 75 * 2**20  # bytes; jobs share their data by files, and Ray's least is this
 _ELSEWHERE = "send the jobs to other machines: hydra/launcher=submitit_slurm"
 
 
@@ -34,12 +37,14 @@ class Plan:
         overrides: Values for Hydra's launcher and sweeper.
         is_elsewhere: Whether jobs run in other processes than the sweep's own.
         outlives: Whether jobs go on if the process of the sweep is killed.
+        ray: How Ray is started, if it starts the jobs.
     """
 
     threads: int | None = None
     overrides: tuple[str, ...] = ()
     is_elsewhere: bool = False
     outlives: bool = False
+    ray: Mapping[str, Any] | None = None
 
 
 def named(overrides: list[str]) -> list[str]:
@@ -80,7 +85,7 @@ def plan(hydra: Mapping, given: Collection[str], cores: int) -> Plan:
     """Returns how the jobs of a sweep share the cores of this machine.
 
     Args:
-        hydra: Hydra's own settings as composed: `launcher`, `sweeper` and `runtime.choices`.
+        hydra: Hydra's own settings as plain values: `launcher`, `sweeper`, `runtime.choices`.
         given: Keys of the command line.
         cores: That this process may use.
 
@@ -127,24 +132,33 @@ def _local(hydra: Mapping, given: Collection[str], cores: int) -> Plan:
 
 def _ray(hydra: Mapping, given: Collection[str], cores: int) -> Plan:
     """Has Ray count cores: on this machine, or on those of a cluster that it is connected to."""
-    start, each = hydra["launcher"]["ray"]["init"], hydra["launcher"]["ray"]["remote"]
-    quiet = ["include_dashboard=false", "log_to_driver=false"]
-    own = [
-        f"+hydra.launcher.ray.init.{text}" for text in quiet if text.partition("=")[0] not in start
-    ]
+    given_start, each = hydra["launcher"]["ray"]["init"], hydra["launcher"]["ray"]["remote"]
+    start = {"include_dashboard": False, "log_to_driver": False, **given_start}
     threads = each.get("num_cpus")
     if start.get("address") not in (None, "local"):
-        return Plan(threads or 1, (own[-1],) if own else (), is_elsewhere=True, outlives=True)
+        return Plan(threads or 1, is_elsewhere=True, outlives=True, ray=start)
     _require_threads("hydra.launcher.ray.remote.num_cpus", threads, cores)
     total = start.get("num_cpus", cores)
     _require_room("hydra.launcher.ray.init.num_cpus", total, 1, cores)
+    start = {"num_cpus": total, "object_store_memory": _OBJECT_STORE, **start}
+    own = []
     if threads is None:
         threads = max(total // _AT_ONCE, 1)
         own.append(f"+hydra.launcher.ray.remote.num_cpus={threads}")
-    if "num_cpus" not in start:
-        own.append(f"+hydra.launcher.ray.init.num_cpus={total}")
     own += _batch(hydra, given, max(total // threads, 1))
-    return Plan(threads, tuple(own), is_elsewhere=True)
+    return Plan(threads, tuple(own), is_elsewhere=True, ray=start)
+
+
+def start_ray(settings: Mapping[str, Any]) -> None:
+    """Starts or joins Ray before the launcher would: it takes over signals, which we then can.
+
+    Args:
+        settings: Arguments of `ray.init`.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    ray.init(**settings)
 
 
 def _batch(hydra: Mapping, given: Collection[str], jobs: int) -> tuple[str, ...]:

@@ -11,11 +11,13 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from lrcn import composing, cores, jobs, launching, studies, verbs
+from lrcn import composing, config, cores, jobs, launching, studies, verbs
 from lrcn import outcomes as outcomes_lib
 from lrcn.data import claim
 
 log = logging.getLogger("lrcn")
+
+_PLANNED = ("launcher", "sweeper", "runtime.choices")
 
 
 @contextlib.contextmanager
@@ -31,7 +33,7 @@ def planned(composed: Any, overrides: Sequence[str], given: Collection[str]) -> 
         UserError: The jobs do not fit the machine, the study or the folder.
     """
     hydra, folder = composed.hydra, pathlib.Path(composed.hydra.sweep.dir)
-    plan = launching.plan(hydra, given, cores.usable())
+    plan = launching.plan(config.plain_parts(hydra, _PLANNED), given, cores.usable())
     is_search = hydra.runtime.choices["hydra/sweeper"] == "optuna"
     search = studies.of(hydra, overrides, composed.get("callbacks")) if is_search else None
     try:
@@ -68,6 +70,7 @@ class Sweep:
     @contextlib.contextmanager
     def stopping(self) -> Iterator[None]:
         """Has a signal end jobs of other processes, too; a second one does not wait for them."""
+        received: list[int] = []
 
         def leave(number: int, frame: object) -> None:
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -75,16 +78,21 @@ class Sweep:
             if self.plan.is_elsewhere:
                 log.warning("interrupted; go on with: the same command")
                 self.outcomes.stop()
-            if number == signal.SIGINT:
-                raise KeyboardInterrupt
-            sys.exit(143)
+            received.append(number)
+            raise KeyboardInterrupt  # of both: Ray makes something else of a SystemExit
 
+        if self.plan.ray is not None and self.has_work:
+            launching.start_ray(self.plan.ray)
         heeded = [signal.SIGTERM]
         if self.plan.is_elsewhere and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
             heeded.append(signal.SIGINT)
         before = {number: signal.signal(number, leave) for number in heeded}
         try:
             yield
+        except KeyboardInterrupt:
+            if signal.SIGTERM in received:
+                sys.exit(128 + signal.SIGTERM)
+            raise
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
