@@ -155,10 +155,10 @@ def _carry_out_sweep(verb: str, overrides: list[str], constant: Collection[str],
             has_begun, is_refusal = bool(sweep.outcomes.read()), isinstance(error, _refusals())
             if isinstance(error, OSError) and not is_refusal:
                 broken = composing.folder_error(error)
-            elif has_begun:
-                broken = composing.broken_off(error)
-            elif is_refusal:
+            elif is_refusal and not has_begun:
                 broken = composing.told(verb, overrides, error, _is_readable)
+            elif has_begun or sweep.plan.is_elsewhere:
+                broken = composing.broken_off(error)
             if not has_begun:
                 raise broken or error from error
             log.error("error: %s", broken)

@@ -123,11 +123,12 @@ def folder_error(error: OSError) -> UserError:
 
 def broken_off(error: Exception) -> UserError:
     """Returns the error for a sweep that a launcher or sweeper could not go on with."""
+    reason = str(error) or str(error.__cause__ or "")
     return UserError(
         "the sweep was broken off",
         where="hydra/launcher",
-        received=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
-        expected="jobs whose processes are left alone and have memory enough",
+        received=f"{type(error).__name__}: {next(iter(reason.splitlines()), '')}",
+        expected="a launcher that can start jobs, and processes that are left alone",
         remedy="The same command goes on with what is not done; if memory was short, fewer jobs at "
         "once take less",
     )
