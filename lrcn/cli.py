@@ -195,9 +195,9 @@ def _composed(verb: str, overrides: list[str]):
 
     plain = [o for o in overrides if not (o.startswith("-") or _sweeps(o))]
     of_flags = {key: value for key, _, value in (o.partition("=") for o in overrides)}
-    if own := of_flags.get("--config-dir"):
-        path = pathlib.Path(own.strip("'\"")).absolute()
-        plain.append(f"hydra.searchpath=[{quoting.whole(f'=file://{path}')[1:]}]")
+    own = pathlib.Path(of_flags.get("--config-dir", "").strip("'\"")).absolute()
+    if "--config-dir" in of_flags and own.is_dir():  # else Hydra tells
+        plain.append(f"hydra.searchpath=[{quoting.whole(f'=file://{own}')[1:]}]")
     folder = of_flags.get("--config-path") or help_lib.conf_folder()
     name = of_flags.get("--config-name") or verb
     with hydra.initialize_config_dir(str(pathlib.Path(folder).absolute()), version_base="1.3"):

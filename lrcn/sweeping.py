@@ -11,7 +11,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from lrcn import composing, config, cores, jobs, launching, studies, verbs
+from lrcn import composing, config, cores, jobs, launching, quoting, studies, verbs
 from lrcn import outcomes as outcomes_lib
 from lrcn.data import claim
 
@@ -46,7 +46,9 @@ def planned(composed: Any, overrides: Sequence[str], given: Collection[str]) -> 
         if search:
             stack.enter_context(claim.alone(folder, work="searching in", key="name"))
             added, left = studies.prepared(search)
-        yield Sweep(plan, outcomes, search, (*plan.overrides, *added), left > 0)
+        # One folder for all, also where its name holds the time.
+        place = quoting.whole(f"hydra.sweep.dir={folder}")
+        yield Sweep(plan, outcomes, search, (place, *plan.overrides, *added), left > 0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -165,6 +165,8 @@ def test_job_folders_are_flat_stable_and_short():
         ("a=[1],[2]", True),
         ("a='x,y'", False),
         ("a=range(1,3)", True),
+        ("a=tag(log,interval(1e-4,1e-1))", True),
+        ("a=shuffle(1,2)", True),
         ("+a.b={c:1,d:2}", False),
     ],
 )

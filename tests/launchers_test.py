@@ -1,5 +1,6 @@
 """Sweeps in other processes, with the launchers and the sweeper of the extras."""
 
+import contextlib
 import csv
 import importlib.metadata
 import os
@@ -11,6 +12,8 @@ import sys
 import time
 
 import pytest
+
+from lrcn import cores
 
 pytestmark = pytest.mark.extras
 
@@ -39,11 +42,22 @@ def place(tmp_path_factory):
     return tmp_path_factory.mktemp("sweeps")
 
 
-def start(place, *arguments, **options):
+def start(place, *arguments):
     command = [sys.executable, "-m", "lrcn", "train", "-m", *TINY, *arguments]
     environment = {**os.environ, "LRCN_CACHE": str(place / "cache")}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=place, env=environment, **pipes, **options)
+    return subprocess.Popen(command, cwd=place, env=environment, **pipes)
+
+
+@contextlib.contextmanager
+def started(place, *arguments):
+    """Starts a sweep, which does not outlive the test."""
+    with start(place, *arguments) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
 
 
 def run(place, *arguments):
@@ -115,14 +129,14 @@ def test_a_job_that_fails_is_told_and_the_others_go_on(place):
 @JOBLIB
 def test_a_job_that_is_killed_is_told_and_repeated(place):
     psutil = pytest.importorskip("psutil")
-    given = ("name=killed", "hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
-    given += ("optimizer.learning_rate=.01", "seed=0,1")
-    with start(place, *given, "epochs=500") as process:
+    given = ("name=killed", "hydra/launcher=joblib", "optimizer.learning_rate=.01", "seed=0,1")
+    with started(place, *given, "epochs=500") as process:
         folder = place / "multirun" / "killed"
         wait_for(lambda: list(folder.glob("*/checkpoints/last.keras")), process)
-        workers = psutil.Process(process.pid).children()
-        (worker,) = [w for w in workers if any("Loky" in text for text in w.cmdline())]
-        worker.kill()
+        children = psutil.Process(process.pid).children()
+        workers = [own for own in children if any("Loky" in text for text in own.cmdline())]
+        assert len(workers) == min(2, cores.usable())
+        workers[0].kill()
         out, err = process.communicate()
     assert process.returncode == 1
     assert "error: hydra/launcher: the sweep was broken off. Received: TerminatedWorker" in err
@@ -141,7 +155,7 @@ def test_a_search_is_continued_and_keeps_to_its_space(place):
         with sqlite3.connect(folder / "study.db") as database:
             return dict(database.execute("select number, state from trials"))
 
-    with start(place, *given, "seed=choice(0,1)", "hydra.sweeper.n_trials=4") as process:
+    with started(place, *given, "seed=choice(0,1)", "hydra.sweeper.n_trials=4") as process:
         wait_for(lambda: list(folder.glob("*/checkpoints/last.keras")), process)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate()
