@@ -193,7 +193,8 @@ def prepared(search: Search) -> tuple[list[str], int]:
     ]
     if search.sampler in _SEEDED:
         # Not the same draws again when the study is continued.
-        overrides.append(f"hydra.sweeper.sampler.seed={(search.seed or 0) + finished}")
+        seed = (search.seed or 0) + len(study.trials)
+        overrides.append(f"hydra.sweeper.sampler.seed={seed}")
     return overrides, left
 
 

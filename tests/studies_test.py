@@ -66,7 +66,7 @@ def test_what_a_killed_process_left_is_taken_up_again(tmp_path):
     rate = cut.suggest_float("optimizer.learning_rate", 1e-4, 1e-1, log=True)
     overrides, left = studies.prepared(own)
     assert left == 3  # a trial that failed is known to fail
-    assert "hydra.sweeper.sampler.seed=2" in overrides
+    assert "hydra.sweeper.sampler.seed=3" in overrides  # no trial is drawn twice
     again = opened(own).ask()
     assert again.number == cut.number
     assert again.suggest_float("optimizer.learning_rate", 1e-4, 1e-1, log=True) == rate
