@@ -183,7 +183,8 @@ def prepared(search: Search) -> tuple[list[str], int]:
         ) from error
     left = max(search.trials - finished, 0)
     if finished:
-        log.info("study: %d of %d trials are done", finished, search.trials)
+        # Hydra has not set up the log yet, which leaves warnings.
+        log.warning("study: %d of %d trials are done", finished, search.trials)
     overrides = [
         quoting.whole(f"hydra.sweeper.storage={search.url}"),
         quoting.whole(f"hydra.sweeper.study_name={search.study}"),
