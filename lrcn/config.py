@@ -10,6 +10,7 @@ import difflib
 import pathlib
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import omegaconf
@@ -163,6 +164,24 @@ def no_yaml(error: Exception) -> UserError | None:
         expected="a configuration file of lines `key: value`",
         remedy="Correct this line or the one before it",
     )
+
+
+def plain_parts(composed: omegaconf.DictConfig, keys: Sequence[str]) -> dict:
+    """Returns parts of a composed configuration as plain nested values.
+
+    Args:
+        composed: The configuration.
+        keys: The dotted keys of the parts.
+    """
+    parts: dict = {}
+    for key in keys:
+        *above, last = key.split(".")
+        place = parts
+        for name in above:
+            place = place.setdefault(name, {})
+        part = omegaconf.OmegaConf.select(composed, key)
+        place[last] = omegaconf.OmegaConf.to_container(part, resolve=True)
+    return parts
 
 
 def register_resolvers(**resolvers: Any) -> None:

@@ -34,6 +34,7 @@ EXAMPLES = {
         "lrcn train dataset=records dataset.train=data.train.tfrecord "
         "dataset.val=data.val.tfrecord backbone=mobilenet backbone.weights=imagenet",
         "lrcn train -m workflow=singleframe,lstm pooling=avg,last",
+        "lrcn train -m seed=0,1,2,3 hydra/launcher=joblib hydra.launcher.n_jobs=2",
         "lrcn train workflow=imgdesc_step dataset=flickr dataset.images=IMAGES "
         "dataset.captions=Flickr8k.token.txt dataset.train=train.txt dataset.val=dev.txt "
         "backbone=mobilenet backbone.weights=imagenet",

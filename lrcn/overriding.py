@@ -17,6 +17,7 @@ _BUILDING = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 _LOGGING = ("hydra/job_logging", "hydra/hydra_logging")
 _OURS = ("console", "run", "none", "disabled")
 _PICKLES = "--experimental-rerun"
+_SWEPT = ("params", "search_space", "custom_search_space")
 OWN_FOLDERS = {"--config-dir", "--config-path"}
 """Flags of folders of configuration files, which are trusted like code."""
 _OF_HYDRA = {"run.dir", "sweep.dir", "sweep.subdir", "verbose", "job.name"}
@@ -87,7 +88,7 @@ def _leaves(value: str, *, may_nest: bool) -> bool:
 
 def _harm_of_hydra(key: str, value: str) -> str | None:
     """Returns why a key of Hydra's own is refused: all are that are not known to be harmless."""
-    if key in ("hydra/launcher", "hydra/sweeper"):
+    if key in ("hydra/launcher", "hydra/sweeper", "hydra/sweeper/sampler"):
         return None
     if key in _LOGGING:
         members = re.split(r"[,\s]+", value.strip("[]'\" "))
@@ -95,8 +96,8 @@ def _harm_of_hydra(key: str, value: str) -> str | None:
         return None if is_ours else "it names code to run in place of lrcn's logging"
     parts = key.split(".")
     if parts[:2] in (["hydra", "launcher"], ["hydra", "sweeper"]) and len(parts) > 2:
-        # The parameters of a sweep are overrides themselves.
-        is_odd = any(part.startswith("_") for part in parts) or parts[2] == "params"
+        # The parameters of a sweep are overrides themselves, in whatever form they stand.
+        is_odd = any(part.startswith("_") for part in parts) or parts[2] in _SWEPT
         return "it changes what is swept or who does it" if is_odd else None
     if parts[0] == "hydra" and ".".join(parts[1:]) in _OF_HYDRA:
         return None

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lrcn import cli, quoting
+from lrcn import cli, naming, quoting
 
 
 def run(capsys, *arguments):
@@ -143,18 +143,18 @@ def test_a_missing_value_is_exit_code_1_and_leaves_nothing(capsys, tmp_path, mon
 
 
 def test_job_folders_are_flat_stable_and_short():
-    assert cli.job_folder("pooling=avg,workflow=lstm") == "pooling=avg,workflow=lstm"
-    nested = cli.job_folder("dataset.train=/data/a b.tfrecord,note=a b,workflow=lstm")
+    assert naming.job_folder("pooling=avg,workflow=lstm") == "pooling=avg,workflow=lstm"
+    nested = naming.job_folder("dataset.train=/data/a b.tfrecord,note=a b,workflow=lstm")
     assert nested.startswith("note=a_b,workflow=lstm-")
-    assert nested == cli.job_folder("dataset.train=/data/a b.tfrecord,note=a b,workflow=lstm")
-    assert nested != cli.job_folder("dataset.train=/data/a_b.tfrecord,note=a b,workflow=lstm")
-    assert len(cli.job_folder("a=" + "b" * 300)) <= 110
-    shared = cli.job_folder(
+    assert nested == naming.job_folder("dataset.train=/data/a b.tfrecord,note=a b,workflow=lstm")
+    assert nested != naming.job_folder("dataset.train=/data/a_b.tfrecord,note=a b,workflow=lstm")
+    assert len(naming.job_folder("a=" + "b" * 300)) <= 110
+    shared = naming.job_folder(
         "dataset.classes=[a,b],epochs=3,workflow=lstm", {"dataset.classes", "epochs"}
     )
     assert shared.startswith("workflow=lstm-")
-    assert shared != cli.job_folder("dataset.classes=[a,b],epochs=4,workflow=lstm", {"epochs"})
-    assert cli.job_folder("") == "defaults"
+    assert shared != naming.job_folder("dataset.classes=[a,b],epochs=4,workflow=lstm", {"epochs"})
+    assert naming.job_folder("") == "defaults"
 
 
 @pytest.mark.parametrize(
@@ -165,6 +165,8 @@ def test_job_folders_are_flat_stable_and_short():
         ("a=[1],[2]", True),
         ("a='x,y'", False),
         ("a=range(1,3)", True),
+        ("a=tag(log,interval(1e-4,1e-1))", True),
+        ("a=shuffle(1,2)", True),
         ("+a.b={c:1,d:2}", False),
     ],
 )
@@ -173,18 +175,18 @@ def test_what_is_swept(override, expected):
 
 
 def test_hydra_keeps_off_a_finished_run(tmp_path):
-    assert cli.hydra_folder(str(tmp_path)) == ".hydra"
+    assert naming.hydra_folder(str(tmp_path)) == ".hydra"
     (tmp_path / "DONE").touch()
-    assert cli.hydra_folder(str(tmp_path)) is None
+    assert naming.hydra_folder(str(tmp_path)) is None
 
 
 def test_hydra_keeps_off_a_folder_that_is_no_runs(tmp_path):
-    assert cli.log_file(str(tmp_path), "train") == str(tmp_path / "train.log")
+    assert naming.log_file(str(tmp_path), "train") == str(tmp_path / "train.log")
     (tmp_path / "train.log").touch()
-    assert cli.hydra_folder(str(tmp_path)) == ".hydra"
+    assert naming.hydra_folder(str(tmp_path)) == ".hydra"
     (tmp_path / "photo.jpg").touch()
-    assert cli.hydra_folder(str(tmp_path)) is None
-    assert cli.log_file(str(tmp_path), "train") == os.devnull
+    assert naming.hydra_folder(str(tmp_path)) is None
+    assert naming.log_file(str(tmp_path), "train") == os.devnull
 
 
 def test_a_sweep_may_be_asked_for_after_a_key(capsys, tmp_path, monkeypatch):
@@ -384,7 +386,7 @@ def test_a_sweep_that_hydra_cannot_go_on_with_has_its_summary(capsys, tmp_path, 
     folder = tmp_path / "sweep"
     folder.mkdir()
     (
-        folder / cli.job_folder("epochs=0,seed=1", {"epochs"})
+        folder / naming.job_folder("epochs=0,seed=1", {"epochs"})
     ).touch()  # where the second job wants its folder
     given = ["train", "-m", "epochs=0", "seed=0,1", f"hydra.sweep.dir={folder}"]
     code, _, err = run(capsys, *given)

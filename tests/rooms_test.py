@@ -9,7 +9,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "lrcn"
 # Each row may import the rows before it; modules of one room may import each other without cycles.
 ROOMS = [
     {"errors"},
-    {"faults"},
+    {"faults", "cores"},
     {"files", "logs"},
     {"data"},
     {"models"},
@@ -24,7 +24,9 @@ ROOMS = [
     {"verbs"},
     {"help", "quoting"},
     {"overriding"},
-    {"flags", "resuming"},
+    {"outcomes", "launching", "naming"},
+    {"flags", "resuming", "composing", "studies", "jobs"},
+    {"sweeping"},
     {"cli"},
     {"__main__"},
 ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
-from lrcn import errors
+from lrcn import cores, errors
 from lrcn.data import augment, damage, examples, records
 from lrcn.data import epochs as epochs_lib
 
@@ -168,7 +167,7 @@ def threaded(dataset: tf.data.Dataset, threads: int | None = None) -> tf.data.Da
     Decoding then goes on beside a network that runs one operation at a time.
     """
     options = tf.data.Options()
-    options.threading.private_threadpool_size = threads or os.cpu_count() or 1
+    options.threading.private_threadpool_size = threads or cores.taken()
     return dataset.with_options(options)
 
 

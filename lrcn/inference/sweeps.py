@@ -42,7 +42,7 @@ class Job:
 
 
 def read_job(
-    folder: str | os.PathLike, overrides: Iterable[str], *, error: Exception | None = None
+    folder: str | os.PathLike, overrides: Iterable[str], *, error: Exception | str | None = None
 ) -> Job:
     """Reads what a job left in its run directory.
 

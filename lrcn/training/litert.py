@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import tempfile
 from collections.abc import Callable
@@ -10,6 +9,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
+
+from lrcn import cores
 
 # Measured on two cores: 2.4 times the frames per second of `keras.Model.predict` for MobileNet,
 # whose depthwise convolutions it is made for; the other backbones gain nothing or lose.
@@ -36,7 +37,7 @@ def forward(backbone: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """
     from ai_edge_litert import interpreter
 
-    network = interpreter.Interpreter(model_content=_converted(backbone), num_threads=_cores())
+    network = interpreter.Interpreter(model_content=_converted(backbone), num_threads=cores.taken())
     network.allocate_tensors()
     (given,), (found,) = network.get_input_details(), network.get_output_details()
 
@@ -54,8 +55,3 @@ def _converted(backbone: keras.Model) -> bytes:
         path = pathlib.Path(folder, "backbone")
         backbone.export(path, verbose=False)
         return tf.lite.TFLiteConverter.from_saved_model(str(path)).convert()
-
-
-def _cores() -> int:
-    """Returns the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

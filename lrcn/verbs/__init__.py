@@ -11,10 +11,10 @@ from typing import Any
 
 from lrcn import runs
 from lrcn.verbs import data, fusing, training, using, weights
-from lrcn.verbs.showing import start_tensorflow
+from lrcn.verbs.showing import show, start_tensorflow
 from lrcn.verbs.training import finish_sweep
 
-__all__ = ["finish_sweep", "run", "start_tensorflow"]
+__all__ = ["finish_sweep", "run", "show", "start_tensorflow"]
 
 _VERBS = {
     "check": data.check,

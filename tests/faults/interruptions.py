@@ -145,4 +145,14 @@ ELSEWHERE = (
         "refused; the run stays as it is (1)",
         "tests/verbs_test.py::test_a_refused_request_leaves_a_finished_run_as_it_is",
     ),
+    Elsewhere(
+        "a sweep on a launcher is stopped, or its process killed",
+        "its jobs save and end; the same command goes on (143, 130)",
+        "tests/launchers_test.py::test_a_search_is_continued_and_keeps_to_its_space",
+    ),
+    Elsewhere(
+        "the process of one job is killed",
+        "named in the summary; the same command goes on (1)",
+        "tests/launchers_test.py::test_a_job_that_is_killed_is_told_and_repeated",
+    ),
 )

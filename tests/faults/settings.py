@@ -1,7 +1,7 @@
 """The command line: verbs, groups, keys, values."""
 
 from .records import training
-from .registry import fault
+from .registry import Elsewhere, fault
 from .world import VIDEO, World
 
 TITLE = "The command line"
@@ -241,6 +241,55 @@ def warmup_too_long(world: World):
     return training(world.shared.records, "schedule=cosine", "schedule.warmup_steps=99")
 
 
+@fault(
+    "launcher that does not exist",
+    "the nearest one, and all there are with their extras",
+    says=("hydra/launcher", "jobib", "joblib (lrcn[joblib])"),
+    code=2,
+)
+def unknown_launcher(world: World):
+    return ["train", "-m", "seed=0,1", "hydra/launcher=jobib"]
+
+
+@fault(
+    "key of a launcher that was not chosen",
+    "the group to choose it from",
+    says=("hydra.launcher.n_jobs", "n_jobs=2", "hydra/launcher=NAME"),
+    code=2,
+)
+def key_of_another_launcher(world: World):
+    return ["train", "-m", "seed=0,1", "hydra.launcher.n_jobs=2"]
+
+
 @fault("limit below 1", "its range", says=("limits.frames", "0", "limits.frames"))
 def limit_of_nothing(world: World):
     return ["train", "limits.frames=0"]
+
+
+ELSEWHERE = (
+    Elsewhere(
+        "launcher or sweeper whose extra is not installed",
+        "the command that installs it (1)",
+        "tests/launching_test.py::test_an_extra_that_is_not_installed_is_told_with_the_command_that_installs_it",
+    ),
+    Elsewhere(
+        "more jobs at once than cores",
+        "the key, the cores there are, and the launcher of other machines (1)",
+        "tests/launching_test.py::test_more_jobs_at_once_than_cores_are_refused",
+    ),
+    Elsewhere(
+        "study of another search space",
+        "the keys that differ, with both values (1)",
+        "tests/launchers_test.py::test_a_search_is_continued_and_keeps_to_its_space",
+    ),
+    Elsewhere(
+        "search without a key to search, or with one that cannot be read",
+        "how a search space is written (1)",
+        "tests/studies_test.py::test_what_cannot_be_searched_is_told",
+    ),
+    Elsewhere(
+        "study that is no database",
+        "the file (1)",
+        "tests/studies_test.py::test_a_study_that_cannot_be_read_is_told",
+    ),
+)
