@@ -233,7 +233,11 @@ class _Shown:
         record_set = self.chosen.records
         if not features.serves(backbone, self.view):
             return clips.of_records(
-                self.chosen, backbone, view=self.view, batch_size=self.batch_size, seed=self.seed
+                self.chosen,
+                backbone.predict_on_batch,
+                view=self.view,
+                batch_size=self.batch_size,
+                seed=self.seed,
             )
         with damage.translating_errors(record_set.path, limits=record_set.limits):
             stored = features.extract(record_set, backbone, view=self.view)

@@ -71,9 +71,9 @@ def evaluate(
     chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
     with damage.translating_errors(record_set.path, limits=record_set.limits):
         if batches is None:
-            backbone = networks.backbone(model)
+            forward = networks.backbone(model).predict_on_batch
             batches = clips_of_features.of_records(
-                chosen, backbone, view=view, batch_size=batch_size, seed=seed
+                chosen, forward, view=view, batch_size=batch_size, seed=seed
             )
         scores = outputs.score(
             networks.head(model),

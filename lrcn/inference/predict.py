@@ -140,7 +140,7 @@ class Predictor:
                 put(self._decode(part))
 
         with ordered.ahead(produce, most=_AHEAD) as frames:
-            forward = clips_of_features.forward(self.backbone)
+            forward = self.backbone.predict_on_batch
             batches = clips_of_features.Batches(frames, forward, shown, self.batch_size)
             return self.answer.score(batches)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import keras
 import numpy as np
 
 from lrcn.data import augment, dataset, epochs
@@ -99,18 +98,19 @@ class Batches:
 
 def of_records(
     chosen: epochs.Clips,
-    backbone: keras.Model,
+    forward: Callable[[np.ndarray], np.ndarray],
     *,
     view: augment.View,
     batch_size: int,
     seed: int = 0,
     threads: int | None = None,
 ) -> Batches:
-    """Returns every clip of every item in order, as features of a CNN as it is when they are asked.
+    """Returns every clip of every item in order, as features of the CNN as it then is.
 
     Args:
         chosen: The clips of the records, whose checksums are verified first.
-        backbone: Maps [batch, height, width, 3] uint8 to [batch, features]; in inference mode.
+        forward: From frames [batch, height, width, 3] uint8 to features [batch, features], such as
+            `predict_on_batch` of a backbone.
         view: What part of a frame is seen; not a random one.
         batch_size: Clips in a batch; their frames bound those that go through the CNN at once.
         seed: Of random modes.
@@ -129,12 +129,7 @@ def of_records(
         batch_size=min(_FRAMES, batch_size * chosen.num_frames),
     )
     frames = dataset.threaded(frames, threads)
-    return Batches(frames, forward(backbone), shown, batch_size)
-
-
-def forward(backbone: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns the function from frames [batch, height, width, 3] uint8 to [batch, features]."""
-    return backbone.predict_on_batch
+    return Batches(frames, forward, shown, batch_size)
 
 
 def regrouped(parts: Iterable[np.ndarray], sizes: Iterable[int]) -> Iterator[np.ndarray]:

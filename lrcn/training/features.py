@@ -306,7 +306,7 @@ def _stream(
     """Yields the features of batches of frames."""
     if not items:
         return
-    forward = litert.forward(backbone) if litert.serves(backbone) else clips_lib.forward(backbone)
+    forward = litert.forward(backbone) if litert.serves(backbone) else backbone.predict_on_batch
     batches = dataset.stored_frames(record_set, items, view=view, batch_size=_BATCH)
     what = f"features {record_set.path.name.removesuffix(records.SUFFIX)}"
     with progress.shown(what, -(-total // _BATCH), unit=f"batches of {_BATCH} frames") as advance:

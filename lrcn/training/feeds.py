@@ -267,7 +267,7 @@ class _Frames:
     def evaluation(self, chosen: epochs.Clips) -> Iterable[Mapping[str, Any]]:
         return clips_of_features.of_records(
             chosen,
-            networks.backbone(self.network),
+            networks.backbone(self.network).predict_on_batch,
             view=self.views[1],
             batch_size=self.settings.batch_size,
             seed=self.settings.seed,

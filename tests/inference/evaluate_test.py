@@ -26,7 +26,10 @@ def _evaluate(model, world, **changes):
 def _clips(model, world, mode, *, batch_size, view=None):
     chosen = epochs.Clips(records.open_records(world.records), mode)
     return clips_of_features.of_records(
-        chosen, networks.backbone(model), view=view or world.view, batch_size=batch_size
+        chosen,
+        networks.backbone(model).predict_on_batch,
+        view=view or world.view,
+        batch_size=batch_size,
     )
 
 

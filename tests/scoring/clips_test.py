@@ -14,7 +14,7 @@ class Middle:
     def __init__(self):
         self.seen = []
 
-    def predict_on_batch(self, frames):
+    def __call__(self, frames):
         self.seen.append(len(frames))
         return frames[:, frames.shape[1] // 2, frames.shape[2] // 2].astype(np.float32)
 

@@ -50,7 +50,7 @@ def test_evaluation_equals_that_of_frames(write_records, backbone):
     stored = features.extract(record_set, backbone, view=VIEW)
     chosen = epochs.Clips(record_set, mode)
     quick = features.evaluation_clips(stored, chosen, batch_size=5)
-    slow = scoring_clips.of_records(chosen, backbone, view=VIEW, batch_size=5)
+    slow = scoring_clips.of_records(chosen, backbone.predict_on_batch, view=VIEW, batch_size=5)
     for one, other in zip(quick.as_numpy_iterator(), slow, strict=True):
         np.testing.assert_array_equal(one["item"], other["item"])
         np.testing.assert_array_equal(one["clip"], other["clip"])
