@@ -95,13 +95,13 @@ def test_records_of_ones_own_need_only_the_split_that_is_used(frozen, cache):
 
 
 def test_what_is_asked_for_replaces_what_the_run_has(frozen, monkeypatch):
-    score, scored = evaluation.outputs.score, []
+    score, scored = evaluation.evaluate_lib.outputs.score, []
 
     def watched(*arguments, **keywords):
         scored.append(score(*arguments, **keywords))
         return scored[-1]
 
-    monkeypatch.setattr(evaluation.outputs, "score", watched)
+    monkeypatch.setattr(evaluation.evaluate_lib.outputs, "score", watched)
 
     def clips(**changes):
         evaluate(frozen, split="val", **changes)
