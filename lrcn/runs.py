@@ -132,6 +132,11 @@ class RunDirectory:
         return self.path / "tensorboard"
 
     @property
+    def profile_file(self) -> pathlib.Path:
+        """Where the time of a training step goes, if that was asked for."""
+        return self.path / "profile.csv"
+
+    @property
     def is_begun(self) -> bool:
         """Whether the run has been saved once, so that its settings are settled."""
         saved = self.last.exists() or self.previous.exists()
