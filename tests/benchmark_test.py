@@ -181,7 +181,10 @@ def test_an_epoch_is_trained_as_by_the_command(part, tiny, tmp_path, fresh_polic
 def test_cached_features_and_arrays_are_trained_alike(part, tmp_path, fresh_policy):
     turn = part("cached").both(str(tmp_path), 2)
     found = turn()
-    assert set(found) == {"kept", "arrays", "wait"} and min(found["kept"], found["arrays"]) > 0
+    assert (
+        set(found) == {"kept", "arrays", "wait", "with checkpoints"}
+        and min(found["kept"], found["arrays"]) > 0
+    )
 
 
 @pytest.fixture
@@ -324,6 +327,24 @@ def test_soak_asks_for_what_there_is(soak, part, tiny, monkeypatch):
         if "-m" not in arguments:
             assert asked.dataset.train // asked.batch_size * asked.epochs == 2000
     assert seen[-1].count("-m") == 1 and "seed=0,1,2,3,4,5,6,7,8,9,10,11" in seen[-1]
+
+
+def test_growth_is_a_slope_of_the_larger_half(part):
+    scale = part("scale")
+    found = [{"seconds": value} for value in (50.0, 50.0, 100.0, 1000.0)]
+    straight = scale.grown("training", (1, 10, 100, 1000), found, "seconds", 1.15)
+    assert straight.value == pytest.approx(1) and straight.reached
+    assert straight.details == {"1": 50, "10": 50, "100": 100, "1000": 1000}
+    square = scale.grown(
+        "training", (1, 10), [{"seconds": 1.0}, {"seconds": 100.0}], "seconds", 1.15
+    )
+    assert square.value == pytest.approx(2) and not square.reached
+
+
+def test_a_size_is_measured_in_time_and_memory(part, tmp_path, fresh_policy):
+    found = part("scaled").serializing(str(tmp_path), 3)()
+    assert set(found) == {"seconds", "bytes"} and min(found.values()) > 0
+    assert (tmp_path / "train.tfrecord.size").exists()
 
 
 @pytest.mark.extras

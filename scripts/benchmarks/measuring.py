@@ -65,7 +65,7 @@ class Measure:
     @property
     def of_target(self) -> float | None:
         """How the number compares with its target: 1 or more is reached; None without one."""
-        if not self.target or not self.value:
+        if not self.target or self.value <= 0:
             return None
         return self.value / self.target if self.at_least else self.target / self.value
 

@@ -178,10 +178,11 @@ def measure_cached(size: measuring.Size) -> list[measuring.Measure]:
     with tempfile.TemporaryDirectory() as temporary:
         contestant = turns.Contestant("cached:both", folder=temporary, items=size.of(192, 4))
         with contestant.started() as turn:
-            both = [turn() for _ in range(1 + size.of(5, 1))][1:]
+            both = [turn() for _ in range(1 + size.of(2 * size.rounds, 1))][1:]
     rates = {
         "frames/s": round(turns.median(both, "kept"), 1),
         "in memory frames/s": round(turns.median(both, "arrays"), 1),
+        "with checkpoints frames/s": round(turns.median(both, "with checkpoints"), 1),
     }
     shares = [turn["kept"] / turn["arrays"] for turn in both]
     wait = turns.median(both, "wait")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import statistics
 from collections.abc import Sequence
 
 from benchmarks import turns
@@ -48,14 +49,21 @@ class Training:
         self.task.compile(self.network, optimizer)
         optimizer.build(self.network.trainable_variables)
 
-    def epoch(self) -> dict[str, float]:
-        """Trains an epoch with all that a run does; returns frames per second and waiting."""
+    def epoch(self, count: int = 1) -> dict[str, float]:
+        """Trains epochs with all that a run does; returns frames per second and waiting.
+
+        Args:
+            count: Epochs, one after another; the medians count.
+        """
         from lrcn.training import session
 
-        settings = dataclasses.replace(self.settings, epochs=self._state.epoch + 1)
+        settings = dataclasses.replace(self.settings, epochs=self._state.epoch + count)
         session.fit(settings, self.task, self._run, self.network, self._state)
-        row = self._state.history[-1]
-        return {"rate": row["frames_per_second"], "wait": row["data_wait"]}
+        rows = self._state.history[-count:]
+        return {
+            "rate": statistics.median(row["frames_per_second"] for row in rows),
+            "wait": statistics.median(row["data_wait"] for row in rows),
+        }
 
 
 def lrcn(arguments: Sequence[str], folder: str) -> turns.Turn:
