@@ -147,7 +147,7 @@ class _Windows:
         """Takes the next frame."""
         made = self._passing.visit(index, frame)
         self._frames.update((place, jpeg) for place, (jpeg, _) in made)
-        while made and self._waiting and self._waiting[0].max() <= max(self._frames):
+        while made and self._waiting and self._waiting[0].max() <= max(self._frames, default=-1):
             self._finish(self._waiting.pop(0))
 
     def _finish(self, part: np.ndarray) -> None:

@@ -122,6 +122,13 @@ def test_few_frames_of_a_long_video_are_in_memory(world):
     assert max(held) == 6  # two windows of four frames that overlap by two
 
 
+def test_windows_beside_each_other_are_scored_in_parts(world):
+    mode = dataclasses.replace(world.mode, name="iterative", clip_offset_or_num=0)
+    plan = windows.Plan(mode, world.reading, at_once=1)
+    scored = windows.scored(world.items[2], plan, lambda frames, table: np.ones((len(table), 2)))
+    assert len(scored.values) > 2
+
+
 def test_short_videos_are_looped(model, world):
     mode = clips.evaluation_mode(8)
     (line,) = _predictor(model, world, mode=mode).predict(_path(world, "v1.mp4"))
