@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks import trained, turns
+from benchmarks import scenes, trained, turns
 
 _SIDE = 16  # pixels
 _CLASSES = 4
@@ -43,25 +43,8 @@ def loaded(folder: str) -> float:
 
 def store(folder: pathlib.Path, split: str, items: int, frames: int = 1) -> pathlib.Path:
     """Stores items of small frames and returns their records."""
-    from lrcn.data import lists, serialize
-
-    def load(index: int):
-        return iter(np.full((frames, _SIDE, _SIDE, 3), index % 256, np.uint8))
-
-    made = tuple(
-        lists.Item(
-            id=f"{index:07d}",
-            path=f"item {index}",
-            kind="array",
-            labels=(index % _CLASSES,),
-            load=lambda index=index: load(index),
-        )
-        for index in range(items)
-    )
-    known = lists.Catalog({split: lists.Split(split, made, "items")}, (), _CLASSES, False)
-    options = serialize.StoreOptions(mode=None, image_shape=(_SIDE, _SIDE, 3))
-    (report,) = serialize.serialize(known, folder, options=options)
-    return report.path
+    made = scenes.plain(frames, _SIDE)
+    return scenes.store(folder, split, items, made, shape=(_SIDE, _SIDE), classes=_CLASSES)
 
 
 def arguments_of(path: pathlib.Path, length: int, batch: int) -> list[str]:

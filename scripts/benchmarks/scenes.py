@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 HEIGHT, WIDTH = 240, 320  # pixels of stored frames
 QUALITY = 95  # of JPEGs, as records have it
@@ -72,3 +72,47 @@ def write_list(folder: pathlib.Path, items: list[pathlib.Path], classes: int) ->
     lines = (f"{item.name} {index % classes}\n" for index, item in enumerate(items))
     listed.write_text("".join(lines), encoding="utf-8")
     return listed
+
+
+def store(
+    folder: pathlib.Path,
+    split: str,
+    items: int,
+    frames_of: Callable[[int], Iterator],
+    *,
+    shape: tuple[int, int] = (HEIGHT, WIDTH),
+    classes: int = 2,
+) -> pathlib.Path:
+    """Stores items that are made on the way as records of one split and returns their path.
+
+    Args:
+        folder: Where they are kept.
+        split: Name of the split.
+        items: How many there are, labelled in turn.
+        frames_of: From the number of an item to its frames [height, width, 3] uint8.
+        shape: Height and width of a frame.
+        classes: How many there are.
+    """
+    from lrcn.data import lists, serialize
+
+    made = tuple(
+        lists.Item(
+            id=f"{index:07d}",
+            path=f"item {index}",
+            kind="array",
+            labels=(index % classes,),
+            load=lambda index=index: frames_of(index),
+        )
+        for index in range(items)
+    )
+    known = lists.Catalog({split: lists.Split(split, made, "items")}, (), classes, False)
+    options = serialize.StoreOptions(mode=None, image_shape=(*shape, 3))
+    (report,) = serialize.serialize(known, folder, options=options)
+    return report.path
+
+
+def plain(frames: int, side: int) -> Callable[[int], Iterator]:
+    """Returns what makes so many frames of one grey for an item, which cost next to nothing."""
+    import numpy as np
+
+    return lambda index: iter(np.full((frames, side, side, 3), index % 256, np.uint8))

@@ -14,6 +14,7 @@ from benchmarks import scenes, turns
 
 _LENGTH, _CLIPS = 16, 8  # frames of a clip, clips of a batch
 _BATCH = 64  # frames of a batch of the CNN alone
+_ITEMS = 4  # videos that features are computed of
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -69,26 +70,6 @@ def predicting(run: str, video: str) -> turns.Turn:
     return turn
 
 
-def records_of(folder: pathlib.Path, counts: list[int]) -> pathlib.Path:
-    """Stores scenes of so many frames as records of one split and returns their path."""
-    from lrcn.data import lists, serialize
-
-    items = tuple(
-        lists.Item(
-            id=str(index),
-            path=f"scene {index}",
-            kind="array",
-            labels=(index % 2,),
-            load=lambda index=index, count=count: scenes.scene(index, count),
-        )
-        for index, count in enumerate(counts)
-    )
-    known = lists.Catalog({"test": lists.Split("test", items, "scenes")}, (), 2, False)
-    options = serialize.StoreOptions(mode=None, image_shape=(scenes.HEIGHT, scenes.WIDTH, 3))
-    (report,) = serialize.serialize(known, folder, options=options)
-    return report.path
-
-
 def evaluating(run: str, folder: str, frames: int) -> turns.Turn:
     """Returns a turn that tells the seconds of a frame in an evaluation and in a forward pass.
 
@@ -109,7 +90,9 @@ def evaluating(run: str, folder: str, frames: int) -> turns.Turn:
 
     numbers = {"few": 2, "many": 8}
     stored = {
-        name: records_of(pathlib.Path(folder, name), [frames] * number)
+        name: scenes.store(
+            pathlib.Path(folder, name), "test", number, lambda index: scenes.scene(index, frames)
+        )
         for name, number in numbers.items()
     }
     opened = lrcn.load(run)
@@ -162,7 +145,10 @@ def extracting(folder: str, frames: int, side: int) -> turns.Turn:
     from lrcn.training import features
 
     keras.utils.set_random_seed(0)
-    record_set = records.open_records(records_of(pathlib.Path(folder), [frames // 4] * 4))
+    path = scenes.store(
+        pathlib.Path(folder), "test", _ITEMS, lambda index: scenes.scene(index, frames // _ITEMS)
+    )
+    record_set = records.open_records(path)
     backbone = backbones.build(
         "mobilenet",
         layer=backbones.default_layer("mobilenet", "lstm"),
@@ -170,7 +156,7 @@ def extracting(folder: str, frames: int, side: int) -> turns.Turn:
         image_size=(side, side),
     )
     view = augment.View((side, side))
-    decoded = dataset.stored_frames(record_set, range(4), view=view, batch_size=_BATCH)
+    decoded = dataset.stored_frames(record_set, range(_ITEMS), view=view, batch_size=_BATCH)
     given = np.concatenate(list(decoded.as_numpy_iterator()))
     kept = features.folder_of(record_set, backbone, view)
     found = {}
