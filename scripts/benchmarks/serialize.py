@@ -59,7 +59,7 @@ def serialized_share(
     )
     ours, theirs = [], []
     with concurrent.futures.ThreadPoolExecutor(2) as threads:
-        for _ in range(size.rounds + 2):
+        for _ in range(size.rounds):
             began = time.perf_counter()
             frames = sum(threads.map(bare, items))
             theirs.append(time.perf_counter() - began)

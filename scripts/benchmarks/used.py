@@ -88,7 +88,7 @@ def evaluating(run: str, folder: str, frames: int) -> turns.Turn:
     from lrcn import settings as settings_lib
     from lrcn.models import networks
 
-    numbers = {"few": 2, "many": 8}
+    numbers = {"few": 2, "many": 6}
     stored = {
         name: scenes.store(
             pathlib.Path(folder, name), "test", number, lambda index: scenes.scene(index, frames)
