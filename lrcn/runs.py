@@ -31,8 +31,7 @@ class Shown:
     """How items were shown to a network in training: what predicting a new one must repeat.
 
     Attributes:
-        mode: Name and parameters of the clip mode, as `data.clips.ClipMode` has them; None for
-            images.
+        mode: Name and parameters as `data.clips.ClipMode` has them; None for images.
         frame_shape: `[height, width, 3]` of stored frames; None if they kept their own size.
         frame_step: Every k-th frame was stored.
         fps: Frames a second after resampling, or None.
@@ -132,6 +131,11 @@ class RunDirectory:
         return self.path / "tensorboard"
 
     @property
+    def profile_file(self) -> pathlib.Path:
+        """Where the time of a step goes, if `profile` is set."""
+        return self.path / "profile.csv"
+
+    @property
     def is_begun(self) -> bool:
         """Whether the run has been saved once, so that its settings are settled."""
         saved = self.last.exists() or self.previous.exists()
@@ -140,9 +144,8 @@ class RunDirectory:
     @property
     def is_foreign(self) -> bool:
         """Whether the folder holds files, but is no run: they may be somebody's own."""
-        if not self.path.is_dir() or self.config_file.exists():
-            return False
-        return any(entry.name not in _BEFORE_A_RUN for entry in self.path.iterdir())
+        is_ours = not self.path.is_dir() or self.config_file.exists()
+        return not is_ours and any(own.name not in _BEFORE_A_RUN for own in self.path.iterdir())
 
     @property
     def has_links(self) -> bool:
@@ -341,17 +344,17 @@ class RunDirectory:
                 expected="an existing folder",
                 remedy="Give the folder that `lrcn train` printed",
             )
-        if not self.best.exists():
-            if self.failure is None:
-                self.read_config()  # tells if it is no run at all
-            raise UserError(
-                "the run has no checkpoint",
-                where=self.path,
-                received="no checkpoints/best.keras",
-                expected="a run that finished an epoch",
-                remedy="It never finished an epoch: repeat the command that started it",
-            )
-        return self.best
+        if self.best.exists():
+            return self.best
+        if self.failure is None:
+            self.read_config()  # tells if it is no run at all
+        raise UserError(
+            "the run has no checkpoint",
+            where=self.path,
+            received="no checkpoints/best.keras",
+            expected="a run that finished an epoch",
+            remedy="It never finished an epoch: repeat the command that started it",
+        )
 
 
 def _require_usable(shown: Shown) -> None:

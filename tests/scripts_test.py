@@ -1,17 +1,14 @@
 """The scripts beside the package do what their first lines promise."""
 
-import csv
 import importlib.util
-import json
 import pathlib
 import subprocess
 import sys
 
-import hydra
 import numpy as np
 import pytest
 
-from lrcn import cli, config, files, help, runs, settings
+from lrcn import cli, files, runs, settings
 from lrcn.inference import probabilities
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
@@ -28,18 +25,6 @@ def loaded(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, module)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture
-def benchmark(monkeypatch):
-    """The benchmarks as a module: they are measured elsewhere, here only their parts are tried."""
-    monkeypatch.setattr(sys, "path", [str(SCRIPTS), *sys.path])
-    return loaded("benchmark", monkeypatch)
-
-
-@pytest.fixture
-def benchmark_captions(benchmark, monkeypatch):
-    return loaded("benchmark_captions", monkeypatch)
 
 
 def test_every_verb_has_a_script():
@@ -222,219 +207,6 @@ def test_two_streams_tell_what_is_missing(tmp_path):
     assert "two runs of one setting and seed" in done.stderr
     done = script("two_streams", tmp_path / "nowhere")
     assert "no such folder" in done.stderr
-
-
-def test_benchmark_of_the_help_prints_a_table_and_json(benchmark, capsys, tmp_path):
-    file = tmp_path / "speed.json"
-    code = benchmark.main(["help", "--json", str(file)])
-    table, _, report = capsys.readouterr().out.rstrip("\n").rpartition("\n")
-    measures = json.loads(report)
-    assert [measure["name"] for measure in measures] == ["lrcn --help", "lrcn train --help"]
-    assert all(measure["value"] > 0 and measure["target"] == 0.5 for measure in measures)
-    assert all(measure["name"] in table for measure in measures)
-    assert code == int(not all(measure["reached"] for measure in measures))
-    assert json.loads(file.read_text()) == measures
-
-
-def test_benchmark_refuses_what_it_does_not_know(benchmark, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        benchmark.main(["hlep"])
-    assert stopped.value.code == 2
-    assert "unknown benchmark hlep" in capsys.readouterr().err
-
-
-def look(soak, done, *, memory=0.0, handles=5, threads=8):
-    return soak.Look(done, 7e8 + memory, handles, threads)
-
-
-def slopes(soak, looks):
-    return soak.measures_of("soak", looks, total=100, unit="KB/step", size=2**10, target=2.0)
-
-
-@pytest.fixture
-def soak(benchmark):
-    return benchmark.benchmark_soak
-
-
-def test_soak_lays_a_line_through_the_second_half(soak):
-    warming = [look(soak, done, memory=1e6 * done, handles=done) for done in range(50)]
-    flat = [look(soak, done, memory=1024.0 * done, threads=8 + done % 3) for done in range(50, 100)]
-    drawn = [look(soak, 100, memory=5e7, handles=9)]
-    memory, handles, threads = slopes(soak, [*warming, *flat, *drawn])
-    assert memory.value == pytest.approx(1.0) and memory.unit == "KB/step" and memory.reached
-    assert (handles.value, threads.value) == (0, 0) and handles.reached and threads.reached
-    assert json.loads(json.dumps([measure.reached for measure in (memory, handles)])) == [True] * 2
-
-
-def test_soak_tells_what_grows(soak):
-    grown = [
-        look(soak, done, memory=3072.0 * done, handles=done // 10, threads=done // 20)
-        for done in range(100)
-    ]
-    memory, handles, threads = slopes(soak, grown)
-    assert memory.value == pytest.approx(3.0) and not memory.reached
-    assert (handles.details, threads.details) == ({"middle": 5, "end": 8}, {"middle": 2, "end": 4})
-    assert not handles.reached and not threads.reached
-
-
-def test_soak_refuses_a_line_through_two_points(soak):
-    with pytest.raises(RuntimeError, match="2 looks at the second half are too few"):
-        slopes(soak, [look(soak, 60), look(soak, 80)])
-
-
-def test_soak_looks_at_a_command_and_tells_why_it_failed(soak, monkeypatch):
-    monkeypatch.setattr(soak, "_EVERY", 0.01)
-    looks = soak.watched(["--help"], lambda: 1.0)
-    assert max(taken.memory for taken in looks) > 2**20
-    assert all(taken.handles >= 1 and taken.threads >= 1 for taken in looks)
-    with pytest.raises(RuntimeError, match="lrcn trian failed:\nerror: VERB: no such verb"):
-        soak.watched(["trian"], lambda: 0.0)
-
-
-def test_soak_says_what_it_needs(soak, monkeypatch):
-    monkeypatch.setitem(sys.modules, "psutil", None)
-    with pytest.raises(SystemExit, match=r"psutil.*Expected: pip install 'lrcn\[bench\]'"):
-        soak.measure_soak()
-
-
-def test_soak_asks_for_what_there_is_and_only_if_it_is_named(benchmark, soak, monkeypatch):
-    seen = []
-
-    def noted(arguments, done):
-        seen.append(arguments)
-        assert done() == 0
-        total = 12 if "-m" in arguments else 2000
-        return [look(soak, total * share / 20) for share in range(20)]
-
-    monkeypatch.setattr(soak, "watched", noted)
-    measures = benchmark.BENCHMARKS["soak"]()
-    assert [measure.unit for measure in measures[::3]] == ["KB/step", "KB/step", "MB/job"]
-    assert all(measure.reached for measure in measures)
-    config.register_resolvers(job_folder=str, hydra_folder=str)
-    for arguments, trains in zip(seen, (True, False, True), strict=True):
-        verb, *overrides = [text for text in arguments if text != "-m"]
-        overrides = [text for text in overrides if not text.startswith(("hydra.", "seed="))]
-        with hydra.initialize_config_dir(str(help.conf_folder()), version_base="1.3"):
-            asked = config.typed(verb, hydra.compose(verb, overrides))
-        assert asked.trains_backbone is trains and asked.callbacks.patience is None
-        if "-m" not in arguments:
-            assert asked.dataset.train // asked.batch_size * asked.epochs == 2000
-    assert seen[-1].count("-m") == 1 and "seed=0,1,2,3,4,5,6,7,8,9,10,11" in seen[-1]
-    ran = []
-    monkeypatch.setattr(
-        benchmark,
-        "BENCHMARKS",
-        {name: lambda name=name: ran.append(name) or [] for name in benchmark.BENCHMARKS},
-    )
-    benchmark.main([])
-    assert ran and "soak" not in ran
-
-
-def test_benchmark_of_the_training_asks_for_what_there_is(benchmark, monkeypatch):
-    seen = []
-
-    def noted(arguments):
-        seen.append(arguments)
-        folder = pathlib.Path(arguments[-1].removeprefix("hydra.run.dir="))
-        folder.mkdir()
-        row = {"frames_per_second": 10.0, "data_wait": 0.01}
-        with (folder / "history.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            writer.writeheader()
-            writer.writerow(row)
-        return 1.0
-
-    monkeypatch.setattr(benchmark.measuring, "run_lrcn", noted)
-    monkeypatch.setattr(benchmark, "matmul_peak", lambda: 1e12)
-    monkeypatch.setattr(benchmark.benchmark_serialize, "HEIGHT", 24)
-    monkeypatch.setattr(benchmark.benchmark_serialize, "WIDTH", 32)
-    share, wait = benchmark.measure_train()
-    assert share.value == pytest.approx(10 * benchmark.training_operations() / 1e12)
-    assert (wait.value, wait.at_least, wait.reached) == (0.01, False, True)
-    ((verb, *overrides),) = seen
-    config.register_resolvers(job_folder=str, hydra_folder=str)
-    with hydra.initialize_config_dir(str(help.conf_folder()), version_base="1.3"):
-        asked = config.typed(verb, hydra.compose(verb, overrides[:-1]))
-    assert (asked.backbone.name, asked.backbone.image_size) == ("caffenet", (227, 227))
-    assert (asked.workflow.name, asked.augment.train) == ("lstm", "random")
-
-
-@pytest.mark.parametrize("name", ["serialize_images", "serialize_videos", "serialize_flow"])
-def test_benchmark_of_serializing_stores_what_the_bare_loop_works_through(
-    benchmark, monkeypatch, name
-):
-    parts = benchmark.benchmark_serialize
-    monkeypatch.setattr(parts, "HEIGHT", 24)
-    monkeypatch.setattr(parts, "WIDTH", 32)
-    monkeypatch.setattr(parts, "_ROUNDS", 1)
-    monkeypatch.setattr(parts, "_ITEMS", 2)
-    (measure,) = benchmark.BENCHMARKS[name]()
-    assert measure.details["frames"] == {"serialize_images": 50}.get(name, 240)
-    speeds = measure.details["frames/s"], measure.details["bare frames/s"]
-    assert measure.value == pytest.approx(speeds[0] / speeds[1], rel=0.01)
-
-
-def test_benchmark_of_captions_prints_a_table_and_json(
-    benchmark_captions, monkeypatch, capsys, tmp_path
-):
-    monkeypatch.setattr(benchmark_captions, "_FASTER", 0.0)
-    monkeypatch.setattr(benchmark_captions, "_BEAM", 0.0)
-    file = tmp_path / "speed.json"
-    assert benchmark_captions.main(["--tiny", "--rounds", "1", "--json", str(file)]) == 0
-    table, _, report = capsys.readouterr().out.rstrip("\n").rpartition("\n")
-    measures = json.loads(report)
-    assert [measure["name"] for measure in measures] == [
-        "step: greedy, of model.predict a word",
-        "step: beam of 5, of greedy",
-        "encoder: greedy, of model.predict a word",
-        "encoder: beam of 5, of greedy",
-    ]
-    assert all(measure["value"] > 0 and measure["reached"] for measure in measures)
-    assert all(measure["name"] in table for measure in measures)
-    assert json.loads(file.read_text()) == measures
-
-
-@pytest.mark.parametrize(
-    ("rates", "reached"),
-    [
-        ({"greedy": 200, "growing": 10, "padded": 8, "beam": 40}, [True, True]),
-        ({"greedy": 200, "growing": 8, "padded": 11, "beam": 30}, [False, False]),
-    ],
-)
-def test_benchmark_of_captions_tells_missed_targets(
-    benchmark_captions, monkeypatch, capsys, rates, reached
-):
-    def alternating(work, rounds):
-        return {name: rates.get(name, 1) for name in work}
-
-    monkeypatch.setattr(benchmark_captions, "alternating", alternating)
-    monkeypatch.setattr(benchmark_captions, "first_seconds", lambda *_: {"greedy": 9, "beam": 9})
-    code = benchmark_captions.main(["step", "--tiny"])
-    table, _, report = capsys.readouterr().out.rstrip("\n").rpartition("\n")
-    assert [measure["reached"] for measure in json.loads(report)] == reached
-    assert (code, "MISSED" in table) == (int(not all(reached)), not all(reached))
-
-
-def test_benchmark_of_captions_refuses_other_captions(benchmark_captions, monkeypatch):
-    def wrong(head, features, length):
-        return np.zeros((len(features), length), np.int32)
-
-    monkeypatch.setattr(benchmark_captions, "padded", wrong)
-    with pytest.raises(RuntimeError, match="padded and greedy captions agree in 0%"):
-        benchmark_captions.main(["step", "--tiny"])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [(["stpe"], "unknown design stpe"), (["--rounds", "0"], "--rounds is 1 or more")],
-)
-def test_benchmark_of_captions_refuses_what_it_does_not_know(
-    benchmark_captions, capsys, arguments, message
-):
-    with pytest.raises(SystemExit) as stopped:
-        benchmark_captions.main(arguments)
-    assert stopped.value.code == 2
-    assert message in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

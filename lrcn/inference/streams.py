@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _MEASURED = ("checkpoint", "clips", "view", "short_videos", "pooling")  # of protocol.json
 # What may differ between runs of one stream: nothing of it tells how a training goes.
 _FREE_KEYS = {"seed", "name", "resume", "evaluate", "num_threads", "traceback"}
-_FREE_KEYS |= {"callbacks.tensorboard"}
+_FREE_KEYS |= {"callbacks.tensorboard", "profile"}
 
 
 @dataclasses.dataclass(frozen=True)

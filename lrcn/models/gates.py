@@ -2,7 +2,7 @@
 
 A frame vector that enters at every word (Donahue et al. 2015, section 5) is multiplied by the same
 part of the kernel each time. Where captions are searched for or compared with many images, that is
-the larger part of the work. The saved network has the plain `keras.layers.LSTM`, whose weights are
+the larger part of the work. The saved network has the plain `recurrent.LSTM`, whose weights are
 used here.
 """
 

@@ -16,6 +16,7 @@ from lrcn.errors import UserError
 
 POOLINGS = ("avg", "last", "max")
 CHANNEL_ORDERS = ("rgb", "bgr")
+_BY_ELEMENT = (keras.activations.linear, keras.activations.relu)
 
 
 @keras.saving.register_keras_serializable(package="lrcn")
@@ -164,20 +165,21 @@ class GroupedConv2D(keras.layers.Conv2D):
         """Returns the convolved and activated maps, [batch, height, width, filters]."""
         if self.data_format != "channels_last" or self.groups == 1:
             return super().call(inputs)
-        outputs = ops.concatenate(
-            [
-                ops.conv(part, kernel, strides=self.strides, padding=self.padding)
-                for part, kernel in zip(
-                    ops.split(inputs, self.groups, axis=-1),
-                    ops.split(ops.convert_to_tensor(self.kernel), self.groups, axis=-1),
-                    strict=True,
-                )
-            ],
-            axis=-1,
-        )
+        parts = [
+            ops.conv(part, kernel, strides=self.strides, padding=self.padding)
+            for part, kernel in zip(
+                ops.split(inputs, self.groups, axis=-1),
+                ops.split(ops.convert_to_tensor(self.kernel), self.groups, axis=-1),
+                strict=True,
+            )
+        ]
         if self.use_bias:
-            outputs = ops.add(outputs, self.bias)
-        return self.activation(outputs)
+            biases = ops.split(ops.convert_to_tensor(self.bias), self.groups)
+            parts = [ops.add(part, bias) for part, bias in zip(parts, biases, strict=True)]
+        if self.activation in _BY_ELEMENT:
+            # Before they are joined, bias and activation are part of the convolution on CPU.
+            return ops.concatenate([self.activation(part) for part in parts], axis=-1)
+        return self.activation(ops.concatenate(parts, axis=-1))
 
 
 @keras.saving.register_keras_serializable(package="lrcn")

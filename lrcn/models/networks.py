@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keras
 
-from lrcn.models import initial
+from lrcn.models import initial, recurrent
 from lrcn.models import layers as custom_layers
 
 
@@ -51,7 +51,7 @@ def backbone(model: keras.Model) -> keras.Model:
 
 def lstm_layer(
     units: int, name: str, initializer: str | None, *, return_state: bool = False
-) -> keras.layers.LSTM:
+) -> recurrent.LSTM:
     """Returns an LSTM that says something at every step.
 
     Args:
@@ -68,6 +68,6 @@ def lstm_layer(
             "recurrent_initializer": initial.kernel(initializer),
             "unit_forget_bias": False,
         }
-    return keras.layers.LSTM(
+    return recurrent.LSTM(
         units, return_sequences=True, return_state=return_state, dtype="float32", name=name, **own
     )

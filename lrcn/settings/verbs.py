@@ -102,6 +102,7 @@ class TrainSettings(_ByWorkflow):
     num_threads: int = within(POSITIVE)
     evaluate: tuple[str, ...]
     traceback: bool
+    profile: bool = False
     vocabulary: networks.Vocabulary = networks.Vocabulary()
     search: networks.Search = networks.Beam()
     modality: data.Modality = data.Modality()

@@ -11,7 +11,16 @@ import tensorflow as tf
 from lrcn import datasets, errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import damage, dataset
-from lrcn.training import assembly, callbacks, checkpoints, feeds, finite, interruption, tasks
+from lrcn.training import (
+    assembly,
+    callbacks,
+    checkpoints,
+    feeds,
+    finite,
+    interruption,
+    profile,
+    tasks,
+)
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +140,8 @@ def fit(
     signals = interruption.Signals()
     waited = tf.Variable(0.0, dtype=tf.float64)
     made = make_callbacks(network, settings, task, feed, run, state, waited, signals)
-    with signals.noted():
+    following = profile.following(run, made, is_wanted=settings.profile)
+    with signals.noted(), following as made:
         if feed.rest is not None:
             _finish_epoch(feed, made, state, waited)
         if state.epoch < settings.epochs and not callbacks.is_stopped(state, patience):

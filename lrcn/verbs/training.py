@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # What may differ when a run is continued in its own folder; `epochs` may only grow.
 _FREE_KEYS = {
-    *("resume", "num_threads", "traceback", "evaluate", "limits"),
+    *("resume", "num_threads", "traceback", "evaluate", "limits", "profile"),
     *("callbacks.patience", "callbacks.save_seconds"),
 }
 _LONGEST_REASON = 300  # characters of why a job failed; the whole is in its log and the summary
@@ -52,6 +52,14 @@ def train(
             source.require_checkpoint()
     more = ("epochs", "callbacks.patience")
     is_answered = run_directory.is_done and not any(_differs(key, stored, plain) for key in more)
+    if is_answered and settings.profile:
+        raise UserError(
+            "the run is done and trains no further step that could be profiled",
+            where="profile",
+            received="true",
+            expected=f"false, or more than the {settings.epochs} epochs of {run_directory.path}",
+            remedy="Give larger epochs, or a new hydra.run.dir, whose first epoch is profiled",
+        )
     with contextlib.ExitStack() as stack:
         if not is_answered:
             stack.enter_context(claim.alone(folder, work="training in", key="hydra.run.dir"))

@@ -179,6 +179,15 @@ def fewer_epochs(world: World):
 
 
 @fault(
+    "a profile of a finished run",
+    "that it trains no further step",
+    says=("profile", "true", "Give larger epochs"),
+)
+def profile_of_finished(world: World):
+    return again(world, "profile=true")
+
+
+@fault(
     "`init` that is not there",
     "its path; nothing is serialized",
     says=("init", "nowhere", "Correct init"),

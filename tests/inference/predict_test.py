@@ -145,6 +145,18 @@ def test_a_long_video_is_read_no_further_than_it_is_scored(world, monkeypatch):
     assert len(passed) == 17
 
 
+@pytest.mark.parametrize("gap", [0, 2])
+def test_windows_beside_each_other_are_those_of_an_evaluation(model, world, tmp_path, gap):
+    mode = clips.ClipMode("iterative", 4, gap, "drop")
+    path = conftest.store(tmp_path / "records", world.items[2:])
+    shown = {"mode": mode, "view": world.view, "batch_size": 1}
+    evaluate.evaluate(model, path, label_names=NAMES, folder=tmp_path, **shown)
+    expected = json.loads((tmp_path / "predictions.jsonl").read_text())
+    (line,) = _predictor(model, world, **shown).predict(_path(world, "v2.mp4"))
+    assert len(line["windows"]) == len(expected["windows"]) > 2
+    assert line["top"] == expected["top"]
+
+
 def test_short_videos_are_looped(model, world):
     mode = clips.evaluation_mode(8)
     (line,) = _predictor(model, world, mode=mode).predict(_path(world, "v1.mp4"))

@@ -104,12 +104,14 @@ def test_per_frame_trains_a_layer_that_is_not_frozen():
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("groups", [1, 2, 4])
-def test_grouped_convolution_equals_keras(groups, padding):
-    options = {"strides": 2, "padding": padding, "groups": groups, "activation": "relu"}
+@pytest.mark.parametrize("activation", ["relu", "softmax", None])
+def test_grouped_convolution_equals_keras(groups, padding, activation):
+    options = {"strides": 2, "padding": padding, "groups": groups, "activation": activation}
     ours, keras_own = layers.GroupedConv2D(8, 3, **options), keras.layers.Conv2D(8, 3, **options)
     maps = np.random.default_rng(1).normal(size=(2, 9, 9, 4)).astype("float32")
     ours.build(maps.shape)
     keras_own.build(maps.shape)
+    ours.bias.assign(np.arange(8))
     keras_own.set_weights(ours.get_weights())
 
     np.testing.assert_allclose(numpy(ours(maps)), numpy(keras_own(maps)), atol=1e-5)

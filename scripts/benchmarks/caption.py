@@ -1,33 +1,26 @@
-"""Measures how fast captions are found against what one would write without the searches.
-
-    python scripts/benchmark_captions.py                 both designs, some minutes on 2 cores
-    python scripts/benchmark_captions.py step            one of them
-    python scripts/benchmark_captions.py --tiny          that it runs, not how fast
+"""Finding captions, beside `model.predict` for one word at a time.
 
 The network has the size of a real one, but random weights and an end token that it says only when
 it must, so that every caption has its full length. Features are random numbers in place of a CNN's.
 Searches run as every command runs them, through `Describer`, one step more than words for the end.
 Without them one calls `model.predict` on the caption so far, for one word at a time; the caption
-grows, or is padded to its full length, and the faster of the two is compared, at the same batch. A
-table goes to stdout, then the same as one line of JSON.
+grows, or is padded to its full length, and the faster of the two is compared, at the same batch.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import os
-import pathlib
 import statistics
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-import measuring
 import numpy as np
 
-_FASTER = 20.0  # times the captions per second of `model.predict` that greedy is to find
-_BEAM = 1 / 6  # of greedy's captions per second that a beam of `_WIDTH` is to find
+from benchmarks import measuring
+
+_FASTER = 25.0  # times the captions per second of `model.predict` that greedy is to find
+_BEAM = 1 / 5  # of greedy's captions per second that a beam of `_WIDTH` is to find
 _WIDTH, _TEMPERATURE = 5, 1.5
 _REPEATS = 20  # of greedy beside one `model.predict` a word
 _SAME = 0.95  # of the captions must be found by all ways; products of other shapes round otherwise
@@ -77,32 +70,17 @@ TINY = Sizes(
 DESIGNS = ("step", "encoder")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measures the named designs and prints what was measured.
-
-    Returns:
-        0, or 1 if a target was missed.
-    """
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("designs", nargs="*", metavar="DESIGN", help=" | ".join(DESIGNS))
-    parser.add_argument("--rounds", type=int, default=3, help="repetitions; medians count")
-    parser.add_argument("--tiny", action="store_true", help="with tiny sizes, to try the script")
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the JSON here too")
-    given = parser.parse_args(arguments)
-    if unknown := [name for name in given.designs if name not in DESIGNS]:
-        parser.error(f"unknown design {', '.join(unknown)}; there are {', '.join(DESIGNS)}")
-    if given.rounds < 1:
-        parser.error(f"--rounds is 1 or more, not {given.rounds}")
-    measures: list[measuring.Measure] = []
-    for name in given.designs or DESIGNS:
-        sys.stderr.write(f"{name} ...\n")
-        measures += measure(name, TINY if given.tiny else Sizes(), given.rounds)
-    return measuring.tell(measures, given.json)
+def measure(size: measuring.Size) -> list[measuring.Measure]:
+    """Measures both designs."""
+    sizes = TINY if size.tiny else Sizes()
+    return [
+        measured
+        for conditioning in DESIGNS
+        for measured in measure_design(conditioning, sizes, size.rounds)
+    ]
 
 
-def measure(conditioning: str, sizes: Sizes, rounds: int) -> list[measuring.Measure]:
+def measure_design(conditioning: str, sizes: Sizes, rounds: int) -> list[measuring.Measure]:
     """Compares greedy with `model.predict`, and a beam with greedy.
 
     Raises:
@@ -282,7 +260,3 @@ def alternating(work: Mapping[str, tuple], rounds: int) -> dict[str, float]:
                 function(*arguments)
             seconds[name].append((time.perf_counter() - began) / times)
     return {name: len(work[name][2]) / statistics.median(own[1:]) for name, own in seconds.items()}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

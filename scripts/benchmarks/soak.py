@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 
-import measuring
+from benchmarks import measuring
 
 _EVERY = 0.5  # seconds between two looks
 _EPOCHS, _STEPS, _BATCH = 40, 50, 4
@@ -77,15 +77,15 @@ def watched(arguments: Sequence[str], done: Callable[[], float]) -> list[Look]:
     Raises:
         RuntimeError: If it failed; holds what it wrote to stderr.
     """
-    psutil = _psutil()
-    checkout = str(pathlib.Path(__file__).resolve().parent.parent)
+    import psutil
+
     looks = []
     with tempfile.TemporaryFile("w+") as log:
         command = subprocess.Popen(
             [*measuring.lrcn_command(), *arguments],
             stdout=subprocess.DEVNULL,
             stderr=log,
-            env={**os.environ, "PYTHONPATH": checkout},
+            env={**os.environ, "PYTHONPATH": str(measuring.CHECKOUT)},
         )
         try:
             process = psutil.Process(command.pid)
@@ -100,17 +100,6 @@ def watched(arguments: Sequence[str], done: Callable[[], float]) -> list[Look]:
             raise RuntimeError(f"lrcn {' '.join(arguments)} failed:\n{log.read()}")
     # A process that ends gives its memory back before it is gone.
     return [taken for taken in looks[:-1] if taken is not None]
-
-
-def _psutil():
-    try:
-        import psutil
-    except ImportError as error:
-        raise SystemExit(
-            "soak looks at processes with psutil, which is not installed. "
-            "Expected: pip install 'lrcn[bench]'"
-        ) from error
-    return psutil
 
 
 def measures_of(
@@ -157,7 +146,8 @@ def measures_of(
     return measures
 
 
-def _training(name: str, *arguments: str) -> list[measuring.Measure]:
+def _training(what: str, epochs: int, *arguments: str) -> list[measuring.Measure]:
+    total = epochs * _STEPS
     with tempfile.TemporaryDirectory() as temporary:
         state = pathlib.Path(temporary, "run", "state.json")
 
@@ -165,19 +155,26 @@ def _training(name: str, *arguments: str) -> list[measuring.Measure]:
             return json.loads(state.read_text())["epoch"] * _STEPS if state.exists() else 0
 
         items = f"dataset.train={_STEPS * _BATCH}"
-        sizes = [items, f"batch_size={_BATCH}", f"epochs={_EPOCHS}"]
+        sizes = [items, f"batch_size={_BATCH}", f"epochs={epochs}"]
         looks = watched(
             ["train", *_TINY, *sizes, *arguments, f"hydra.run.dir={state.parent}"], done
         )
     return measures_of(
-        name, looks, total=_EPOCHS * _STEPS, unit="KB/step", size=2**10, target=_KB_A_STEP
+        f"{total} steps on {what}",
+        looks,
+        total=total,
+        unit="KB/step",
+        size=2**10,
+        target=_KB_A_STEP,
     )
 
 
-def measure_soak() -> list[measuring.Measure]:
+def measure(size: measuring.Size) -> list[measuring.Measure]:
     """Watches two trainings and a sweep."""
-    frames = _training(f"{_EPOCHS * _STEPS} steps on frames")
-    features = _training(f"{_EPOCHS * _STEPS} steps on features", "backbone.trainable=false")
+    measuring.require("psutil")
+    epochs = size.of(_EPOCHS, 4)
+    frames = _training("frames", epochs)
+    features = _training("features", epochs, "backbone.trainable=false")
     with tempfile.TemporaryDirectory() as temporary:
         seeds = f"seed={','.join(map(str, range(_JOBS)))}"
         sizes = ["dataset.train=40", f"batch_size={_BATCH}", "epochs=2", seeds]
@@ -189,6 +186,3 @@ def measure_soak() -> list[measuring.Measure]:
         f"sweep of {_JOBS} jobs", looks, total=_JOBS, unit="MB/job", size=2**20, target=_MB_A_JOB
     )
     return [*frames, *features, *sweep]
-
-
-BENCHMARKS: dict[str, Callable[[], list[measuring.Measure]]] = {"soak": measure_soak}

@@ -1,0 +1,41 @@
+"""An LSTM whose inputs are multiplied by its kernel once for all steps, not anew at each."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+class _InputsAtOnce(keras.layers.RNN):
+    """Runs the steps of an LSTM where its backend has none of its own, as cuDNN on a GPU is.
+
+    One product of all steps is faster than many small ones, and the gradient of the kernel is then
+    one product, too, where the sum over steps would pass through memory at each of them.
+    """
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        """Returns the last output, all outputs [batch, time, units] and the last states."""
+        is_plain = mask is None and not (self.unroll or self.go_backwards)
+        if not is_plain or self.cell.dropout or self.cell.recurrent_dropout:
+            return super().inner_loop(sequences, initial_state, mask=mask, training=training)
+        cell = self.cell
+        recurrent = ops.convert_to_tensor(cell.recurrent_kernel)
+        gates = ops.matmul(sequences, cell.kernel)
+        if cell.use_bias:
+            gates = ops.add(gates, cell.bias)
+
+        def step(states, own):
+            state, memory = states
+            parts = ops.split(own + ops.matmul(state, recurrent), 4, axis=-1)
+            write, keep, tell = (cell.recurrent_activation(parts[i]) for i in (0, 1, 3))
+            memory = keep * memory + write * cell.activation(parts[2])
+            state = tell * cell.activation(memory)
+            return (state, memory), (state, memory)
+
+        states, (outputs, _) = ops.scan(step, tuple(initial_state), ops.swapaxes(gates, 0, 1))
+        return states[0], ops.swapaxes(outputs, 0, 1), list(states)
+
+
+@keras.saving.register_keras_serializable(package="lrcn")
+class LSTM(keras.layers.LSTM, _InputsAtOnce):
+    """`keras.layers.LSTM`: the same variables and, up to rounding, the same outputs."""

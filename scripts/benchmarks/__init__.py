@@ -1,0 +1,1 @@
+"""The parts of `scripts/benchmark.py`: each measures one thing beside what one would do instead."""

@@ -1,0 +1,107 @@
+"""AlexNet and LSTM in plain Keras, as one would write and train them on folders of JPEGs.
+
+The same network, batch, clips, crops, dropout and optimizer as `lrcn train workflow=lstm
+backbone=caffenet augment=crop_mirror optimizer=sgd`.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import random
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from PIL import Image
+
+MEAN = (123.68, 116.779, 103.939)
+
+
+def clips_of(root: str, batch: int, length: int, size: int):
+    """Yields (clips [batch, time, size, size, 3] uint8, labels [batch, time]) for ever."""
+    folders = [folder for folder in sorted(pathlib.Path(root).iterdir()) if folder.is_dir()]
+    order = list(range(len(folders)))
+    while True:
+        random.shuffle(order)
+        for first in range(0, len(order), batch):
+            chosen = order[first : first + batch]
+            clips = np.stack([clip_of(folders[index], length, size) for index in chosen])
+            yield clips, np.repeat(np.array(chosen)[:, None] % 8, length, axis=1)
+
+
+def clip_of(folder: pathlib.Path, length: int, size: int) -> np.ndarray:
+    """Returns a random clip of a folder, cropped and mirrored at random as a whole."""
+    files = sorted(folder.glob("*.jpg"))
+    start = random.randint(0, len(files) - length)
+    frames = [Image.open(file).convert("RGB") for file in files[start : start + length]]
+    left = random.randint(0, frames[0].width - size)
+    top = random.randint(0, frames[0].height - size)
+    clip = np.stack(
+        [np.asarray(frame.crop((left, top, left + size, top + size))) for frame in frames]
+    )
+    return clip[:, :, ::-1] if random.random() < 0.5 else clip
+
+
+def normalization(maps):
+    """Returns maps after local response normalization."""
+    return tf.nn.local_response_normalization(maps, 2, 1.0, 1e-4 / 5, 0.75)
+
+
+def network_of(size: int, length: int, classes: int = 8) -> keras.Model:
+    """Returns CaffeNet up to fc6 over each frame, an LSTM, and a classifier at every step."""
+    cnn = keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            layers.Rescaling(1.0, offset=[-value for value in MEAN]),
+            layers.Conv2D(96, 11, strides=4, activation="relu"),
+            layers.MaxPooling2D(3, 2),
+            layers.Lambda(normalization),
+            layers.Conv2D(256, 5, padding="same", groups=2, activation="relu"),
+            layers.MaxPooling2D(3, 2),
+            layers.Lambda(normalization),
+            layers.Conv2D(384, 3, padding="same", activation="relu"),
+            layers.Conv2D(384, 3, padding="same", groups=2, activation="relu"),
+            layers.Conv2D(256, 3, padding="same", groups=2, activation="relu"),
+            layers.MaxPooling2D(3, 2),
+            layers.Flatten(),
+            layers.Dense(4096, activation="relu"),
+        ]
+    )
+    return keras.Sequential(
+        [
+            keras.Input((length, size, size, 3)),
+            layers.TimeDistributed(cnn),
+            layers.LSTM(256, return_sequences=True),
+            layers.Dropout(0.5),
+            layers.Dense(classes),
+        ]
+    )
+
+
+def epochs(root: str, batch: int, length: int, size: int):
+    """Returns a turn that trains an epoch and returns frames per second.
+
+    Args:
+        root: Folder of folders of frames.
+        batch: Clips in a batch.
+        length: Frames of a clip.
+        size: Height and width of the crops.
+    """
+    keras.utils.set_random_seed(0)
+    model = network_of(size, length)
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.001, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    clips = sum(folder.is_dir() for folder in pathlib.Path(root).iterdir())
+    generator, steps = clips_of(root, batch, length, size), -(-clips // batch)
+
+    def epoch() -> dict[str, float]:
+        began = time.perf_counter()
+        model.fit(generator, steps_per_epoch=steps, verbose=0)
+        return {"rate": clips * length / (time.perf_counter() - began)}
+
+    return epoch
