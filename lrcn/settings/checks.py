@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from lrcn.errors import UsageError, UserError
-from lrcn.settings import data, networks, verbs
+from lrcn.settings import data, networks, strategies, verbs
 
 _CLIPS, _CAPTIONS = 8, 32  # in a batch
 # Of moving_shapes: a caption tells the outline, too, which takes more examples than the motion.
@@ -184,6 +184,7 @@ def _check_shown(settings: verbs.TrainSettings | verbs.BrowseSettings) -> None:
 
 def _check_train(settings: verbs.TrainSettings) -> None:
     _check_task(settings)
+    _check_strategy(settings)
     if settings.resume and settings.init:
         raise UserError(
             "a run is either continued or started from weights",
@@ -195,6 +196,28 @@ def _check_train(settings: verbs.TrainSettings) -> None:
     unknown = sorted(set(settings.evaluate) - {"train", "val", "test"})
     if unknown:
         raise misfit("evaluate", unknown, "[train, val, test] or some of them", good="[test]")
+
+
+def _check_strategy(settings: verbs.TrainSettings) -> None:
+    """Refuses what cannot be shared among devices or machines."""
+    strategy = settings.strategy
+    if isinstance(strategy, strategies.Mirrored) and settings.precision == "mixed_float16":
+        raise UserError(
+            "gradients that devices share are not scaled",
+            where="precision",
+            received="mixed_float16 with strategy=mirrored",
+            expected="float32 | mixed_bfloat16",
+            remedy="Set precision=mixed_bfloat16, which needs no scaling",
+        )
+    decodes_videos = settings.decodes_frames and not settings.describes_images
+    if not isinstance(strategy, strategies.Single) and settings.describes and decodes_videos:
+        raise UserError(
+            "the captions of a clip are not shared among devices",
+            where="strategy",
+            received=f"{strategy.name} with {settings.workflow.name} and a CNN that is trained",
+            expected="captions of images, or of features of a frozen CNN",
+            remedy="Set backbone.trainable=false with augment=none, or leave strategy out",
+        )
 
 
 def _check_task(settings: verbs.TrainSettings) -> None:

@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from lrcn import errors, files
-from lrcn.data import augment, damage, dataset, progress, records
+from lrcn.data import augment, damage, dataset, progress, records, sharing
 from lrcn.data import epochs as epochs_lib
 from lrcn.models import backbones
 
@@ -133,6 +133,7 @@ def training_clips(
     first_epoch: int,
     epochs: int,
     first_step: int = 0,
+    share: sharing.Share | None = None,
 ) -> tuple[tf.data.Dataset, int]:
     """Returns what `dataset.training_clips` does, with features in the place of frames.
 
@@ -140,19 +141,19 @@ def training_clips(
 
     Returns:
         The dataset and the number of batches in an epoch. Elements are (features [batch, time,
-        features] float32, and what `targets.of` gives).
+        features] float32, what `targets.of` gives, and of a share whether a row counts).
     """
 
-    def batches(item, frames, draw, target):
-        rows = tf.data.Dataset.from_tensor_slices((item, frames, target))
-        return rows.batch(batch_size)
+    def batches(item, frames, draw, target, *counts):
+        rows = tf.data.Dataset.from_tensor_slices((item, frames, target, *counts))
+        return rows.batch(share.size(batch_size) if share else batch_size)
 
-    def element(item, frames, target):
-        return (_gathered(features, item, frames), *targets.of(target))
+    def element(item, frames, target, *counts):
+        return (_gathered(features, item, frames), *targets.of(target), *counts)
 
     steps = -(-len(chosen.epoch(seed, first_epoch)) // batch_size)
-    past = first_step * batch_size
-    clips = dataset.by_epoch(chosen, seed, first_epoch, epochs, past=past).flat_map(batches)
+    own = {"batch_size": batch_size, "first_step": first_step, "share": share}
+    clips = dataset.by_epoch(chosen, seed, first_epoch, epochs, **own).flat_map(batches)
     return clips.map(element).prefetch(tf.data.AUTOTUNE), steps
 
 

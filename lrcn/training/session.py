@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import pathlib
 
@@ -11,7 +12,16 @@ import tensorflow as tf
 from lrcn import datasets, errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import damage, dataset
-from lrcn.training import assembly, callbacks, checkpoints, feeds, finite, interruption, tasks
+from lrcn.training import (
+    assembly,
+    callbacks,
+    checkpoints,
+    feeds,
+    finite,
+    interruption,
+    strategies,
+    tasks,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +44,7 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
         UserError: Data, settings and checkpoints do not fit together, or the loss is not finite.
     """
     prepare(settings)
+    strategy = strategies.of(settings.strategy)
     paths = datasets.records_of(
         settings.dataset,
         image_shape=settings.raw_image_shape,
@@ -45,12 +56,13 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
     task = tasks.of(settings, paths)
     if task.data.val is None:
         log.info("train: no validation split, so the last epoch counts as the best")
-    network, state = restore(settings, task, run)
+    with strategy.scope():
+        network, state = restore(settings, task, run)
     # Only now: what stands there belongs to the checkpoints until they are known to fit the data.
     task.write(run)
     run.write_shown(feeds.shown(settings, task.data))
     with damage.translating_errors(*paths.values(), limits=settings.limits):
-        state = fit(settings, task, run, network, state)
+        state = fit(settings, task, run, network, state, strategy)
     measured = task.measured({**state.best_metrics, "epoch": state.best_epoch})
     run.write_metrics(measured)
     return measured
@@ -83,6 +95,7 @@ def fit(
     run: runs.RunDirectory,
     network: keras.Model | None,
     state: checkpoints.State,
+    strategy: strategies.Strategy = strategies.Strategy(),
 ) -> checkpoints.State:
     """Trains until the last epoch or until nothing gets better, and returns how far the run is.
 
@@ -92,6 +105,7 @@ def fit(
         run: The run directory.
         network: The network to go on with, as `restore` found it, or None.
         state: How far it is.
+        strategy: The devices that it is trained on.
     """
     if state.epoch >= settings.epochs:
         log.info("train: nothing left to do after epoch %d", state.epoch)
@@ -106,28 +120,8 @@ def fit(
             settings.callbacks.monitor,
         )
         return state
-    new, copied = network is None, set()
-    if new:
-        network = task.build()
-        if settings.init:
-            given = getattr(settings.workflow, "word_vectors", None) is not None
-            copied = assembly.start_from(
-                network, settings.init, keep_vectors=given, limits=settings.limits
-            )
-    feed = task.feed(network, first_epoch=state.epoch, first_step=state.step)
-    if new:
-        optimizer = assembly.optimizer_of(
-            network, settings, steps_per_epoch=feed.steps, copied=copied
-        )
-        task.compile(network, optimizer)
-        # State and factors go by the order of the network's own variables, in which it is loaded
-        # again; what is trained in its place may list the same variables otherwise.
-        network.optimizer.build(network.trainable_variables)
-    else:
-        assembly.set_schedule(network.optimizer, settings, steps_per_epoch=feed.steps)
-    if feed.model is not network:
-        # The same optimizer object, so that saving the network saves its state.
-        task.compile(feed.model, network.optimizer)
+    with strategy.scope():
+        network, feed = _ready(settings, task, network, state, strategy)
     signals = interruption.Signals()
     waited = tf.Variable(0.0, dtype=tf.float64)
     made = make_callbacks(network, settings, task, feed, run, state, waited, signals)
@@ -147,6 +141,45 @@ def fit(
         if signals.received is not None:
             signals.leave()  # the last epoch is saved
     return state
+
+
+def _ready(
+    settings: settings_lib.TrainSettings,
+    task: tasks.Task,
+    network: keras.Model | None,
+    state: checkpoints.State,
+    strategy: strategies.Strategy,
+) -> tuple[keras.Model, feeds.Feed]:
+    """Returns the network, compiled, and what is trained in its place on what."""
+    new, copied = network is None, set()
+    if new:
+        network = task.build()
+        if settings.init:
+            given = getattr(settings.workflow, "word_vectors", None) is not None
+            copied = assembly.start_from(
+                network, settings.init, keep_vectors=given, limits=settings.limits
+            )
+    own = {"first_epoch": state.epoch, "first_step": state.step, "share": strategy.share}
+    feed = task.feed(network, **own)
+    if new:
+        optimizer = assembly.optimizer_of(
+            network, settings, steps_per_epoch=feed.steps, copied=copied
+        )
+        task.compile(network, optimizer)
+        # State and factors go by the order of the network's own variables, in which it is loaded
+        # again; what is trained in its place may list the same variables otherwise.
+        network.optimizer.build(network.trainable_variables)
+    else:
+        assembly.set_schedule(network.optimizer, settings, steps_per_epoch=feed.steps)
+    strategy.take(network.optimizer)
+    # Whatever is trained has the same optimizer object, so that saving the network saves its state.
+    trained = strategy.trained(feed.model, task.objective())
+    if trained is not None:
+        trained.compile(optimizer=network.optimizer, jit_compile=False)
+        feed = dataclasses.replace(feed, model=trained)
+    elif feed.model is not network:
+        task.compile(feed.model, network.optimizer)
+    return network, feed
 
 
 def _finish_epoch(
