@@ -209,6 +209,8 @@ def _check_strategy(settings: verbs.TrainSettings) -> None:
             expected="float32 | mixed_bfloat16",
             remedy="Set precision=mixed_bfloat16, which needs no scaling",
         )
+    if isinstance(strategy, strategies.Hosts):
+        _check_hosts(settings)
     decodes_videos = settings.decodes_frames and not settings.describes_images
     if not isinstance(strategy, strategies.Single) and settings.describes and decodes_videos:
         raise UserError(
@@ -217,6 +219,25 @@ def _check_strategy(settings: verbs.TrainSettings) -> None:
             received=f"{strategy.name} with {settings.workflow.name} and a CNN that is trained",
             expected="captions of images, or of features of a frozen CNN",
             remedy="Set backbone.trainable=false with augment=none, or leave strategy out",
+        )
+
+
+def _check_hosts(settings: verbs.TrainSettings) -> None:
+    if settings.describes:
+        raise UserError(
+            "captions are not learnt on several hosts",
+            where="strategy",
+            received=f"hosts with {settings.workflow.name}",
+            expected="workflow=lstm | workflow=singleframe",
+            remedy="Set strategy=mirrored for the GPUs of one machine, or leave strategy out",
+        )
+    if settings.evaluate:
+        raise UserError(
+            "a run of several hosts is evaluated by one process",
+            where="evaluate",
+            received=f"{', '.join(settings.evaluate)} with strategy=hosts",
+            expected="[]",
+            remedy="Leave evaluate out, and run `lrcn evaluate run=RUN` when the training is done",
         )
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 from lrcn import faults, files, runs
 from lrcn.data import text
 from lrcn.scoring import captions, describer, metrics
-from lrcn.training import checkpoints, interruption
+from lrcn.training import checkpoints, forwards, interruption
 
 log = logging.getLogger(__name__)
 
@@ -119,11 +119,7 @@ class VideoValidation(keras.callbacks.Callback):
     def _probabilities(self, inputs: tf.Tensor) -> tf.Tensor:
         if self._forward is None:
             spec = self._batches.element_spec[self._key]
-            model = self.model
-            self._forward = tf.function(
-                lambda values: model(values, training=False)["probabilities"],
-                input_signature=[spec],
-            )
+            self._forward = forwards.of(self.model, spec, "probabilities")
         return self._forward(inputs)
 
 

@@ -29,6 +29,7 @@ from lrcn import errors, files
 from lrcn.data import augment, damage, dataset, progress, records, sharing
 from lrcn.data import epochs as epochs_lib
 from lrcn.models import backbones
+from lrcn.training import forwards
 
 log = logging.getLogger(__name__)
 
@@ -301,16 +302,12 @@ def _stream(
 ) -> Iterator[np.ndarray]:
     """Yields the features of batches of frames."""
     shape = [None, *backbone.input_shape[1:]]
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
-    def forward(frames):
-        return tf.cast(backbone(frames, training=False), tf.float32)
-
+    forward = forwards.of(backbone, tf.TensorSpec(shape, tf.uint8))
     batches = dataset.stored_frames(record_set, items, view=view, batch_size=_BATCH)
     what = f"features {record_set.path.name.removesuffix(records.SUFFIX)}"
     with progress.shown(what, -(-total // _BATCH), unit=f"batches of {_BATCH} frames") as advance:
         for frames in batches:
-            yield forward(frames).numpy()
+            yield forward(frames).numpy().astype(np.float32, copy=False)
             advance()
 
 

@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 import keras
 
 from lrcn import runs
-from lrcn.training import checkpoints
+from lrcn.training import checkpoints, forwards
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class Interruption(keras.callbacks.Callback):
         signals: The signals that were noted.
         seconds: Time between two checkpoints within an epoch; None for none.
         before: Called before each of them; what it raises leaves the one that is there.
+        writes: Whether checkpoints are written; of several hosts one does.
     """
 
     def __init__(
@@ -87,11 +88,12 @@ class Interruption(keras.callbacks.Callback):
         signals: Signals,
         seconds: float | None,
         before: Callable[[], None],
+        writes: bool = True,
     ):
         super().__init__()
         self._network, self._run, self._state = network, run, state
         self._steps, self._signals, self._seconds = steps, signals, seconds
-        self._before = before
+        self._before, self._writes = before, writes
         self._done, self._logs = 0, {}
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -120,6 +122,7 @@ class Interruption(keras.callbacks.Callback):
         Keras makes their variables in the first step. They are sums, and those of one step plus the
         earlier ones are to the bit what they would be, since the order of two summands is free.
         """
+        forwards.keep_up(self.model)
         variables = self.model.metrics_variables
         for variable, value in zip(variables, self._earlier, strict=True):
             variable.assign_add(value)
@@ -145,6 +148,9 @@ class Interruption(keras.callbacks.Callback):
             yield element
 
     def _save(self) -> None:
+        if not self._writes:
+            return
+        forwards.keep_up(self.model)
         self._before()
         state = self._state
         state.step, state.logs = self._done, self._logs

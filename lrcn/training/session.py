@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import pathlib
 
@@ -56,25 +57,48 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
     task = tasks.of(settings, paths)
     if task.data.val is None:
         log.info("train: no validation split, so the last epoch counts as the best")
+    strategy.first(lambda: _settle(settings, run, strategy), lambda: _digest(run.last))
     with strategy.scope():
         network, state = restore(settings, task, run)
     # Only now: what stands there belongs to the checkpoints until they are known to fit the data.
-    task.write(run)
-    run.write_shown(feeds.shown(settings, task.data))
+    if strategy.is_chief:
+        task.write(run)
+        run.write_shown(feeds.shown(settings, task.data))
+        callbacks.write_history(run, state)  # a run may have ended between its checkpoint and this
     with damage.translating_errors(*paths.values(), limits=settings.limits):
         state = fit(settings, task, run, network, state, strategy)
     measured = task.measured({**state.best_metrics, "epoch": state.best_epoch})
-    run.write_metrics(measured)
+    if strategy.is_chief:
+        run.write_metrics(measured)
+    strategy.leave()
     return measured
 
 
 def prepare(settings: settings_lib.TrainSettings) -> None:
-    """Sets what Keras and TensorFlow keep for the whole process: seeds, precision, threads."""
+    """Sets what Keras and TensorFlow keep for the whole process: seeds, precision, threads.
+
+    Raises:
+        UserError: The backend of Keras cannot train this.
+    """
+    _check_backend(settings)
     _run_operations_in_turn()
     keras.utils.clear_session()
     keras.utils.set_random_seed(settings.seed)
     # After clear_session, which sets it back.
     keras.config.set_dtype_policy(settings.precision)
+
+
+def _check_backend(settings: settings_lib.TrainSettings) -> None:
+    backend = keras.config.backend()
+    if backend == "tensorflow" or (backend == "jax" and not settings.describes):
+        return
+    raise errors.UserError(
+        "the backend of Keras cannot train this workflow",
+        where="workflow",
+        received=f"{settings.workflow.name} with KERAS_BACKEND={backend}",
+        expected="KERAS_BACKEND=tensorflow, or jax for workflow=lstm and workflow=singleframe",
+        remedy="Leave KERAS_BACKEND out; captions are learnt on TensorFlow",
+    )
 
 
 def _run_operations_in_turn() -> None:
@@ -95,7 +119,7 @@ def fit(
     run: runs.RunDirectory,
     network: keras.Model | None,
     state: checkpoints.State,
-    strategy: strategies.Strategy = strategies.Strategy(),
+    strategy: strategies.Strategy = strategies.ONE_DEVICE,
 ) -> checkpoints.State:
     """Trains until the last epoch or until nothing gets better, and returns how far the run is.
 
@@ -124,8 +148,8 @@ def fit(
         network, feed = _ready(settings, task, network, state, strategy)
     signals = interruption.Signals()
     waited = tf.Variable(0.0, dtype=tf.float64)
-    made = make_callbacks(network, settings, task, feed, run, state, waited, signals)
-    with signals.noted():
+    made = make_callbacks(network, settings, task, feed, run, state, waited, signals, strategy)
+    with signals.noted(), strategy.running():
         if feed.rest is not None:
             _finish_epoch(feed, made, state, waited)
         if state.epoch < settings.epochs and not callbacks.is_stopped(state, patience):
@@ -179,6 +203,8 @@ def _ready(
         feed = dataclasses.replace(feed, model=trained)
     elif feed.model is not network:
         task.compile(feed.model, network.optimizer)
+    if keras.config.backend() == "jax":  # which runs operation by operation otherwise
+        feed.model.jit_compile = True
     return network, feed
 
 
@@ -207,25 +233,43 @@ def _finish_epoch(
     own.on_epoch_end(epoch, logs)
 
 
+def _settle(
+    settings: settings_lib.TrainSettings, run: runs.RunDirectory, strategy: strategies.Strategy
+) -> None:
+    """Puts the checkpoints to go on from in their place, if there are any.
+
+    Those of the run `resume` are copied into a run that has none of its own.
+    """
+    checkpoints.remove_unfinished(run.last.parent)
+    is_new = not (run.last.exists() or run.previous.exists())
+    if is_new and settings.resume is not None and not _is_itself(run, settings.resume):
+        runs.RunDirectory(settings.resume).copy_checkpoints(run)
+        is_new = False
+    if not is_new and strategy.share is not None and strategy.share.count > 1:
+        checkpoints.load_newest(run, limits=settings.limits)  # what is broken is mended once
+
+
+def _digest(file: pathlib.Path) -> str:
+    """Returns what tells a file from others; nothing if it is not there."""
+    if not file.exists():
+        return ""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def restore(
     settings: settings_lib.TrainSettings, task: tasks.Task, run: runs.RunDirectory
 ) -> tuple[keras.Model | None, checkpoints.State]:
     """Returns the network and state to go on from, or None and a new state.
 
-    The checkpoints of the run `resume` are copied into a run that has none of its own.
-
     Raises:
         UserError: The run to resume has no checkpoint, or its network learnt something else.
     """
-    checkpoints.remove_unfinished(run.last.parent)
     if not (run.last.exists() or run.previous.exists()):
-        if settings.resume is None or _is_itself(run, settings.resume):
-            return None, checkpoints.State(records=task.data.digests)
-        runs.RunDirectory(settings.resume).copy_checkpoints(run)
+        return None, checkpoints.State(records=task.data.digests)
     network, state = checkpoints.load_newest(run, limits=settings.limits)
     task.check(network, run)
     _check_records(state, task.data, run)
-    callbacks.write_history(run, state)  # the run may have ended between its checkpoint and this
     step = f" and step {state.step} of the next" if state.step else ""
     log.info("train: going on after epoch %d%s of %s", state.epoch, step, run.path)
     return network, state
@@ -260,6 +304,7 @@ def make_callbacks(
     state: checkpoints.State,
     waited: tf.Variable,
     signals: interruption.Signals,
+    strategy: strategies.Strategy = strategies.ONE_DEVICE,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks in their order: what measures comes before what writes."""
     own = settings.callbacks
@@ -272,8 +317,13 @@ def make_callbacks(
         signals=signals,
         seconds=own.save_seconds,
         before=only_finite.require_weights,
+        writes=strategy.is_chief,
     )
+    first, last = strategy.callbacks(state, signals)
+    if not strategy.is_chief:
+        return [*first, only_finite, interrupting, callbacks.LearningRateLog(), *last]
     made = [
+        *first,
         only_finite,
         interrupting,
         callbacks.Throughput(
@@ -296,4 +346,5 @@ def make_callbacks(
             min_delta=own.min_delta,
             patience=own.patience,
         ),
+        *last,
     ]

@@ -12,16 +12,21 @@ import tensorflow as tf
 from lrcn import errors
 from lrcn import settings as settings_lib
 from lrcn.data import sharing
-from lrcn.training import shared
+from lrcn.training import checkpoints, hosts, interruption, shared
 
 
 class Strategy:
     """One device: nothing is shared."""
 
     share: sharing.Share | None = None
+    is_chief = True  # the one that validates and writes the run
 
     def scope(self) -> contextlib.AbstractContextManager:
-        """Returns the context in which variables are made and trained."""
+        """Returns the context in which variables are made."""
+        return contextlib.nullcontext()
+
+    def running(self) -> contextlib.AbstractContextManager:
+        """Returns the context in which they are trained."""
         return contextlib.nullcontext()
 
     def trained(self, model: keras.Model, objective: shared.Objective) -> keras.Model | None:
@@ -30,6 +35,27 @@ class Strategy:
 
     def take(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Has an optimizer work as the strategy needs it."""
+
+    def first(self, work: Callable[[], None], seen: Callable[[], str]) -> None:
+        """Does once, for all hosts, what must be done before anybody goes on.
+
+        Args:
+            work: To be done by one of them.
+            seen: Returns what all must see then.
+        """
+        work()
+
+    def callbacks(
+        self, state: checkpoints.State, signals: interruption.Signals
+    ) -> tuple[list[keras.callbacks.Callback], list[keras.callbacks.Callback]]:
+        """Returns what comes before and after all other callbacks."""
+        return [], []
+
+    def leave(self) -> None:
+        """Ends what is done together."""
+
+
+ONE_DEVICE = Strategy()
 
 
 class Mirrored(Strategy):
@@ -61,7 +87,7 @@ class Mirrored(Strategy):
         optimizer.summed, optimizer.updated = _summed, _updated
 
 
-def of(settings: settings_lib.Strategy) -> Strategy:
+def of(settings: settings_lib.Strategy) -> Strategy | hosts.Hosts:
     """Returns the strategy of a training.
 
     Args:
@@ -72,7 +98,9 @@ def of(settings: settings_lib.Strategy) -> Strategy:
     """
     if isinstance(settings, settings_lib.Mirrored):
         return Mirrored(settings.devices)
-    return Strategy()
+    if isinstance(settings, settings_lib.Hosts):
+        return hosts.Hosts(settings)
+    return ONE_DEVICE
 
 
 def _require_tensorflow() -> None:

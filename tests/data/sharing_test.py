@@ -14,22 +14,24 @@ from lrcn.data import sharing
 )
 def test_the_parts_of_all_are_the_batches_of_one(total, batch_size, count, each):
     shares = [sharing.Share(count * each, index, count) for index in range(count)]
-    size = shares[0].size(batch_size)
-    assert size % each == 0  # every device of a process has as many rows
     parts = [share.places(total, batch_size) for share in shares]
-    steps = -(-total // batch_size)
-    for places, counts in parts:
-        assert places.shape == counts.shape == (steps * size,)
-        assert places.min() >= 0 and places.max() < total
-    for step in range(steps):
-        rows = slice(step * size, (step + 1) * size)
-        shown = np.concatenate([places[rows][counts[rows]] for places, counts in parts])
-        first = step * batch_size
-        np.testing.assert_array_equal(shown, np.arange(first, min(first + batch_size, total)))
+    begin = 0
+    for first in range(0, total, batch_size):
+        rows = min(batch_size, total - first)
+        size = shares[0].size(rows)
+        assert size % each == 0  # every device of a process has as many rows
+        assert size * count - rows < count * each  # and no more are filled up than that takes
+        own = slice(begin, begin + size)
+        shown = np.concatenate([places[own][counts[own]] for places, counts in parts])
+        np.testing.assert_array_equal(shown, np.arange(first, first + rows))
+        for places, counts in parts:
+            assert ((places[own] >= first) & (places[own] < first + rows))[~counts[own]].all()
+        begin += size
+    assert all(len(places) == len(counts) == begin for places, counts in parts)
 
 
-@pytest.mark.parametrize(("index", "expected"), [(0, [0, 1, 3, 3]), (1, [2, 0, 3, 3])])
+@pytest.mark.parametrize(("index", "expected"), [(0, [0, 1, 3]), (1, [2, 0, 3])])
 def test_a_batch_is_filled_up_with_rows_that_do_not_count(index, expected):
     places, counts = sharing.Share(2, index, 2).places(4, 3)
     assert places.tolist() == expected
-    assert counts.tolist() == [[True, True, True, False], [True, False, False, False]][index]
+    assert counts.tolist() == [[True, True, True], [True, False, False]][index]
