@@ -28,7 +28,7 @@ test: $(VENV)/.installed-test lint  ## the core tests (under 20 minutes on 2 cor
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-extras: $(VENV)/.installed-test  ## tests of the optional parts (METEOR needs Java)
-	$(PIP) install --constraint constraints.txt --editable '.[test,meteor]'
+	$(PIP) install --constraint constraints.txt --editable '.[test,hosts,meteor]'
 	$(BIN)/python -m pytest -m extras
 
 torture: $(VENV)/.installed-test  ## 120 kills at random moments; nothing may be lost (under 25 minutes)

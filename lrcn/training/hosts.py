@@ -232,6 +232,7 @@ class _Together(keras.callbacks.Callback):
                 remedy="Give every host the same versions of lrcn, Keras and JAX, and the same "
                 "kind of device",
             )
+        log.info("epoch %d: weights %s on every host", epoch + 1, digest[:12])
         for name, value in told["state"].items():
             setattr(self._state, name, value)
         self.model.stop_training = told["stops"]

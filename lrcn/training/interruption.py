@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 Element = TypeVar("Element")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Seconds: what is sent to all processes of a job comes by way of a parent, too.
+_AT_ONCE = 0.5
 
 
 class Signals:
@@ -30,6 +32,7 @@ class Signals:
 
     def __init__(self):
         self.received: int | None = None
+        self._at = 0.0
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[Signals]:
@@ -50,9 +53,11 @@ class Signals:
                 signal.signal(number, handler)
 
     def _note(self, number: int, frame: object) -> None:
-        if self.received is not None:
+        now = time.monotonic()
+        if self.received is None:
+            self.received, self._at = number, now
+        elif now - self._at > _AT_ONCE:
             self.leave()
-        self.received = number
 
     def leave(self) -> NoReturn:
         """Raises what a signal raises: KeyboardInterrupt, or SystemExit with code 143."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import logging
@@ -81,6 +82,7 @@ def prepare(settings: settings_lib.TrainSettings) -> None:
         UserError: The backend of Keras cannot train this.
     """
     _check_backend(settings)
+    _leave_gpus_to_keras()
     _run_operations_in_turn()
     keras.utils.clear_session()
     keras.utils.set_random_seed(settings.seed)
@@ -99,6 +101,13 @@ def _check_backend(settings: settings_lib.TrainSettings) -> None:
         expected="KERAS_BACKEND=tensorflow, or jax for workflow=lstm and workflow=singleframe",
         remedy="Leave KERAS_BACKEND out; captions are learnt on TensorFlow",
     )
+
+
+def _leave_gpus_to_keras() -> None:
+    """Keeps TensorFlow, which feeds every backend, from taking the memory of GPUs of another one."""
+    if keras.config.backend() != "tensorflow":
+        with contextlib.suppress(RuntimeError):  # TensorFlow runs already
+            tf.config.set_visible_devices([], "GPU")
 
 
 def _run_operations_in_turn() -> None:

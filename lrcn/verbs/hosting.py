@@ -35,8 +35,8 @@ def train(
     Raises:
         UserError: A host lacks what it needs, has other settings, or is left alone.
     """
-    _require_jax()
     _require_known(settings.strategy)
+    _require_jax()
     _guarded(settings.strategy)
     showing.start_tensorflow()
     from lrcn.training import hosts, session
