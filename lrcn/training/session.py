@@ -65,7 +65,8 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
     if strategy.is_chief:
         task.write(run)
         run.write_shown(feeds.shown(settings, task.data))
-        callbacks.write_history(run, state)  # a run may have ended between its checkpoint and this
+        if network is not None:  # it may have ended between its checkpoint and this
+            callbacks.write_history(run, state)
     with damage.translating_errors(*paths.values(), limits=settings.limits):
         state = fit(settings, task, run, network, state, strategy)
     measured = task.measured({**state.best_metrics, "epoch": state.best_epoch})
@@ -104,7 +105,7 @@ def _check_backend(settings: settings_lib.TrainSettings) -> None:
 
 
 def _leave_gpus_to_keras() -> None:
-    """Keeps TensorFlow, which feeds every backend, from taking the memory of GPUs of another one."""
+    """Keeps TensorFlow, which feeds every backend, off the GPUs that another one trains on."""
     if keras.config.backend() != "tensorflow":
         with contextlib.suppress(RuntimeError):  # TensorFlow runs already
             tf.config.set_visible_devices([], "GPU")
