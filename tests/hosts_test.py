@@ -54,13 +54,14 @@ def start(write_records, tmp_path):
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-        started.append(process)
+        started.append((process, log))
         return process, log
 
     yield one
-    for process in started:
+    for process, log in started:
         if process.poll() is None:
             process.kill()  # its child ends with it
+        log.close()
 
 
 def two(start, run, *more):

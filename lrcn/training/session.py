@@ -257,6 +257,7 @@ def _settle(
         is_new = False
     if not is_new and strategy.share is not None and strategy.share.count > 1:
         checkpoints.load_newest(run, limits=settings.limits)  # what is broken is mended once
+        prepare(settings)  # again, for all hosts must draw the same
 
 
 def _digest(file: pathlib.Path) -> str:

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -71,3 +72,15 @@ def test_too_few_devices_are_told(make_settings, tmp_path):
 
 def test_one_device_shares_nothing():
     assert strategies.of(settings_lib.Single()).share is None
+
+
+def test_other_backends_do_not_mirror(make_settings, monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(errors.UserError, match="strategy: .*KERAS_BACKEND=jax.*strategy=hosts"):
+        strategies.of(MIRRORED)
+
+
+def test_other_backends_do_not_describe(caption_settings, monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(errors.UserError, match="imgdesc_step with KERAS_BACKEND=jax.*Leave KERAS"):
+        session.prepare(caption_settings())
