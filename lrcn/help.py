@@ -39,6 +39,8 @@ EXAMPLES = {
         "dataset.captions=Flickr8k.token.txt dataset.train=train.txt dataset.val=dev.txt "
         "backbone=mobilenet backbone.weights=imagenet",
         "lrcn train resume=outputs/train/2026-01-01_12-00-00 epochs=40",
+        "KERAS_BACKEND=jax lrcn train strategy=hosts strategy.count=2 "
+        "strategy.coordinator=node0:12345 strategy.index=0 hydra.run.dir=runs/together",
     ),
     "evaluate": (
         "lrcn evaluate run=outputs/train/2026-01-01_12-00-00",

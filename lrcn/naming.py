@@ -45,18 +45,20 @@ def job_folder(override_dirname: str, constant: Collection[str] = ()) -> str:
     return f"{name[:_LONGEST_FOLDER]}-{digest}"
 
 
-def hydra_folder(output_folder: str) -> str | None:
+def hydra_folder(output_folder: str, host: int | None = 0) -> str | None:
     """Returns where Hydra keeps its copy of the configuration; nowhere once a run is done.
+
+    Of several hosts that train together the first one, 0, keeps it.
 
     Hydra writes it before the job starts, so a finished run asked again would lose its own, and a
     folder that is no run's, or leads elsewhere, would get files before it is refused.
     """
     run = runs.RunDirectory(pathlib.Path(output_folder))
-    return None if run.is_done or run.is_foreign or run.has_links else ".hydra"
+    return None if host or run.is_done or run.is_foreign or run.has_links else ".hydra"
 
 
-def log_file(output_folder: str, name: str) -> str:
-    """Returns the file of a job's log; nowhere in a folder that is refused."""
+def log_file(output_folder: str, name: str, host: int | None = 0) -> str:
+    """Returns the file of a job's log; nowhere in a folder that is refused or host 0's."""
     folder = pathlib.Path(output_folder)
     run = runs.RunDirectory(folder)
-    return os.devnull if run.is_foreign or run.has_links else str(folder / f"{name}.log")
+    return os.devnull if host or run.is_foreign or run.has_links else str(folder / f"{name}.log")

@@ -11,7 +11,8 @@ from lrcn import overriding
 from lrcn.errors import UserError
 
 _CHANGING = ("epochs", "callbacks.patience")  # what a run may be continued with
-_FREE = ("limits",)  # what a run may ask for is for who goes on with it to say, not for the run
+# What a run may ask for, and which machines train it, is for who goes on with it to say.
+_FREE = ("limits", "strategy")
 
 
 def continued(overrides: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from lrcn import cores, errors
-from lrcn.data import augment, damage, examples, records
+from lrcn.data import augment, damage, examples, records, sharing
 from lrcn.data import epochs as epochs_lib
 
 _AHEAD = 2  # batches decoded ahead of the consumer
@@ -32,6 +32,7 @@ def training_clips(
     first_epoch: int,
     epochs: int,
     first_step: int = 0,
+    share: sharing.Share | None = None,
 ) -> tuple[tf.data.Dataset, int]:
     """Returns the clips of the epochs `first_epoch` to `epochs - 1`, one after another.
 
@@ -49,11 +50,13 @@ def training_clips(
         first_epoch: The first epoch to show, counted from 0.
         epochs: The epoch to stop before.
         first_step: Batches of the first epoch that are past.
+        share: What is taken of every batch if it is not the whole.
 
     Returns:
         The dataset and the number of batches in an epoch. Elements are (frames [batch, time,
         height, width, 3] uint8, and what `targets.of` gives for each: labels int32 [batch] or
-        float32 [batch, classes] and, if there are any, weights float32 [batch]; or words).
+        float32 [batch, classes] and, if there are any, weights float32 [batch]; or words). Of a
+        share, the last one is bool [batch]: whether a row counts.
 
     Raises:
         UserError: The records are damaged, or the view is of ten crops.
@@ -61,15 +64,16 @@ def training_clips(
     _refuse_ten(view)
     decode = _decoder(_Reader(chosen.records), view)
 
-    def element(item, frames, draw, target):
-        return (decode(item, frames, draw), *targets.of(target))
+    def element(item, frames, draw, target, *counts):
+        return (decode(item, frames, draw), *targets.of(target), *counts)
 
     def batches(rows: tf.data.Dataset) -> tf.data.Dataset:
         shown = rows.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return shown.batch(batch_size)
+        return shown.batch(share.size(batch_size) if share else batch_size)
 
     steps = -(-len(chosen.epoch(seed, first_epoch)) // batch_size)
-    dataset = by_epoch(chosen, seed, first_epoch, epochs, past=first_step * batch_size).flat_map(
+    own = {"batch_size": batch_size, "first_step": first_step, "share": share}
+    dataset = by_epoch(chosen, seed, first_epoch, epochs, **own).flat_map(
         lambda *rows: batches(tf.data.Dataset.from_tensor_slices(rows))
     )
     return threaded(dataset.prefetch(_AHEAD)), steps
@@ -172,33 +176,46 @@ def threaded(dataset: tf.data.Dataset, threads: int | None = None) -> tf.data.Da
 
 
 def by_epoch(
-    chosen: epochs_lib.Clips, seed: int, first_epoch: int, last_epoch: int, *, past: int = 0
+    chosen: epochs_lib.Clips,
+    seed: int,
+    first_epoch: int,
+    last_epoch: int,
+    *,
+    batch_size: int,
+    first_step: int = 0,
+    share: sharing.Share | None = None,
 ) -> tf.data.Dataset:
     """Returns an element an epoch, (item [rows], frames [rows, time], draw [rows, 3], target).
+
+    Of a share a fifth follows: whether each row counts, bool [rows].
 
     Args:
         chosen: The clips of the records.
         seed: Of order and clips.
         first_epoch: The first epoch to show, counted from 0.
         last_epoch: The epoch to stop before.
-        past: Rows of the first epoch that are left out.
+        batch_size: Rows of a whole batch.
+        first_step: Batches of the first epoch that are left out.
+        share: What is taken of every batch if it is not the whole.
     """
+    kinds = (tf.int64, tf.int64, tf.float64, tf.int64, *([tf.bool] if share else []))
+    past = first_step * (share.size(batch_size) if share else batch_size)
 
     def rows_of(epoch):
         rows = chosen.epoch(seed, int(epoch))
-        if epoch == first_epoch:
-            rows = rows.take(np.arange(past, len(rows)))
-        return rows.item, rows.frames, rows.draw, rows.target
+        if share:
+            places, counts = share.places(len(rows), batch_size)
+        else:
+            places, counts = np.arange(len(rows)), None
+        left = slice(past if epoch == first_epoch else 0, None)
+        rows = rows.take(places[left])
+        columns = (rows.item, rows.frames, rows.draw, rows.target)
+        return (*columns, counts[left]) if share else columns
 
     def element(epoch):
-        kinds = (tf.int64, tf.int64, tf.float64, tf.int64)
-        item, frames, draw, target = tf.numpy_function(rows_of, [epoch], kinds, stateful=False)
-        return (
-            tf.ensure_shape(item, [None]),
-            tf.ensure_shape(frames, [None, chosen.num_frames]),
-            tf.ensure_shape(draw, [None, 3]),
-            tf.ensure_shape(target, [None]),
-        )
+        columns = tf.numpy_function(rows_of, [epoch], kinds, stateful=False)
+        shapes = ([None], [None, chosen.num_frames], [None, 3], [None], [None])
+        return tuple(map(tf.ensure_shape, columns, shapes[: len(kinds)]))
 
     return tf.data.Dataset.range(first_epoch, last_epoch).map(element)
 

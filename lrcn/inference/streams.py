@@ -26,6 +26,7 @@ _MEASURED = ("checkpoint", "clips", "view", "short_videos", "pooling")  # of pro
 # What may differ between runs of one stream: nothing of it tells how a training goes.
 _FREE_KEYS = {"seed", "name", "resume", "evaluate", "num_threads", "traceback"}
 _FREE_KEYS |= {"callbacks.tensorboard", "profile"}
+_FREE_GROUPS = {"strategy"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +197,11 @@ def _refuse_other_settings(
     first, seeds = config.to_plain(settings[0]), [each.seed for each in settings]
     for run, other in zip(own[1:], settings[1:], strict=True):
         plain = config.to_plain(other)
-        keys = [key for key in config.changed_keys(first, plain) if key not in _FREE_KEYS]
+        keys = [
+            key
+            for key in config.changed_keys(first, plain)
+            if not (key in _FREE_KEYS or key.partition(".")[0] in _FREE_GROUPS)
+        ]
         keys.sort(key=lambda key: not key.endswith(".name"))  # what others follow from
         if keys:
             raise UserError(

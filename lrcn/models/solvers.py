@@ -7,7 +7,7 @@ choose among them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
@@ -20,6 +20,14 @@ class _PerVariable:
     scaled by the rate (Donahue et al. 2015, released solver). Variables are told apart by their
     place among the trainable variables, which survives saving where names may not.
 
+    Where several devices share a batch, whoever trains sets `summed` and `updated`: the gradient
+    is that of the whole batch before it is clipped.
+
+    Attributes:
+        summed: From gradients of one device to their sums over all devices; None for one device.
+        updated: Updates the copies of variables on all devices by (update, gradients, variables,
+            rate), where `update` is `update_step`.
+
     Args:
         decay: Weight decay. Coupled: `decay * weight` joins the gradient after clipping.
             Decoupled: `rate * decay * weight` is taken off the weight beside the update.
@@ -29,6 +37,8 @@ class _PerVariable:
     """
 
     decoupled = False
+    summed: Callable | None = None
+    updated: Callable | None = None
 
     def __init__(
         self,
@@ -54,12 +64,20 @@ class _PerVariable:
                 )
         super().build(variables)
 
+    def apply(self, grads, trainable_variables=None) -> None:
+        """Updates the variables by gradients of the whole batch."""
+        grads = list(grads)
+        super().apply(self.summed(grads) if self.summed else grads, trainable_variables)
+
     def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
         """Updates the variables one by one, without the sum over replicas that Keras makes.
 
-        There is one replica, and TensorFlow never forgets a gradient of its own that is part of
-        that sum: each training would leave its graph and its data behind in the process.
+        It is made before, and TensorFlow never forgets a gradient of its own that is part of that
+        sum: each training would leave its graph and its data behind in the process.
         """
+        if self.updated:
+            self.updated(self.update_step, grads, trainable_variables, learning_rate)
+            return
         for gradient, variable in zip(grads, trainable_variables, strict=True):
             self.update_step(gradient, variable, learning_rate)
 

@@ -52,6 +52,7 @@ from lrcn.settings.ranges import (
     RANGE,
     Range,
 )
+from lrcn.settings.strategies import Hosts, Mirrored, Single, Strategy
 from lrcn.settings.verbs import (
     DESCRIPTION_MONITORS,
     RECOGNITION_MONITORS,
@@ -92,11 +93,13 @@ __all__ = [
     "Frames",
     "FuseSettings",
     "Greedy",
+    "Hosts",
     "ImgdescState",
     "ImgdescStep",
     "ImportSettings",
     "Lists",
     "LstmWorkflow",
+    "Mirrored",
     "MobileNet",
     "Modality",
     "MovingShapes",
@@ -114,7 +117,9 @@ __all__ = [
     "Search",
     "SearchAsInRun",
     "SerializeSettings",
+    "Single",
     "SingleframeWorkflow",
+    "Strategy",
     "Tfds",
     "TrainSettings",
     "Ucf101",

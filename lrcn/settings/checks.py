@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from lrcn.errors import UsageError, UserError
-from lrcn.settings import data, networks, verbs
+from lrcn.settings import data, networks, strategies, verbs
 
 _CLIPS, _CAPTIONS = 8, 32  # in a batch
 # Of moving_shapes: a caption tells the outline, too, which takes more examples than the motion.
@@ -230,6 +230,7 @@ def _check_shown(settings: verbs.TrainSettings | verbs.BrowseSettings) -> None:
 
 def _check_train(settings: verbs.TrainSettings) -> None:
     _check_task(settings)
+    _check_strategy(settings)
     if settings.resume and settings.init:
         raise UserError(
             "a run is either continued or started from weights",
@@ -241,6 +242,49 @@ def _check_train(settings: verbs.TrainSettings) -> None:
     unknown = sorted(set(settings.evaluate) - {"train", "val", "test"})
     if unknown:
         raise misfit("evaluate", unknown, "[train, val, test] or some of them", good="[test]")
+
+
+def _check_strategy(settings: verbs.TrainSettings) -> None:
+    """Refuses what cannot be shared among devices or machines."""
+    strategy = settings.strategy
+    if isinstance(strategy, strategies.Mirrored) and settings.precision == "mixed_float16":
+        raise UserError(
+            "gradients that devices share are not scaled",
+            where="precision",
+            received="mixed_float16 with strategy=mirrored",
+            expected="float32 | mixed_bfloat16",
+            remedy="Set precision=mixed_bfloat16, which needs no scaling",
+        )
+    if isinstance(strategy, strategies.Hosts):
+        _check_hosts(settings)
+    decodes_videos = settings.decodes_frames and not settings.describes_images
+    if not isinstance(strategy, strategies.Single) and settings.describes and decodes_videos:
+        raise UserError(
+            "the captions of a clip are not shared among devices",
+            where="strategy",
+            received=f"{strategy.name} with {settings.workflow.name} and a CNN that is trained",
+            expected="captions of images, or of features of a frozen CNN",
+            remedy="Set backbone.trainable=false with augment=none, or leave strategy out",
+        )
+
+
+def _check_hosts(settings: verbs.TrainSettings) -> None:
+    if settings.describes:
+        raise UserError(
+            "captions are not learnt on several hosts",
+            where="strategy",
+            received=f"hosts with {settings.workflow.name}",
+            expected="workflow=lstm | workflow=singleframe",
+            remedy="Set strategy=mirrored for the GPUs of one machine, or leave strategy out",
+        )
+    if settings.evaluate:
+        raise UserError(
+            "a run of several hosts is evaluated by one process",
+            where="evaluate",
+            received=f"{', '.join(settings.evaluate)} with strategy=hosts",
+            expected="[]",
+            remedy="Leave evaluate out, and run `lrcn evaluate run=RUN` when the training is done",
+        )
 
 
 def _check_task(settings: verbs.TrainSettings) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Literal
 
 from lrcn.data.limits import Limits
-from lrcn.settings import data, networks
+from lrcn.settings import data, networks, strategies
 from lrcn.settings.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARDS, SHARE, Range, within
 
 
@@ -106,6 +106,7 @@ class TrainSettings(_ByWorkflow):
     vocabulary: networks.Vocabulary = networks.Vocabulary()
     search: networks.Search = networks.Beam()
     modality: data.Modality = data.Modality()
+    strategy: strategies.Strategy = strategies.Single()
     limits: Limits = Limits()
 
     @property

@@ -17,7 +17,7 @@ import tensorflow as tf
 from lrcn import faults, files, runs
 from lrcn.data import text
 from lrcn.scoring import captions, describer, metrics
-from lrcn.training import checkpoints, interruption
+from lrcn.training import checkpoints, forwards, interruption
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class VideoValidation(keras.callbacks.Callback):
         watch: interruption.Watch = iter,
     ):
         super().__init__()
-        self._head, self._batches = head, batches
+        self._forward, self._batches = forwards.of(head, "probabilities"), batches
         self._labels, self._pooling = labels, pooling
         self._watch = watch
 
@@ -102,7 +102,7 @@ class VideoValidation(keras.callbacks.Callback):
         """Returns the metrics of the validation videos under the model as it is."""
         outputs, places = [], []
         for batch in self._watch(self._batches):
-            outputs.append(self._head.predict_on_batch(batch["features"])["probabilities"])
+            outputs.append(self._forward(batch["features"]))
             places.append(np.stack([batch["item"], batch["clip"]]))
         probabilities = np.concatenate(outputs)
         items, clips = np.concatenate(places, axis=1)

@@ -9,11 +9,11 @@ import keras
 
 from lrcn import errors, runs
 from lrcn import settings as settings_lib
-from lrcn.data import references, sentences, text, word_vectors
+from lrcn.data import references, sentences, sharing, text, word_vectors
 from lrcn.data.limits import Limits
 from lrcn.models import description, networks, wording
 from lrcn.scoring import captions, describer, losses
-from lrcn.training import assembly, callbacks, feeds, interruption
+from lrcn.training import assembly, callbacks, feeds, interruption, shared
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,14 @@ class Captioning:
                 remedy="Start a new run, with init= to begin with these weights",
             )
 
-    def feed(self, network: keras.Model, *, first_epoch: int, first_step: int = 0) -> feeds.Feed:
+    def feed(
+        self,
+        network: keras.Model,
+        *,
+        first_epoch: int,
+        first_step: int = 0,
+        share: sharing.Share | None = None,
+    ) -> feeds.Feed:
         """Returns what a network is trained and validated on.
 
         Where the frames of videos are decoded, a batch is of clips with all their captions, so that
@@ -104,13 +111,19 @@ class Captioning:
             val_lesson=lesson("val") if self.data.val else None,
             first_epoch=first_epoch,
             first_step=first_step,
+            share=share,
             model=description.with_owners(network) if whole else None,
         )
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         """Compiles a network or its head with an optimizer, which keeps its state."""
         # Without jit: it brings nothing on CPU and compiles anew for each length of captions.
-        model.compile(optimizer=optimizer, loss={"logits": losses.next_word()}, jit_compile=False)
+        own = self.objective()
+        model.compile(optimizer=optimizer, loss={own.output: own.loss}, jit_compile=False)
+
+    def objective(self) -> shared.Objective:
+        """Returns the mean cross-entropy over words."""
+        return shared.Objective("logits", losses.next_word())
 
     def validation(
         self, network: keras.Model, feed: feeds.Feed, *, watch: interruption.Watch

@@ -16,6 +16,7 @@ import pathlib
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -72,10 +73,21 @@ class State:
 def save(model: keras.Model, path: str | os.PathLike, state: State) -> None:
     """Writes a checkpoint as a whole or not at all."""
     record = {**dataclasses.asdict(state), "seeds": [seed.tolist() for seed in _seeds(model)]}
-    with files.atomic_path(path) as temporary:
+    with files.atomic_path(path) as temporary, _alone():
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_MEMBER, json.dumps(record))
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Has Keras forget that other hosts train, too: the one that saves does so by itself."""
+    shared = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(shared)
 
 
 def save_last(

@@ -26,11 +26,11 @@ import numpy as np
 import tensorflow as tf
 
 from lrcn import errors, files
-from lrcn.data import augment, damage, dataset, progress, records
+from lrcn.data import augment, damage, dataset, progress, records, sharing
 from lrcn.data import epochs as epochs_lib
 from lrcn.models import backbones
 from lrcn.scoring import clips as clips_lib
-from lrcn.training import litert
+from lrcn.training import forwards, litert
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +136,7 @@ def training_clips(
     first_epoch: int,
     epochs: int,
     first_step: int = 0,
+    share: sharing.Share | None = None,
 ) -> tuple[tf.data.Dataset, int]:
     """Returns what `dataset.training_clips` does, with features in the place of frames.
 
@@ -143,19 +144,19 @@ def training_clips(
 
     Returns:
         The dataset and the number of batches in an epoch. Elements are (features [batch, time,
-        features] float32, and what `targets.of` gives).
+        features] float32, what `targets.of` gives, and of a share whether a row counts).
     """
 
-    def batches(item, frames, draw, target):
-        rows = tf.data.Dataset.from_tensor_slices((item, frames, target))
-        return rows.batch(batch_size)
+    def batches(item, frames, draw, target, *counts):
+        rows = tf.data.Dataset.from_tensor_slices((item, frames, target, *counts))
+        return rows.batch(share.size(batch_size) if share else batch_size)
 
-    def element(item, frames, target):
-        return (_gathered(features, item, frames), *targets.of(target))
+    def element(item, frames, target, *counts):
+        return (_gathered(features, item, frames), *targets.of(target), *counts)
 
     steps = -(-len(chosen.epoch(seed, first_epoch)) // batch_size)
-    past = first_step * batch_size
-    clips = dataset.by_epoch(chosen, seed, first_epoch, epochs, past=past).flat_map(batches)
+    own = {"batch_size": batch_size, "first_step": first_step, "share": share}
+    clips = dataset.by_epoch(chosen, seed, first_epoch, epochs, **own).flat_map(batches)
     return clips.map(element).prefetch(tf.data.AUTOTUNE), steps
 
 
@@ -306,7 +307,7 @@ def _stream(
     """Yields the features of batches of frames."""
     if not items:
         return
-    forward = litert.forward(backbone) if litert.serves(backbone) else backbone.predict_on_batch
+    forward = litert.forward(backbone) if litert.serves(backbone) else forwards.of(backbone)
     batches = dataset.stored_frames(record_set, items, view=view, batch_size=_BATCH)
     what = f"features {record_set.path.name.removesuffix(records.SUFFIX)}"
     with progress.shown(what, -(-total // _BATCH), unit=f"batches of {_BATCH} frames") as advance:

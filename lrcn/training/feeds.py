@@ -12,12 +12,12 @@ import tensorflow as tf
 
 from lrcn import errors, runs
 from lrcn import settings as settings_lib
-from lrcn.data import augment, dataset, epochs, records
+from lrcn.data import augment, dataset, epochs, records, sharing
 from lrcn.data import clips as clips_lib
 from lrcn.data.limits import Limits
 from lrcn.models import backbones, networks
 from lrcn.scoring import clips as clips_of_features
-from lrcn.training import features
+from lrcn.training import features, forwards, shared
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +123,7 @@ def make_feed(
     first_epoch: int,
     first_step: int = 0,
     model: keras.Model | None = None,
+    share: sharing.Share | None = None,
 ) -> Feed:
     """Returns what is trained on what: the head on features if they can stand for frames.
 
@@ -135,19 +136,21 @@ def make_feed(
         first_epoch: The first epoch to show, counted from 0.
         first_step: Batches of it that are past.
         model: What is trained in the place of network or head; it has their variables.
+        share: What is taken of every batch if it is not the whole.
     """
     source = _source(network, settings)
+    finish = lesson.finish if share is None else _counting(lesson.finish)
     mode = training_mode(settings.clipframe_mode, data.train, describes=settings.describes)
     chosen = epochs.Clips(
         data.train, mode, short_videos=settings.short_videos, targets=lesson.counts
     )
     shown = (chosen, lesson.learnt, source.views[0])
     whole = first_epoch + bool(first_step)
-    training, steps = source.training(*shown, whole, settings.epochs)
+    training, steps = source.training(*shown, whole, settings.epochs, share=share)
     rest = None
     if first_step:
-        rest, _ = source.training(*shown, first_epoch, whole, first_step)
-        rest = rest.map(lesson.finish)
+        rest, _ = source.training(*shown, first_epoch, whole, first_step, share=share)
+        rest = rest.map(finish)
     validation = pairs = None
     if data.val is not None:
         trained = chosen.mode or data.train.metadata.clipframe_mode
@@ -166,7 +169,7 @@ def make_feed(
             pairs = pairs.map(val_lesson.finish)
     return Feed(
         model=model or source.model,
-        training=training.map(lesson.finish),
+        training=training.map(finish),
         steps=steps,
         clips=len(chosen.epoch(settings.seed, first_epoch)),
         num_frames=chosen.num_frames,
@@ -175,6 +178,18 @@ def make_feed(
         validation_pairs=pairs,
         rest=rest,
     )
+
+
+def _counting(finish: Callable[..., tuple]) -> Callable[..., tuple]:
+    """Returns what puts beside the targets of a batch which of its rows count."""
+
+    def counting(clips, *learnt):
+        *learnt, counts = learnt
+        inputs, targets, *weights = finish(clips, *learnt)
+        counts = tf.cast(counts, tf.float32)
+        return inputs, {**targets, shared.COUNTS: counts}, *weights
+
+    return counting
 
 
 def training_mode(
@@ -251,6 +266,7 @@ class _Frames:
         first_epoch: int,
         last_epoch: int,
         first_step: int = 0,
+        share: sharing.Share | None = None,
     ) -> tuple[tf.data.Dataset, int]:
         clips, steps = dataset.training_clips(
             chosen,
@@ -261,13 +277,14 @@ class _Frames:
             first_epoch=first_epoch,
             epochs=last_epoch,
             first_step=first_step,
+            share=share,
         )
         return dataset.threaded(clips, self.settings.num_threads), steps
 
     def evaluation(self, chosen: epochs.Clips) -> Iterable[Mapping[str, Any]]:
         return clips_of_features.of_records(
             chosen,
-            networks.backbone(self.network).predict_on_batch,
+            forwards.of(networks.backbone(self.network)),
             view=self.views[1],
             batch_size=self.settings.batch_size,
             seed=self.settings.seed,
@@ -295,6 +312,7 @@ class _Features:
         first_epoch: int,
         last_epoch: int,
         first_step: int = 0,
+        share: sharing.Share | None = None,
     ) -> tuple[tf.data.Dataset, int]:
         return features.training_clips(
             self._stored(chosen, view),
@@ -305,6 +323,7 @@ class _Features:
             first_epoch=first_epoch,
             epochs=last_epoch,
             first_step=first_step,
+            share=share,
         )
 
     def evaluation(self, chosen: epochs.Clips) -> Iterable[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import keras
-import tensorflow as tf
+import numpy as np
 
 from lrcn import errors
 from lrcn.training import checkpoints
@@ -114,7 +114,7 @@ def not_finite(model: keras.Model) -> list[str]:
         variable.path
         for variable in variables
         if keras.backend.is_float_dtype(variable.dtype)
-        and not bool(tf.reduce_all(tf.math.is_finite(variable.value)))
+        and not np.isfinite(keras.ops.convert_to_numpy(variable)).all()
     ]
 
 

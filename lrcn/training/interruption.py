@@ -13,12 +13,14 @@ from typing import NoReturn, TypeVar
 import keras
 
 from lrcn import runs
-from lrcn.training import checkpoints
+from lrcn.training import checkpoints, forwards
 
 log = logging.getLogger(__name__)
 
 Element = TypeVar("Element")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Seconds: what is sent to all processes of a job comes by way of a parent, too.
+_AT_ONCE = 0.5
 
 
 class Signals:
@@ -30,6 +32,7 @@ class Signals:
 
     def __init__(self):
         self.received: int | None = None
+        self._at = 0.0
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[Signals]:
@@ -50,9 +53,11 @@ class Signals:
                 signal.signal(number, handler)
 
     def _note(self, number: int, frame: object) -> None:
-        if self.received is not None:
+        now = time.monotonic()
+        if self.received is None:
+            self.received, self._at = number, now
+        elif now - self._at > _AT_ONCE:
             self.leave()
-        self.received = number
 
     def leave(self) -> NoReturn:
         """Raises what a signal raises: KeyboardInterrupt, or SystemExit with code 143."""
@@ -75,6 +80,7 @@ class Interruption(keras.callbacks.Callback):
         signals: The signals that were noted.
         seconds: Time between two checkpoints within an epoch; None for none.
         before: Called before each of them; what it raises leaves the one that is there.
+        writes: Whether checkpoints are written; of several hosts one does.
     """
 
     def __init__(
@@ -87,11 +93,12 @@ class Interruption(keras.callbacks.Callback):
         signals: Signals,
         seconds: float | None,
         before: Callable[[], None],
+        writes: bool = True,
     ):
         super().__init__()
         self._network, self._run, self._state = network, run, state
         self._steps, self._signals, self._seconds = steps, signals, seconds
-        self._before = before
+        self._before, self._writes = before, writes
         self._done, self._logs = 0, {}
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -120,6 +127,7 @@ class Interruption(keras.callbacks.Callback):
         Keras makes their variables in the first step. They are sums, and those of one step plus the
         earlier ones are to the bit what they would be, since the order of two summands is free.
         """
+        forwards.keep_up(self.model)
         variables = self.model.metrics_variables
         for variable, value in zip(variables, self._earlier, strict=True):
             variable.assign_add(value)
@@ -145,6 +153,9 @@ class Interruption(keras.callbacks.Callback):
             yield element
 
     def _save(self) -> None:
+        if not self._writes:
+            return
+        forwards.keep_up(self.model)
         self._before()
         state = self._state
         state.step, state.logs = self._done, self._logs

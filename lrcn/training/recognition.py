@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from lrcn import errors, runs
 from lrcn import settings as settings_lib
-from lrcn.data import dataset, records
+from lrcn.data import dataset, records, sharing
 from lrcn.models import activity, networks
 from lrcn.scoring import losses, metrics
-from lrcn.training import assembly, callbacks, feeds, interruption
+from lrcn.training import assembly, callbacks, feeds, interruption, shared
 
 
 class Recognition:
@@ -80,7 +80,14 @@ class Recognition:
                 remedy="Start a new run, with init= to begin with these weights",
             )
 
-    def feed(self, network: keras.Model, *, first_epoch: int, first_step: int = 0) -> feeds.Feed:
+    def feed(
+        self,
+        network: keras.Model,
+        *,
+        first_epoch: int,
+        first_step: int = 0,
+        share: sharing.Share | None = None,
+    ) -> feeds.Feed:
         """Returns what a network is trained and validated on."""
         targets = dataset.Targets(
             self.data.train, self.num_classes, self.multi_label, self.class_weights()
@@ -97,19 +104,24 @@ class Recognition:
             val_lesson=None,
             first_epoch=first_epoch,
             first_step=first_step,
+            share=share,
         )
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         """Compiles a network or its head with an optimizer, which keeps its state."""
-        loss = self._settings.workflow.loss
-        output, function = losses.build(loss, multi_label=self.multi_label)
-        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        own = self.objective()
         model.compile(
             optimizer=optimizer,
-            loss={output: function},
-            metrics=None if self.multi_label else {"probabilities": [accuracy]},
+            loss={own.output: own.loss},
+            metrics={"probabilities": [own.accuracy]} if own.accuracy else None,
             jit_compile=False,  # brings nothing on CPU and compiles anew for each shape
         )
+
+    def objective(self) -> shared.Objective:
+        """Returns the loss of the workflow, and the accuracy of clips if they have one label."""
+        output, function = losses.build(self._settings.workflow.loss, multi_label=self.multi_label)
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        return shared.Objective(output, function, None if self.multi_label else accuracy)
 
     def validation(
         self, network: keras.Model, feed: feeds.Feed, *, watch: interruption.Watch

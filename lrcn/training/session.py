@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import hashlib
 import logging
 import pathlib
 
@@ -19,6 +22,7 @@ from lrcn.training import (
     finite,
     interruption,
     profile,
+    strategies,
     tasks,
 )
 
@@ -43,6 +47,7 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
         UserError: Data, settings and checkpoints do not fit together, or the loss is not finite.
     """
     prepare(settings)
+    strategy = strategies.of(settings.strategy)
     paths = datasets.records_of(
         settings.dataset,
         image_shape=settings.raw_image_shape,
@@ -54,24 +59,57 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
     task = tasks.of(settings, paths)
     if task.data.val is None:
         log.info("train: no validation split, so the last epoch counts as the best")
-    network, state = restore(settings, task, run)
+    strategy.first(lambda: _settle(settings, run, strategy), lambda: _digest(run.last))
+    with strategy.scope():
+        network, state = restore(settings, task, run)
     # Only now: what stands there belongs to the checkpoints until they are known to fit the data.
-    task.write(run)
-    run.write_shown(feeds.shown(settings, task.data))
+    if strategy.is_chief:
+        task.write(run)
+        run.write_shown(feeds.shown(settings, task.data))
+        if network is not None:  # it may have ended between its checkpoint and this
+            callbacks.write_history(run, state)
     with damage.translating_errors(*paths.values(), limits=settings.limits):
-        state = fit(settings, task, run, network, state)
+        state = fit(settings, task, run, network, state, strategy)
     measured = task.measured({**state.best_metrics, "epoch": state.best_epoch})
-    run.write_metrics(measured)
+    if strategy.is_chief:
+        run.write_metrics(measured)
+    strategy.leave()
     return measured
 
 
 def prepare(settings: settings_lib.TrainSettings) -> None:
-    """Sets what Keras and TensorFlow keep for the whole process: seeds, precision, threads."""
+    """Sets what Keras and TensorFlow keep for the whole process: seeds, precision, threads.
+
+    Raises:
+        UserError: The backend of Keras cannot train this.
+    """
+    _check_backend(settings)
+    _leave_gpus_to_keras()
     _run_operations_in_turn()
     keras.utils.clear_session()
     keras.utils.set_random_seed(settings.seed)
     # After clear_session, which sets it back.
     keras.config.set_dtype_policy(settings.precision)
+
+
+def _check_backend(settings: settings_lib.TrainSettings) -> None:
+    backend = keras.config.backend()
+    if backend == "tensorflow" or (backend == "jax" and not settings.describes):
+        return
+    raise errors.UserError(
+        "the backend of Keras cannot train this workflow",
+        where="workflow",
+        received=f"{settings.workflow.name} with KERAS_BACKEND={backend}",
+        expected="KERAS_BACKEND=tensorflow, or jax for workflow=lstm and workflow=singleframe",
+        remedy="Leave KERAS_BACKEND out; captions are learnt on TensorFlow",
+    )
+
+
+def _leave_gpus_to_keras() -> None:
+    """Keeps TensorFlow, which feeds every backend, off the GPUs that another one trains on."""
+    if keras.config.backend() != "tensorflow":
+        with contextlib.suppress(RuntimeError):  # TensorFlow runs already
+            tf.config.set_visible_devices([], "GPU")
 
 
 def _run_operations_in_turn() -> None:
@@ -92,6 +130,7 @@ def fit(
     run: runs.RunDirectory,
     network: keras.Model | None,
     state: checkpoints.State,
+    strategy: strategies.Strategy = strategies.ONE_DEVICE,
 ) -> checkpoints.State:
     """Trains until the last epoch or until nothing gets better, and returns how far the run is.
 
@@ -101,6 +140,7 @@ def fit(
         run: The run directory.
         network: The network to go on with, as `restore` found it, or None.
         state: How far it is.
+        strategy: The devices that it is trained on.
     """
     if state.epoch >= settings.epochs:
         log.info("train: nothing left to do after epoch %d", state.epoch)
@@ -115,33 +155,13 @@ def fit(
             settings.callbacks.monitor,
         )
         return state
-    new, copied = network is None, set()
-    if new:
-        network = task.build()
-        if settings.init:
-            given = getattr(settings.workflow, "word_vectors", None) is not None
-            copied = assembly.start_from(
-                network, settings.init, keep_vectors=given, limits=settings.limits
-            )
-    feed = task.feed(network, first_epoch=state.epoch, first_step=state.step)
-    if new:
-        optimizer = assembly.optimizer_of(
-            network, settings, steps_per_epoch=feed.steps, copied=copied
-        )
-        task.compile(network, optimizer)
-        # State and factors go by the order of the network's own variables, in which it is loaded
-        # again; what is trained in its place may list the same variables otherwise.
-        network.optimizer.build(network.trainable_variables)
-    else:
-        assembly.set_schedule(network.optimizer, settings, steps_per_epoch=feed.steps)
-    if feed.model is not network:
-        # The same optimizer object, so that saving the network saves its state.
-        task.compile(feed.model, network.optimizer)
+    with strategy.scope():
+        network, feed = _ready(settings, task, network, state, strategy)
     signals = interruption.Signals()
     waited = tf.Variable(0.0, dtype=tf.float64)
-    made = make_callbacks(network, settings, task, feed, run, state, waited, signals)
+    made = make_callbacks(network, settings, task, feed, run, state, waited, signals, strategy)
     following = profile.following(run, made, is_wanted=settings.profile)
-    with signals.noted(), following as made:
+    with signals.noted(), strategy.running(), following as made:
         if feed.rest is not None:
             _finish_epoch(feed, made, state, waited)
         if state.epoch < settings.epochs and not callbacks.is_stopped(state, patience):
@@ -157,6 +177,47 @@ def fit(
         if signals.received is not None:
             signals.leave()  # the last epoch is saved
     return state
+
+
+def _ready(
+    settings: settings_lib.TrainSettings,
+    task: tasks.Task,
+    network: keras.Model | None,
+    state: checkpoints.State,
+    strategy: strategies.Strategy,
+) -> tuple[keras.Model, feeds.Feed]:
+    """Returns the network, compiled, and what is trained in its place on what."""
+    new, copied = network is None, set()
+    if new:
+        network = task.build()
+        if settings.init:
+            given = getattr(settings.workflow, "word_vectors", None) is not None
+            copied = assembly.start_from(
+                network, settings.init, keep_vectors=given, limits=settings.limits
+            )
+    own = {"first_epoch": state.epoch, "first_step": state.step, "share": strategy.share}
+    feed = task.feed(network, **own)
+    if new:
+        optimizer = assembly.optimizer_of(
+            network, settings, steps_per_epoch=feed.steps, copied=copied
+        )
+        task.compile(network, optimizer)
+        # State and factors go by the order of the network's own variables, in which it is loaded
+        # again; what is trained in its place may list the same variables otherwise.
+        network.optimizer.build(network.trainable_variables)
+    else:
+        assembly.set_schedule(network.optimizer, settings, steps_per_epoch=feed.steps)
+    strategy.take(network.optimizer)
+    # Whatever is trained has the same optimizer object, so that saving the network saves its state.
+    trained = strategy.trained(feed.model, task.objective())
+    if trained is not None:
+        trained.compile(optimizer=network.optimizer, jit_compile=False)
+        feed = dataclasses.replace(feed, model=trained)
+    elif feed.model is not network:
+        task.compile(feed.model, network.optimizer)
+    if keras.config.backend() == "jax":  # which runs operation by operation otherwise
+        feed.model.jit_compile = True
+    return network, feed
 
 
 def _finish_epoch(
@@ -184,25 +245,44 @@ def _finish_epoch(
     own.on_epoch_end(epoch, logs)
 
 
+def _settle(
+    settings: settings_lib.TrainSettings, run: runs.RunDirectory, strategy: strategies.Strategy
+) -> None:
+    """Puts the checkpoints to go on from in their place, if there are any.
+
+    Those of the run `resume` are copied into a run that has none of its own.
+    """
+    checkpoints.remove_unfinished(run.last.parent)
+    is_new = not (run.last.exists() or run.previous.exists())
+    if is_new and settings.resume is not None and not _is_itself(run, settings.resume):
+        runs.RunDirectory(settings.resume).copy_checkpoints(run)
+        is_new = False
+    if not is_new and strategy.share is not None and strategy.share.count > 1:
+        checkpoints.load_newest(run, limits=settings.limits)  # what is broken is mended once
+        prepare(settings)  # again, for all hosts must draw the same
+
+
+def _digest(file: pathlib.Path) -> str:
+    """Returns what tells a file from others; nothing if it is not there."""
+    if not file.exists():
+        return ""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def restore(
     settings: settings_lib.TrainSettings, task: tasks.Task, run: runs.RunDirectory
 ) -> tuple[keras.Model | None, checkpoints.State]:
     """Returns the network and state to go on from, or None and a new state.
 
-    The checkpoints of the run `resume` are copied into a run that has none of its own.
-
     Raises:
         UserError: The run to resume has no checkpoint, or its network learnt something else.
     """
-    checkpoints.remove_unfinished(run.last.parent)
     if not (run.last.exists() or run.previous.exists()):
-        if settings.resume is None or _is_itself(run, settings.resume):
-            return None, checkpoints.State(records=task.data.digests)
-        runs.RunDirectory(settings.resume).copy_checkpoints(run)
+        return None, checkpoints.State(records=task.data.digests)
     network, state = checkpoints.load_newest(run, limits=settings.limits)
     task.check(network, run)
     _check_records(state, task.data, run)
-    callbacks.write_history(run, state)  # the run may have ended between its checkpoint and this
     step = f" and step {state.step} of the next" if state.step else ""
     log.info("train: going on after epoch %d%s of %s", state.epoch, step, run.path)
     return network, state
@@ -237,6 +317,7 @@ def make_callbacks(
     state: checkpoints.State,
     waited: tf.Variable,
     signals: interruption.Signals,
+    strategy: strategies.Strategy = strategies.ONE_DEVICE,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks in their order: what measures comes before what writes."""
     own = settings.callbacks
@@ -249,8 +330,13 @@ def make_callbacks(
         signals=signals,
         seconds=own.save_seconds,
         before=only_finite.require_weights,
+        writes=strategy.is_chief,
     )
+    first, last = strategy.callbacks(state, signals)
+    if not strategy.is_chief:
+        return [*first, only_finite, interrupting, callbacks.LearningRateLog(), *last]
     made = [
+        *first,
         only_finite,
         interrupting,
         callbacks.Throughput(
@@ -273,4 +359,5 @@ def make_callbacks(
             min_delta=own.min_delta,
             patience=own.patience,
         ),
+        *last,
     ]

@@ -13,7 +13,8 @@ import keras
 
 from lrcn import runs
 from lrcn import settings as settings_lib
-from lrcn.training import captioning, feeds, interruption, recognition
+from lrcn.data import sharing
+from lrcn.training import captioning, feeds, interruption, recognition, shared
 
 
 class Task(Protocol):
@@ -27,8 +28,18 @@ class Task(Protocol):
     def check(self, network: keras.Model, run: runs.RunDirectory) -> None:
         """Refuses a network that a run was left with if it learnt something else."""
 
-    def feed(self, network: keras.Model, *, first_epoch: int, first_step: int = 0) -> feeds.Feed:
+    def feed(
+        self,
+        network: keras.Model,
+        *,
+        first_epoch: int,
+        first_step: int = 0,
+        share: sharing.Share | None = None,
+    ) -> feeds.Feed:
         """Returns what a network is trained and validated on, from a step of an epoch on."""
+
+    def objective(self) -> shared.Objective:
+        """Returns what a network is trained for."""
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
         """Compiles a network or its head with an optimizer, which keeps its state."""

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import pathlib
 import shlex
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from lrcn import config, faults, runs
 from lrcn import settings as settings_lib
 from lrcn.data import claim
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
-from lrcn.verbs import showing
+from lrcn.verbs import hosting, showing
 
 log = logging.getLogger(__name__)
 
 # What may differ when a run is continued in its own folder; `epochs` may only grow.
 _FREE_KEYS = {
-    *("resume", "num_threads", "traceback", "evaluate", "limits", "profile"),
+    *("resume", "num_threads", "traceback", "evaluate", "limits", "profile", "strategy"),
     *("callbacks.patience", "callbacks.save_seconds"),
 }
 _LONGEST_REASON = 300  # characters of why a job failed; the whole is in its log and the summary
@@ -36,6 +37,19 @@ def train(
     request that is refused changes nothing about the run that stands there.
     """
     settings = config.with_absolute_paths(settings)
+    if isinstance(settings.strategy, settings_lib.Hosts):
+        writes = functools.partial(_train_here, settings, folder, origin)
+        return hosting.train(settings, folder=folder, writes=writes)
+    return _train_here(settings, folder, origin)
+
+
+def _train_here(
+    settings: settings_lib.TrainSettings,
+    folder: pathlib.Path,
+    origin: runs.Origin,
+    begins: Callable[[bool], object] = bool,
+) -> int:
+    """Does the work of `train`; `begins` is told whether there is anything to train."""
     run_directory = runs.RunDirectory(folder)
     plain = config.to_plain(settings)
     _refuse_foreign(run_directory)
@@ -63,6 +77,7 @@ def train(
     with contextlib.ExitStack() as stack:
         if not is_answered:
             stack.enter_context(claim.alone(folder, work="training in", key="hydra.run.dir"))
+        begins(not is_answered)
         return _train(settings, run_directory, plain, stored, origin, is_answered=is_answered)
 
 

@@ -1,0 +1,83 @@
+"""What is trained where several devices share each batch: losses and gradients of the whole batch.
+
+Keras takes the mean over the rows of each device and then the mean of these means, and clips the
+gradient of each device by itself. Both are other numbers than a single device has wherever rows or
+words are unevenly spread, as in the last batch of an epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import keras
+from keras import ops
+
+COUNTS = (
+    "counts"  # among the targets: 1 for rows that count, float32 [batch], 0 for those that fill up
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What a model is trained for.
+
+    Attributes:
+        output: The output that is trained.
+        loss: The loss on it.
+        accuracy: A metric of the output `probabilities`, or None.
+    """
+
+    output: str
+    loss: keras.losses.Loss
+    accuracy: keras.metrics.Metric | None = None
+
+
+class Shared(keras.Model):
+    """A network as several devices train it together; it has the variables of the network.
+
+    Targets hold `COUNTS` beside those of the outputs. It stands in for the network in `fit` alone:
+    the network itself is what is saved.
+
+    Args:
+        network: The network, or its head.
+        objective: What it is trained for.
+        summed: From scalars of one device to their sums over all devices.
+    """
+
+    def __init__(
+        self, network: keras.Model, objective: Objective, summed: Callable[[Sequence], Sequence]
+    ):
+        super().__init__(network.input, network.output, name=network.name)
+        self._objective, self._summed = objective, summed
+        self._mean = keras.metrics.Mean(name="loss")
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The running loss, and the accuracy if there is one."""
+        accuracy = self._objective.accuracy
+        return [self._mean, *([accuracy] if accuracy is not None else [])]
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the loss of the whole batch, whose gradient is that of this device's rows."""
+        own = self._objective
+        values = own.loss.call(y[own.output], ops.cast(y_pred[own.output], "float32"))
+        rows = y[COUNTS]
+        counted = ops.reshape(rows, (-1,) + (1,) * (len(values.shape) - 1)) * ops.ones_like(values)
+        weights = counted
+        if sample_weight is not None:
+            weights = counted * ops.cast(sample_weight[own.output], "float32")
+        by_weight = own.loss.reduction == "mean_with_sample_weight"
+        part = ops.sum(values * weights)
+        given = [part, ops.sum(weights if by_weight else counted)]
+        total, count = self._summed([ops.stop_gradient(value) for value in given])
+        self._mean.update_state(total / count, sample_weight=ops.sum(rows))
+        return (part + ops.stop_gradient(total - part)) / count
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Returns the running metrics, with those of a batch."""
+        own = self._objective
+        if own.accuracy is not None:
+            told = y_pred["probabilities"]
+            own.accuracy.update_state(y["probabilities"], told, sample_weight=y[COUNTS])
+        return self.get_metrics_result()
