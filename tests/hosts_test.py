@@ -61,6 +61,7 @@ def start(write_records, tmp_path):
     for process, log in started:
         if process.poll() is None:
             process.kill()  # its child ends with it
+            process.wait()
         log.close()
 
 

@@ -28,39 +28,55 @@ CNN = settings_lib.AlexNet(  # without batch normalisation, which sees the rows 
 )
 
 
-def test_two_devices_train_as_one_does(make_settings, tmp_path):
-    # Five clips in batches of three: none divides by two. The gradient is clipped as a whole.
-    settings = make_settings(
-        backbone=CNN,
-        batch_size=3,
-        epochs=3,
-        class_weights="balanced",
-        optimizer__clipnorm=0.1,
-        optimizer__learning_rate=1e-3,
-        **NO_DROPOUT,
-    )
-    single, mirrored = (runs.RunDirectory(tmp_path / name) for name in ("single", "mirrored"))
-    session.train(settings, single)
-    plain = config.to_plain(dataclasses.replace(settings, strategy=MIRRORED))
-    (tmp_path / "config.json").write_text(json.dumps(plain))
+def test_two_devices_train_as_one_does(make_settings, caption_settings, tmp_path):
+    given = {
+        # Five clips in batches of three: none divides by two. The gradient is clipped as a whole.
+        "classes": make_settings(
+            backbone=CNN,
+            batch_size=3,
+            epochs=3,
+            class_weights="balanced",
+            optimizer__clipnorm=0.1,
+            optimizer__learning_rate=1e-3,
+            **NO_DROPOUT,
+        ),
+        # As many captions on each device have not as many words.
+        "captions": caption_settings(augment__mirror=True, **NO_DROPOUT),
+    }
+    arguments, single, shared = [], {}, {}
+    for name, settings in given.items():
+        single[name], shared[name] = (runs.RunDirectory(tmp_path / name / each) for each in "ab")
+        file = tmp_path / f"{name}.json"
+        plain = config.to_plain(dataclasses.replace(settings, strategy=MIRRORED))
+        file.write_text(json.dumps(plain))
+        arguments += [str(file), str(shared[name].path)]
+        session.train(settings, single[name])
     script = pathlib.Path(__file__).with_name("two_devices.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "config.json"), str(mirrored.path), "1", "3"],
+        [sys.executable, str(script), *arguments],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    (network, state), (other, other_state) = (checkpoints.load(r.last) for r in (single, mirrored))
+    for name in given:
+        assert_same(single[name], shared[name])
+    # The run is any other run.
+    session.train(dataclasses.replace(given["classes"], epochs=4), shared["classes"])
+    assert checkpoints.load(shared["classes"].last)[1].epoch == 4
+
+
+def assert_same(run, other):
+    (network, state), (other_network, other_state) = (
+        checkpoints.load(r.last) for r in (run, other)
+    )
+    compared = ("loss", "accuracy", "val_loss", "val_video_accuracy", "val_cider")
     for row, other_row in zip(state.history, other_state.history, strict=True):
-        for name in ("loss", "accuracy", "val_loss", "val_video_accuracy"):
+        for name in set(compared) & row.keys():
             assert other_row[name] == pytest.approx(row[name], rel=1e-5), (row["epoch"], name)
-    for variable, value in zip(network.variables, other.variables, strict=True):
+    for variable, value in zip(network.variables, other_network.variables, strict=True):
         # Adam's steps have the size of the rate, however small the gradient.
         np.testing.assert_allclose(value.numpy(), variable.numpy(), atol=1e-4)
-    # The run is any other run.
-    session.train(dataclasses.replace(settings, epochs=4), mirrored)
-    assert checkpoints.load(mirrored.last)[1].epoch == 4
 
 
 def test_too_few_devices_are_told(make_settings, tmp_path):

@@ -1,7 +1,7 @@
-"""Trains on two logical CPUs: `python two_devices.py CONFIG.json RUN EPOCHS...`.
+"""Trains on two logical CPUs: `python two_devices.py CONFIG.json RUN [CONFIG.json RUN ...]`.
 
-A process of its own, since TensorFlow looks at its devices once. It stops and goes on after each
-of the given numbers of epochs.
+A process of its own, since TensorFlow looks at its devices once. Each run stops after its first
+epoch and goes on.
 """
 
 import dataclasses
@@ -12,15 +12,17 @@ import sys
 import tensorflow as tf
 
 
-def main(config_file, folder, *epochs):
+def main(*given):
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     from lrcn import config, runs
     from lrcn.training import session
 
-    settings = config.from_plain("train", json.loads(pathlib.Path(config_file).read_text()))
-    for end in map(int, epochs):
-        session.train(dataclasses.replace(settings, epochs=end), runs.RunDirectory(folder))
+    for config_file, folder in zip(given[::2], given[1::2], strict=True):
+        settings = config.from_plain("train", json.loads(pathlib.Path(config_file).read_text()))
+        for epochs in (1, settings.epochs):
+            run = runs.RunDirectory(folder)
+            session.train(dataclasses.replace(settings, epochs=epochs), run)
 
 
 if __name__ == "__main__":
