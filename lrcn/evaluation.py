@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from lrcn import datasets, files, runs
+from lrcn import datasets, files, litert, runs
 from lrcn import settings as settings_lib
 from lrcn.data import augment, damage, epochs, modality, records, references
 from lrcn.data.limits import Limits
@@ -234,7 +234,7 @@ class _Shown:
         if not features.serves(backbone, self.view):
             return clips.of_records(
                 self.chosen,
-                backbone.predict_on_batch,
+                litert.forward(backbone),
                 view=self.view,
                 batch_size=self.batch_size,
                 seed=self.seed,

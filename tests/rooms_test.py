@@ -14,6 +14,7 @@ ROOMS = [
     {"data"},
     {"models"},
     {"scoring"},
+    {"litert"},
     {"settings"},
     {"config"},
     {"cache"},

@@ -125,13 +125,16 @@ def apply(frames: tf.Tensor, view: View, draw: tf.Tensor | None = None) -> tf.Te
     Returns:
         [time, height, width, 3] uint8, or [10, time, height, width, 3] for ten crops.
     """
-    if view.crop == "squash":
-        frames = _resize(frames, tf.constant(view.size))
+    if view.crop in ("squash", "fit"):
+        target = tf.constant(view.size)
+        if view.crop == "fit":
+            target = _covering(tf.shape(frames)[1:3], view.size)
+        frames = _resized_middle(frames, target, view.size)
     else:
-        frames = _cover(frames, view.size, shrink=view.crop == "fit")
+        frames = _cover(frames, view.size)
     if view.crop == "ten":
         return _ten(frames, view)
-    if view.crop != "squash":
+    if view.crop not in ("squash", "fit"):
         frames = _crop(frames, _offset(tf.shape(frames)[1:3], view, draw), view.size)
     if view.mirror:
         frames = tf.where(view.mirrors(draw), _mirrored(frames, view.modality), frames)
@@ -168,18 +171,43 @@ def _resize(frames: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     return tf.cond(same, lambda: frames, resized)
 
 
-def _cover(frames: tf.Tensor, size: tuple[int, int], *, shrink: bool) -> tf.Tensor:
-    """Resizes frames, aspect kept, until they just cover `size`; larger ones only if `shrink`."""
-    shape = tf.cast(tf.shape(frames)[1:3], tf.float64)
-    factor = tf.reduce_max(tf.constant(size, tf.float64) / shape)
+def _resized_middle(frames: tf.Tensor, target: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Resizes frames to `target` and takes the middle, which alone is worked out."""
+    shape = tf.shape(frames)[1:3]
+
+    def resized():
+        values = tf.raw_ops.ScaleAndTranslate(
+            images=frames,
+            size=tf.constant(size),
+            scale=tf.cast(target, tf.float32) / tf.cast(shape, tf.float32),
+            translation=-tf.cast((target - size) // 2, tf.float32),
+            kernel_type="triangle",
+            antialias=True,
+        )
+        return tf.saturate_cast(tf.round(values), tf.uint8)
+
+    same = tf.reduce_all(tf.equal(shape, target))
+    return tf.cond(same, lambda: _crop(frames, (target - size) // 2, size), resized)
+
+
+def _covering(shape: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Returns the size at which frames of a shape just cover `size`, aspect kept."""
+    exact = tf.cast(shape, tf.float64)
+    factor = tf.reduce_max(tf.constant(size, tf.float64) / exact)
     # Rounding may fall one pixel short of the crop, so the crop is a lower bound.
-    target = tf.maximum(tf.cast(tf.round(shape * factor), tf.int32), tf.constant(size))
-    return _resize(frames, tf.where(shrink or factor > 1.0, target, tf.shape(frames)[1:3]))
+    return tf.maximum(tf.cast(tf.round(exact * factor), tf.int32), tf.constant(size))
+
+
+def _cover(frames: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Enlarges frames that do not cover `size`, aspect kept, until they just do."""
+    shape = tf.shape(frames)[1:3]
+    is_small = tf.reduce_any(shape < tf.constant(size))
+    return _resize(frames, tf.where(is_small, _covering(shape, size), shape))
 
 
 def _offset(shape: tf.Tensor, view: View, draw: tf.Tensor | None) -> tf.Tensor:
     room = shape - tf.constant(view.size)
-    if view.crop in ("fit", "centre"):
+    if view.crop == "centre":
         return room // 2
     return tf.cast(tf.floor(draw[:2] * tf.cast(room + 1, tf.float64)), tf.int32)
 

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lrcn import errors
+from lrcn import errors, litert
 from lrcn.data import augment, damage, dataset, epochs, records
 from lrcn.data import clips as clips_lib
 from lrcn.data.limits import Limits
@@ -71,7 +71,7 @@ def evaluate(
     chosen = epochs.Clips(record_set, mode, short_videos=short_videos)
     with damage.translating_errors(record_set.path, limits=record_set.limits):
         if batches is None:
-            forward = networks.backbone(model).predict_on_batch
+            forward = litert.forward(networks.backbone(model))
             batches = clips_of_features.of_records(
                 chosen, forward, view=view, batch_size=batch_size, seed=seed
             )

@@ -20,7 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lrcn import errors
+from lrcn import errors, litert
 from lrcn.data import (
     augment,
     containers,
@@ -125,6 +125,10 @@ class Predictor:
         return windows.Plan(self.mode, self.reading, self.short_videos, self.seed)
 
     @functools.cached_property
+    def _forward(self) -> Callable[[np.ndarray], np.ndarray]:
+        return litert.forward(self.backbone)
+
+    @functools.cached_property
     def _decode(self) -> Callable[[Sequence[bytes]], np.ndarray]:
         return dataset.decoder(self.view)
 
@@ -140,8 +144,7 @@ class Predictor:
                 put(self._decode(part))
 
         with ordered.ahead(produce, most=_AHEAD) as frames:
-            forward = self.backbone.predict_on_batch
-            batches = clips_of_features.Batches(frames, forward, shown, self.batch_size)
+            batches = clips_of_features.Batches(frames, self._forward, shown, self.batch_size)
             return self.answer.score(batches)
 
 

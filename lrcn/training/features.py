@@ -25,12 +25,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lrcn import errors, files
+from lrcn import errors, files, litert
 from lrcn.data import augment, damage, dataset, progress, records, sharing
 from lrcn.data import epochs as epochs_lib
 from lrcn.models import backbones
 from lrcn.scoring import clips as clips_lib
-from lrcn.training import forwards, litert
+from lrcn.training import forwards
 
 log = logging.getLogger(__name__)
 
@@ -307,7 +307,9 @@ def _stream(
     """Yields the features of batches of frames."""
     if not items:
         return
-    forward = litert.forward(backbone) if litert.serves(backbone) else forwards.of(backbone)
+    # JAX on several hosts cannot predict on one of them.
+    is_jax = keras.backend.backend() == "jax"
+    forward = forwards.of(backbone) if is_jax else litert.forward(backbone)
     batches = dataset.stored_frames(record_set, items, view=view, batch_size=_BATCH)
     what = f"features {record_set.path.name.removesuffix(records.SUFFIX)}"
     with progress.shown(what, -(-total // _BATCH), unit=f"batches of {_BATCH} frames") as advance:

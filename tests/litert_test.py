@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
+from lrcn import litert
 from lrcn.models import backbones
-from lrcn.training import litert
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A frozen CNN in LiteRT, which has faster kernels for the CPU than TensorFlow for some of them."""
+"""CNNs whose weights stay, in LiteRT, which has faster kernels for the CPU for some of them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,16 @@ def serves(backbone: keras.Model) -> bool:
 def forward(backbone: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """Returns the function from frames [batch, height, width, 3] uint8 to [batch, features].
 
-    It has the weights that the CNN has now. Its features equal those of Keras to 1e-4.
+    Where LiteRT serves, it has the weights that the CNN has now, and its features equal those of
+    Keras to 1e-4.
 
     Args:
         backbone: The CNN; it runs in inference mode.
     """
+    return _in_litert(backbone) if serves(backbone) else backbone.predict_on_batch
+
+
+def _in_litert(backbone: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     from ai_edge_litert import interpreter
 
     network = interpreter.Interpreter(model_content=_converted(backbone), num_threads=cores.taken())
