@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import queue
 from collections.abc import Callable
 
 import keras
@@ -38,19 +40,46 @@ def forward(backbone: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _in_litert(backbone: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    from ai_edge_litert import interpreter
-
-    network = interpreter.Interpreter(model_content=_converted(backbone), num_threads=cores.taken())
-    network.allocate_tensors()
-    (given,), (found,) = network.get_input_details(), network.get_output_details()
+    model, count = _converted(backbone), cores.taken()
+    # A frame a core and not a core for a part of each: nobody waits for a core that decodes.
+    idle: queue.SimpleQueue[_Network] = queue.SimpleQueue()
+    for _ in range(count):
+        idle.put(_Network(model))
+    threads = concurrent.futures.ThreadPoolExecutor(count, thread_name_prefix="lrcn-litert")
 
     def of_frame(frame: np.ndarray) -> np.ndarray:
-        network.set_tensor(given["index"], frame[np.newaxis])
-        network.invoke()
-        return network.get_tensor(found["index"])[0]
+        network = idle.get()
+        try:
+            return network.features(frame)
+        finally:
+            idle.put(network)
 
-    # One at a time: what passes between the layers of a small CNN then stays in the cache.
-    return lambda frames: np.stack([of_frame(frame) for frame in frames])
+    return lambda frames: np.stack(list(threads.map(of_frame, frames)))
+
+
+class _Network:
+    """A CNN in one thread.
+
+    Args:
+        model: Of a batch of one frame, in the format of LiteRT.
+    """
+
+    def __init__(self, model: bytes):
+        from ai_edge_litert import interpreter
+
+        self._interpreter = interpreter.Interpreter(model_content=model, num_threads=1)
+        self._interpreter.allocate_tensors()
+        (given,), (found,) = (
+            self._interpreter.get_input_details(),
+            self._interpreter.get_output_details(),
+        )
+        self._given, self._found = given["index"], found["index"]
+
+    def features(self, frame: np.ndarray) -> np.ndarray:
+        """Returns the features of a frame, [features]."""
+        self._interpreter.set_tensor(self._given, frame[np.newaxis])
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._found)[0]
 
 
 def _converted(backbone: keras.Model) -> bytes:
@@ -65,4 +94,4 @@ def _converted(backbone: keras.Model) -> bytes:
         return features
 
     graph = of_frame.get_concrete_function()
-    return tf.lite.TFLiteConverter.from_concrete_functions([graph]).convert()
+    return tf.lite.TFLiteConverter.from_concrete_functions([graph], tf.Module()).convert()

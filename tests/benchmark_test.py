@@ -199,7 +199,7 @@ def fresh_policy():
 def test_features_are_compared_with_predict(part, tmp_path, fresh_policy):
     turn = part("used").extracting(str(tmp_path), 4, 32)
     found = [turn(), turn()]  # the second time they are computed anew
-    assert all(0 <= row["difference"] < 1e-4 and row["lrcn"] > 0 for row in found)
+    assert all(0 <= row["difference"] < 1e-4 and row["network"] > 0 for row in found)
 
 
 @pytest.mark.parametrize("name", ["images", "copies", "videos", "flow"])

@@ -120,6 +120,7 @@ def test_tensorflow_stays_in_its_rooms(path):
         assert "tensorflow_datasets" not in tops
     if here not in ("data", "training") and name not in (
         "lrcn.inference.export",
+        "lrcn.litert",
         "lrcn.verbs.showing",
     ):
         assert "tensorflow" not in tops
