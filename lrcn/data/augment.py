@@ -137,7 +137,8 @@ def apply(frames: tf.Tensor, view: View, draw: tf.Tensor | None = None) -> tf.Te
     if view.crop not in ("squash", "fit"):
         frames = _crop(frames, _offset(tf.shape(frames)[1:3], view, draw), view.size)
     if view.mirror:
-        frames = tf.where(view.mirrors(draw), _mirrored(frames, view.modality), frames)
+        shown = frames
+        frames = tf.cond(view.mirrors(draw), lambda: _mirrored(shown, view.modality), lambda: shown)
     return tf.ensure_shape(frames, [None, *view.size, 3])
 
 
@@ -218,7 +219,7 @@ def _crop(frames: tf.Tensor, offset: tf.Tensor, size: tuple[int, int]) -> tf.Ten
 
 
 def _mirrored(frames: tf.Tensor, modality: str) -> tf.Tensor:
-    frames = frames[:, :, ::-1]
+    frames = tf.reverse(frames, [2])  # several times as fast as a slice with a negative step
     if modality != "flow":
         return frames
     return tf.concat([255 - frames[..., :1], frames[..., 1:]], axis=-1)

@@ -68,7 +68,7 @@ def training_clips(
         return (decode(item, frames, draw), *targets.of(target), *counts)
 
     def batches(rows: tf.data.Dataset) -> tf.data.Dataset:
-        shown = rows.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        shown = rows.map(element, num_parallel_calls=_at_once(), deterministic=True)
         return shown.batch(share.size(batch_size) if share else batch_size)
 
     steps = -(-len(chosen.epoch(seed, first_epoch)) // batch_size)
@@ -139,7 +139,7 @@ def stored_frames(
 
     given = np.asarray(items, np.int64)
     dataset = tf.data.Dataset.from_tensor_slices((given, np.arange(len(given)))).flat_map(frames_of)
-    dataset = dataset.map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.map(decoded, num_parallel_calls=_at_once(), deterministic=True)
     dataset = dataset.batch(max(batch_size // crops, 1))
     dataset = dataset.map(lambda frames: tf.reshape(frames, [-1, *view.size, 3]))
     return threaded(dataset.prefetch(_AHEAD))
@@ -157,6 +157,14 @@ def decoder(view: augment.View) -> Callable[[Sequence[bytes]], np.ndarray]:
         return tf.reshape(_crops(jpegs, view), [-1, *view.size, 3])
 
     return lambda jpegs: decoded(tf.constant(list(jpegs), tf.string)).numpy()
+
+
+def _at_once() -> int:
+    """Returns how many clips or frames are decoded at once.
+
+    TensorFlow's own choice begins with one, and a short data set is over before it finds a better.
+    """
+    return 2 * cores.taken()
 
 
 def _crops(jpegs: tf.Tensor, view: augment.View) -> tf.Tensor:

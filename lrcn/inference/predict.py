@@ -7,6 +7,7 @@ decoding and the network go on at the same time.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import glob
@@ -145,7 +146,9 @@ class Predictor:
 
         with ordered.ahead(produce, most=_AHEAD) as frames:
             batches = clips_of_features.Batches(frames, self._forward, shown, self.batch_size)
-            return self.answer.score(batches)
+            values = self.answer.score(batches)
+            collections.deque(frames, maxlen=0)  # so that a fault after the last window is met
+        return values
 
 
 def find(

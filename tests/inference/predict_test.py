@@ -241,6 +241,23 @@ def test_an_unreadable_input_ends_in_its_one_message(model, world, tmp_path):
         list(_predictor(model, world).predict(str(broken)))
 
 
+@pytest.mark.parametrize("frames", [4, 5])
+def test_a_fault_after_the_last_window_is_told(model, world, monkeypatch, frames):
+    decode = windows.containers.decode
+
+    def broken(path, visit, **options):
+        decode(path, visit, **options)
+        raise errors.UserError(
+            "cut", where=path, received="less", expected="more", remedy="Copy it again"
+        )
+
+    monkeypatch.setattr(windows.containers, "decode", broken)
+    monkeypatch.setattr(predict, "_FRAMES", frames)  # 16 frames are shown, the last one is not
+    predictor = _predictor(model, world, mode=clips.ClipMode("iterative", 4, 0), batch_size=2)
+    with pytest.raises(errors.UserError, match=r"v2\.mp4.*cut"):
+        list(predictor.predict(_path(world, "v2.mp4")))
+
+
 def test_one_unreadable_input_of_several_leaves_the_others(model, world, tmp_path, caplog):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"nothing")
