@@ -21,7 +21,7 @@ def serves(backbone: keras.Model) -> bool:
     """Tells whether a CNN is faster in LiteRT: a known one in float32, on a machine without GPU."""
     return (
         backbone.name in _FASTER
-        and keras.backend.backend() == "tensorflow"
+        and keras.config.backend() == "tensorflow"
         and backbone.layers[-1].compute_dtype == "float32"
         and not tf.config.list_physical_devices("GPU")
     )

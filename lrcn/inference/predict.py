@@ -40,7 +40,6 @@ from lrcn.scoring import clips as clips_of_features
 
 log = logging.getLogger(__name__)
 
-_FRAMES = 64  # that go through the CNN at once, at most
 _AHEAD = 2  # batches of frames that are decoded ahead of it
 _IMAGE_SECONDS = 2
 
@@ -137,7 +136,7 @@ class Predictor:
         """Returns what is said of windows, [windows, ...], of the frames that they show."""
         crops = augment.TEN if self.view.crop == "ten" else 1
         shown = clips_of_features.Shown([table], crops=crops)
-        most = min(_FRAMES, self.batch_size * table.shape[1])
+        most = clips_of_features.frames_at_once(self.batch_size, table.shape[1])
 
         def produce(put: Callable[[np.ndarray], None]) -> None:
             left = iter(jpegs)

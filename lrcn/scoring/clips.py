@@ -126,10 +126,15 @@ def of_records(
         shown.items,
         shown.wanted,
         view=view,
-        batch_size=min(_FRAMES, batch_size * chosen.num_frames),
+        batch_size=frames_at_once(batch_size, chosen.num_frames),
     )
     frames = dataset.threaded(frames, threads)
     return Batches(frames, forward, shown, batch_size)
+
+
+def frames_at_once(clips: int, time: int) -> int:
+    """Returns how many frames go through a CNN at once where batches are of so many clips."""
+    return min(_FRAMES, clips * time)
 
 
 def regrouped(parts: Iterable[np.ndarray], sizes: Iterable[int]) -> Iterator[np.ndarray]:

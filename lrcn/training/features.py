@@ -163,7 +163,7 @@ def training_clips(
 def evaluation_clips(
     features: Features, chosen: epochs_lib.Clips, *, batch_size: int = _CLIPS, seed: int = 0
 ) -> tf.data.Dataset:
-    """Returns what `dataset.evaluation_clips` does, with `features` in the place of `frames`."""
+    """Returns every clip in order, as `scoring.clips.Batches` has them, from kept features."""
     rows = chosen.every(seed)
 
     def element(item, clip, frames):
@@ -308,7 +308,7 @@ def _stream(
     if not items:
         return
     # JAX on several hosts cannot predict on one of them.
-    is_jax = keras.backend.backend() == "jax"
+    is_jax = keras.config.backend() == "jax"
     forward = forwards.of(backbone) if is_jax else litert.forward(backbone)
     batches = dataset.stored_frames(record_set, items, view=view, batch_size=_BATCH)
     what = f"features {record_set.path.name.removesuffix(records.SUFFIX)}"

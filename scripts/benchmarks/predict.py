@@ -19,7 +19,6 @@ _GROWTH = 1.1  # peak memory with a video ten times as long
 _ONCE = 1.5
 _FEATURES = 2.0  # times the frames per second of `keras.Model.predict`
 _EQUAL = 1e-4  # largest difference of a feature, of the largest feature
-_VIDEOS = 4
 
 
 def measure(size: measuring.Size) -> list[measuring.Measure]:

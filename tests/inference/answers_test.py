@@ -72,7 +72,7 @@ def test_a_line_of_one_window_is_told_once(predictor, world, tmp_path):
 def test_windows_that_are_scored_apart_say_the_same(predictor, world, monkeypatch):
     path = str(world.folder / "media" / "v2.mp4")
     whole = next(predictor.predict(path))
-    monkeypatch.setattr(predict, "_FRAMES", 3)
+    monkeypatch.setattr(predict.clips_of_features, "_FRAMES", 3)
     parts = next(predictor.predict(path))
     assert [w["caption"] for w in parts["windows"]] == [w["caption"] for w in whole["windows"]]
     assert len(whole["windows"]) == 8

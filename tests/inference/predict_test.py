@@ -105,7 +105,7 @@ def test_times_of_a_folder_count_25_frames_a_second(model, world, frame_folder):
 
 def test_how_many_frames_go_through_the_network_at_once_changes_nothing(model, world, monkeypatch):
     whole = next(_predictor(model, world, batch_size=2).predict(_path(world, "v2.mp4")))
-    monkeypatch.setattr(predict, "_FRAMES", 3)
+    monkeypatch.setattr(predict.clips_of_features, "_FRAMES", 3)
     parts = next(_predictor(model, world, batch_size=2).predict(_path(world, "v2.mp4")))
     assert parts == whole
 
@@ -252,7 +252,9 @@ def test_a_fault_after_the_last_window_is_told(model, world, monkeypatch, frames
         )
 
     monkeypatch.setattr(windows.containers, "decode", broken)
-    monkeypatch.setattr(predict, "_FRAMES", frames)  # 16 frames are shown, the last one is not
+    monkeypatch.setattr(
+        predict.clips_of_features, "_FRAMES", frames
+    )  # 16 frames are shown, the last one is not
     predictor = _predictor(model, world, mode=clips.ClipMode("iterative", 4, 0), batch_size=2)
     with pytest.raises(errors.UserError, match=r"v2\.mp4.*cut"):
         list(predictor.predict(_path(world, "v2.mp4")))
