@@ -114,6 +114,19 @@ def test_merged_twice_is_merged_once(data, tmp_path):
     assert content(folder) == before
 
 
+def test_a_merge_between_the_look_and_the_lock_is_seen(data, tmp_path, monkeypatch):
+    folder = made(data, tmp_path / "out")
+    alone = claim.alone
+
+    def second(place):
+        monkeypatch.setattr(claim, "alone", alone)
+        merging.merge(place)
+        return alone(place)
+
+    monkeypatch.setattr(claim, "alone", second)
+    assert [report.reused for report in merging.merge(folder)] == [True, True]
+
+
 def test_missing_shards_are_named_with_how_to_make_them(data, tmp_path):
     make(data, tmp_path / "out", 1, shards=2)
     before = content(tmp_path / "out")
