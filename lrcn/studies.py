@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 _FILE, _SPACE = "study.db", "lrcn"
 _FREE = ("num_threads", "traceback", "limits", "evaluate")  # change nothing of what is searched
-_SEEDED = ("tpe", "random", "cmaes", "nsgaii", "motpe")
+_SEEDED = ("tpe", "random", "nsgaii", "motpe")
+_UNPICKLING = "CmaEsSampler"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +110,7 @@ def of(hydra: Mapping, overrides: Sequence[str], callbacks: Mapping | None) -> S
         callbacks: That group of `train`; other verbs have none.
 
     Raises:
-        UserError: Nothing is searched, or the verb does not train.
+        UserError: Nothing is searched, the verb does not train, or a pickle would be read.
     """
     if callbacks is None:
         raise UserError(
@@ -120,6 +121,7 @@ def of(hydra: Mapping, overrides: Sequence[str], callbacks: Mapping | None) -> S
             remedy="Leave hydra/sweeper=optuna out",
         )
     sweeper = hydra["sweeper"]
+    _refuse_pickles(sweeper)
     params = [f"{key}={value}" for key, value in (sweeper["params"] or {}).items()]
     arguments = [
         text
@@ -148,6 +150,27 @@ def of(hydra: Mapping, overrides: Sequence[str], callbacks: Mapping | None) -> S
             remedy="Raise it, or leave it out for the default",
         )
     return search
+
+
+def _refuse_pickles(sweeper: Mapping) -> None:
+    """Refuses what would have Optuna unpickle what a study holds: it may be somebody else's."""
+    if str(sweeper["sampler"].get("_target_")).endswith(f".{_UNPICKLING}"):
+        raise UserError(
+            "this sampler unpickles what the study holds, by which a study can run code",
+            where="hydra/sweeper/sampler",
+            received="cmaes",
+            expected="a sampler that reads plain values",
+            remedy="Take hydra/sweeper/sampler=tpe or random",
+        )
+    kind = str(sweeper["storage"]).partition(":")[0]  # what follows may hold a password
+    if kind.startswith("redis"):
+        raise UserError(
+            "Optuna unpickles what a Redis database holds, by which it can run code",
+            where="hydra.sweeper.storage",
+            received=f"{kind}:...",
+            expected="a database of SQL, such as sqlite:///FILE",
+            remedy="Leave it out: the study then lies in the folder of the sweep",
+        )
 
 
 def prepared(search: Search) -> tuple[list[str], int]:
