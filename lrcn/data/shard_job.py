@@ -58,7 +58,7 @@ class ShardJob:
 
     def check(self) -> None:
         """Refuses what can be refused before any work."""
-        self.job.check(count_key="shard_count")
+        self.job.check(is_shard=True)
 
     def check_folder(self) -> None:
         """Refuses another shard of the name, unless it may be replaced."""
