@@ -17,12 +17,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lrcn import overriding, quoting, runs
+from lrcn import settings as settings_lib
 from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
 
 _FILE, _SPACE = "study.db", "lrcn"
-_FREE = ("num_threads", "traceback", "limits", "evaluate")  # change nothing of what is searched
 _SEEDED = ("tpe", "random", "nsgaii", "motpe")
 _UNPICKLING = "CmaEsSampler"
 
@@ -223,7 +223,8 @@ def prepared(search: Search) -> tuple[list[str], int]:
 
 
 def _is_free(override: str) -> bool:
-    return re.split("[.@]", overriding.key_of(override))[0] in _FREE
+    """Tells whether an override changes nothing of what is searched."""
+    return settings_lib.is_of_conduct(overriding.key_of(override))
 
 
 def _require_same(search: Search, study: Any, space: dict[str, Any]) -> None:

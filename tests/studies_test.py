@@ -91,7 +91,8 @@ def test_a_study_of_something_else_is_refused(tmp_path, changed, where, received
         studies.prepared(search(tmp_path / "s", *kept, *changed))
     told = raised.value
     assert (told.where, told.received, told.expected) == (where, received, expected)
-    same = search(tmp_path / "s", *SPACE, "epochs=2", "num_threads=1", n_trials=9)
+    how = ("num_threads=1", "callbacks.save_seconds=60", "profile=true", "strategy=mirrored")
+    same = search(tmp_path / "s", *SPACE, "epochs=2", *how, n_trials=9)
     assert studies.prepared(same)[1] == 8
 
 
