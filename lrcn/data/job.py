@@ -121,7 +121,7 @@ class Job:
         if self.options.overwrite or not found:
             return []
         if not self.is_there:  # a kill may have come while they were given their names
-            ours = unfinished.published(self.path, self.plan, list(self.shares()))
+            ours = unfinished.published(self.path, self.plan, list(self.items_by_file()))
             if ours.issuperset(found):
                 return []
         return present.differences(
@@ -179,7 +179,7 @@ class Job:
             "lines": hashlib.sha256(json.dumps(reasons).encode()).hexdigest(),
         }
 
-    def shares(self) -> dict[str, np.ndarray]:
+    def items_by_file(self) -> dict[str, np.ndarray]:
         """Returns the places of the items of each file, in the order of its records."""
         order, count = np.arange(len(self.split.items)), self.options.shards
         if self.options.shuffle:
@@ -197,7 +197,7 @@ class Job:
             self.path,
             self.plan,
             items=self.split.items,
-            shares=self.shares(),
+            items_by_file=self.items_by_file(),
             is_alone=is_alone,
         )
 
