@@ -74,6 +74,7 @@ class Search:
         Raises:
             UserError: Nothing is searched.
         """
+        # Not public, but the sweeper's own reading: another one could differ from what is searched.
         from hydra_plugins.hydra_optuna_sweeper import _impl
         from optuna import distributions
 
