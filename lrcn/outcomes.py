@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from lrcn import errors, files
 
 _PREFIX = ".jobs-"
+_SIGN = "@"  # before the process; no name of a host has it, where many have a hyphen
 _STOP = "stop"
 _LOOK = 0.3  # seconds between two looks at whether the sweep goes on
 _PATIENCE = 60.0  # seconds that jobs have to save and end when the sweep is interrupted
@@ -95,11 +96,12 @@ class Outcomes:
         """
         host, process = socket.gethostname(), os.getpid()
         sweep.mkdir(parents=True, exist_ok=True)
-        for old in sweep.glob(f"{_PREFIX}{host}-*"):
-            number = old.name.removeprefix(f"{_PREFIX}{host}-").partition("-")[0]
+        own = f"{_PREFIX}{host}{_SIGN}"
+        for old in sweep.glob(f"{own}*"):
+            number = old.name.removeprefix(own).partition("-")[0]
             if number.isdecimal() and not _is_alive(host, int(number)):
                 shutil.rmtree(old, ignore_errors=True)
-        folder = sweep / f"{_PREFIX}{host}-{process}-{uuid.uuid4().hex[:8]}"
+        folder = sweep / f"{own}{process}-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
         return cls(folder.absolute(), host, process, outlives)
 

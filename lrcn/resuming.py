@@ -11,8 +11,9 @@ from lrcn import overriding
 from lrcn.errors import UserError
 
 _CHANGING = ("epochs", "callbacks.patience")  # what a run may be continued with
-# What a run may ask for, and which machines train it, is for who goes on with it to say.
-_FREE = ("limits", "strategy")
+# What a run may ask for, and which machines train it, is for who goes on with it to say. The rest
+# of how a training is carried out (`settings.is_of_conduct`) goes on as it was.
+_NOT_TAKEN_OVER = ("limits", "strategy")
 
 
 def continued(overrides: list[str]) -> list[str]:
@@ -42,8 +43,8 @@ def continued(overrides: list[str]) -> list[str]:
         stored.get("overrides", []), where=config_file, own_folder=trusted
     ):
         key = overriding.key_of(override)
-        is_free = re.split("[.@]", key)[0] in _FREE
-        if is_free or key in given or key in ("resume", *_CHANGING):
+        is_left = re.split("[.@]", key)[0] in _NOT_TAKEN_OVER
+        if is_left or key in given or key in ("resume", *_CHANGING):
             continue
         # Paths were relative to where the run was started; its settings hold them absolute.
         try:

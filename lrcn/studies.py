@@ -17,13 +17,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lrcn import overriding, quoting, runs
+from lrcn import settings as settings_lib
 from lrcn.errors import UserError
 
 log = logging.getLogger(__name__)
 
 _FILE, _SPACE = "study.db", "lrcn"
-_FREE = ("num_threads", "traceback", "limits", "evaluate")  # change nothing of what is searched
-_SEEDED = ("tpe", "random", "cmaes", "nsgaii", "motpe")
+_SEEDED = ("tpe", "random", "nsgaii", "motpe")
+_UNPICKLING = "CmaEsSampler"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Search:
         Raises:
             UserError: Nothing is searched.
         """
+        # Not public, but the sweeper's own reading: another one could differ from what is searched.
         from hydra_plugins.hydra_optuna_sweeper import _impl
         from optuna import distributions
 
@@ -109,7 +111,7 @@ def of(hydra: Mapping, overrides: Sequence[str], callbacks: Mapping | None) -> S
         callbacks: That group of `train`; other verbs have none.
 
     Raises:
-        UserError: Nothing is searched, or the verb does not train.
+        UserError: Nothing is searched, the verb does not train, or a pickle would be read.
     """
     if callbacks is None:
         raise UserError(
@@ -120,6 +122,7 @@ def of(hydra: Mapping, overrides: Sequence[str], callbacks: Mapping | None) -> S
             remedy="Leave hydra/sweeper=optuna out",
         )
     sweeper = hydra["sweeper"]
+    _refuse_pickles(sweeper)
     params = [f"{key}={value}" for key, value in (sweeper["params"] or {}).items()]
     arguments = [
         text
@@ -148,6 +151,27 @@ def of(hydra: Mapping, overrides: Sequence[str], callbacks: Mapping | None) -> S
             remedy="Raise it, or leave it out for the default",
         )
     return search
+
+
+def _refuse_pickles(sweeper: Mapping) -> None:
+    """Refuses what would have Optuna unpickle what a study holds: it may be somebody else's."""
+    if str(sweeper["sampler"].get("_target_")).endswith(f".{_UNPICKLING}"):
+        raise UserError(
+            "this sampler unpickles what the study holds, by which a study can run code",
+            where="hydra/sweeper/sampler",
+            received="cmaes",
+            expected="a sampler that reads plain values",
+            remedy="Take hydra/sweeper/sampler=tpe or random",
+        )
+    kind = str(sweeper["storage"]).partition(":")[0]  # what follows may hold a password
+    if kind.startswith("redis"):
+        raise UserError(
+            "Optuna unpickles what a Redis database holds, by which it can run code",
+            where="hydra.sweeper.storage",
+            received=f"{kind}:...",
+            expected="a database of SQL, such as sqlite:///FILE",
+            remedy="Leave it out: the study then lies in the folder of the sweep",
+        )
 
 
 def prepared(search: Search) -> tuple[list[str], int]:
@@ -200,7 +224,8 @@ def prepared(search: Search) -> tuple[list[str], int]:
 
 
 def _is_free(override: str) -> bool:
-    return re.split("[.@]", overriding.key_of(override))[0] in _FREE
+    """Tells whether an override changes nothing of what is searched."""
+    return settings_lib.is_of_conduct(overriding.key_of(override))
 
 
 def _require_same(search: Search, study: Any, space: dict[str, Any]) -> None:

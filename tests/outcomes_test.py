@@ -42,13 +42,20 @@ def test_jobs_are_read_in_their_order_with_what_became_of_them(outcomes):
 
 
 def test_what_a_killed_sweep_has_left_is_removed_and_nothing_else(tmp_path, outcomes, gone):
-    old = outcomes.folder.with_name(f".jobs-{outcomes.host}-{gone}-0")
-    other = outcomes.folder.with_name(".jobs-elsewhere-1-0")
-    for folder in (old, other):
+    number = outcomes.folder.name.rpartition("-")[2]
+    name = outcomes.folder.name.replace(f"{os.getpid()}-{number}", f"{gone}-{number}")
+    old = outcomes.folder.with_name(name)
+    # Of a host whose name goes on where this one's ends, with what could be the process.
+    longer = f"{outcomes.host}-{gone}"
+    others = [
+        outcomes.folder.with_name(name.replace(outcomes.host, host))
+        for host in ("elsewhere", longer)
+    ]
+    for folder in (old, *others):
         folder.mkdir()
     outcomes_lib.Outcomes.begun(tmp_path / "sweep")
     assert not old.exists()
-    assert other.is_dir() and outcomes.folder.is_dir()
+    assert all(other.is_dir() for other in others) and outcomes.folder.is_dir()
 
 
 def test_jobs_are_over_when_the_sweep_is(outcomes, gone):

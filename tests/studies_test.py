@@ -9,7 +9,7 @@ from lrcn.errors import UserError
 
 pytestmark = pytest.mark.extras
 optuna = pytest.importorskip("optuna", reason="the extra optuna is not installed")
-pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+config = pytest.importorskip("hydra_plugins.hydra_optuna_sweeper.config")
 
 SPACE = ["optimizer.learning_rate=tag(log,interval(1e-4,1e-1))", "pooling=choice(avg,last)"]
 
@@ -91,7 +91,8 @@ def test_a_study_of_something_else_is_refused(tmp_path, changed, where, received
         studies.prepared(search(tmp_path / "s", *kept, *changed))
     told = raised.value
     assert (told.where, told.received, told.expected) == (where, received, expected)
-    same = search(tmp_path / "s", *SPACE, "epochs=2", "num_threads=1", n_trials=9)
+    how = ("num_threads=1", "callbacks.save_seconds=60", "profile=true", "strategy=mirrored")
+    same = search(tmp_path / "s", *SPACE, "epochs=2", *how, n_trials=9)
     assert studies.prepared(same)[1] == 8
 
 
@@ -114,6 +115,33 @@ def test_a_search_is_of_trainings_and_has_trials(tmp_path):
         search(tmp_path / "s", n_trials=0)
     with pytest.raises(UserError, match="a search trains"):
         studies.of({}, SPACE, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "remedy"),
+    [
+        ({"sampler": "cmaes"}, "hydra/sweeper/sampler", "tpe or random"),
+        ({"storage": "redis://localhost"}, "hydra.sweeper.storage", "Leave it out"),
+    ],
+)
+def test_what_reads_pickles_is_refused(tmp_path, changes, where, remedy):
+    if "sampler" in changes:
+        changes = {"sampler": {"_target_": config.CmaEsSamplerConfig._target_, "seed": None}}
+    with pytest.raises(UserError, match="can run code") as raised:
+        search(tmp_path / "s", **changes)
+    assert raised.value.where == where and remedy in raised.value.remedy
+
+
+def test_optuna_reads_pickles_nowhere_else():
+    folder = pathlib.Path(optuna.__file__).parent
+    found = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if "pickle" in path.read_text(encoding="utf-8").lower()
+    }
+    # Integrations are libraries that nobody asks for here.
+    others = {name for name in found if not name.startswith("integration")}
+    assert others == {"samplers/_cmaes.py", "storages/_redis.py"}
 
 
 def test_a_study_that_cannot_be_read_is_told(tmp_path):

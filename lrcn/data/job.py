@@ -61,11 +61,11 @@ class Job:
         """How clips are chosen; images have none."""
         return None if self.type == "image" else self.options.mode
 
-    def check(self, *, count_key: str = "shards") -> None:
+    def check(self, *, is_shard: bool = False) -> None:
         """Refuses what can be refused before any work.
 
         Args:
-            count_key: The configuration key that the number of files stands under.
+            is_shard: Whether the process makes one of the files alone.
         """
         self.options.reading()
         if self.options.image_shape:  # whoever reads the records keeps the limit, too
@@ -81,13 +81,22 @@ class Job:
         if problems and self.options.on_error == "stop":
             raise lists.first_of(problems)
         _check_ids(self.split)
+        self._check_count(is_shard=is_shard)
+
+    def _check_count(self, *, is_shard: bool) -> None:
         if self.options.shards > len(self.split.items):
+            alone = (
+                "serialize this list by itself into the same folder, without shard_index and "
+                "shard_count, before or after the others"
+            )
             raise errors.UserError(
                 "more shards than items",
-                where=count_key,
+                where="shard_count" if is_shard else "shards",
                 received=self.options.shards,
                 expected=f"at most {len(self.split.items)}, the items of {self.split.source}",
-                remedy=f"Lower {count_key}, or leave it out for a single file",
+                remedy=f"Lower shard_count, or {alone}"
+                if is_shard
+                else "Lower shards, or leave it out for a single file",
             )
 
     def check_folder(self) -> None:
@@ -112,7 +121,7 @@ class Job:
         if self.options.overwrite or not found:
             return []
         if not self.is_there:  # a kill may have come while they were given their names
-            ours = unfinished.published(self.path, self.plan, list(self.shares()))
+            ours = unfinished.published(self.path, self.plan, list(self.items_by_file()))
             if ours.issuperset(found):
                 return []
         return present.differences(
@@ -170,7 +179,7 @@ class Job:
             "lines": hashlib.sha256(json.dumps(reasons).encode()).hexdigest(),
         }
 
-    def shares(self) -> dict[str, np.ndarray]:
+    def items_by_file(self) -> dict[str, np.ndarray]:
         """Returns the places of the items of each file, in the order of its records."""
         order, count = np.arange(len(self.split.items)), self.options.shards
         if self.options.shuffle:
@@ -188,7 +197,7 @@ class Job:
             self.path,
             self.plan,
             items=self.split.items,
-            shares=self.shares(),
+            items_by_file=self.items_by_file(),
             is_alone=is_alone,
         )
 

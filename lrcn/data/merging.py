@@ -37,12 +37,16 @@ def merge(folder: str | pathlib.Path, *, limits: Limits = Limits()) -> list[Repo
     """
     folder = pathlib.Path(folder)
     if not shard_file.in_folder(folder):
-        return _merged_before(folder, limits)
+        before = _merged_before(folder, limits)
+        claim.tidy(folder)
+        return before
     with writing.telling_errors(folder, remedy=_ROOM), claim.alone(folder):
         found = {
             name: {path: shard_file.read(path, limits=limits) for path in paths}
             for name, paths in shard_file.in_folder(folder).items()
         }
+        if not found:  # another process has merged them since the look before the lock
+            return _merged_before(folder, limits)
         names = _require_all(folder, found)
         for name, shards in found.items():
             _require_fit(folder, name, shards, limits)
@@ -61,7 +65,6 @@ def _merged_before(folder: pathlib.Path, limits: Limits) -> list[Report]:
             expected="the folder of `lrcn serialize ... shard_index=I shard_count=N`",
             remedy="Correct output_folder, or make the shards first",
         )
-    claim.tidy(folder)
     names = [size.name.removesuffix(records.SIZE_SUFFIX) for size in sizes]
     return [_report(folder, name, limits, reused=True) for name in names]
 

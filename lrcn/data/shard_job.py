@@ -58,7 +58,7 @@ class ShardJob:
 
     def check(self) -> None:
         """Refuses what can be refused before any work."""
-        self.job.check(count_key="shard_count")
+        self.job.check(is_shard=True)
 
     def check_folder(self) -> None:
         """Refuses another shard of the name, unless it may be replaced."""
@@ -99,7 +99,7 @@ class ShardJob:
             self.path,
             self.job.plan,
             items=self.split.items,
-            shares={self.path.name: self.job.shares()[self.path.name]},
+            items_by_file={self.path.name: self.job.items_by_file()[self.path.name]},
             is_alone=is_alone,
         )
 
@@ -139,7 +139,7 @@ class ShardJob:
     def _listed(self) -> tuple[str, ...] | None:
         if not self.options.shuffle:
             return None
-        return tuple(shuffled.lines_of(self.split, self.job.shares()[self.path.name]))
+        return tuple(shuffled.lines_of(self.split, self.job.items_by_file()[self.path.name]))
 
     def told(self) -> tuple[pathlib.Path, records.Metadata]:
         """Returns the finished shard, or all of them once they are merged, and what is told."""

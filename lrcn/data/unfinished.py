@@ -104,7 +104,7 @@ def begun(
     plan: Mapping[str, object],
     *,
     items: Sequence[lists.Item],
-    shares: Mapping[str, np.ndarray],
+    items_by_file: Mapping[str, np.ndarray],
     is_alone: bool,
 ) -> Unfinished:
     """Makes the folder of a split, or takes over the one that is there.
@@ -113,7 +113,7 @@ def begun(
         path: The records, or one file of them that is made alone.
         plan: What decides on them, as values for JSON.
         items: The items.
-        shares: Names of the files, each with the places of its items in the order of its records.
+        items_by_file: Places of the items of each file, by its name, in the order of its records.
         is_alone: Whether nobody else can be writing here; else nothing is taken over.
     """
     folder = folder_of(path)
@@ -124,7 +124,7 @@ def begun(
         _make(folder, plan)
     parts = tuple(
         Part(folder, number, path.with_name(name), items=items, places=places)
-        for number, (name, places) in enumerate(shares.items())
+        for number, (name, places) in enumerate(items_by_file.items())
     )
     if continues:
         for part in parts:

@@ -23,10 +23,7 @@ from lrcn.inference import probabilities
 log = logging.getLogger(__name__)
 
 _MEASURED = ("checkpoint", "clips", "view", "short_videos", "pooling")  # of protocol.json
-# What may differ between runs of one stream: nothing of it tells how a training goes.
-_FREE_KEYS = {"seed", "name", "resume", "evaluate", "num_threads", "traceback"}
-_FREE_KEYS |= {"callbacks.tensorboard", "profile"}
-_FREE_GROUPS = {"strategy"}
+_FREE = {"seed", "name", "resume"}  # what may differ, too, between runs of one stream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,7 +197,7 @@ def _refuse_other_settings(
         keys = [
             key
             for key in config.changed_keys(first, plain)
-            if not (key in _FREE_KEYS or key.partition(".")[0] in _FREE_GROUPS)
+            if not (key in _FREE or settings_lib.is_of_conduct(key))
         ]
         keys.sort(key=lambda key: not key.endswith(".name"))  # what others follow from
         if keys:

@@ -8,6 +8,7 @@ without it had.
 from __future__ import annotations
 
 from lrcn.settings.checks import check, misfit, resolved
+from lrcn.settings.conduct import is_of_conduct
 from lrcn.settings.data import (
     AsInRun,
     Augment,
@@ -129,6 +130,7 @@ __all__ = [
     "Vocabulary",
     "Workflow",
     "check",
+    "is_of_conduct",
     "misfit",
     "resolved",
     "search_options",

@@ -20,11 +20,8 @@ from lrcn.verbs import hosting, showing
 
 log = logging.getLogger(__name__)
 
-# What may differ when a run is continued in its own folder; `epochs` may only grow.
-_FREE_KEYS = {
-    *("resume", "num_threads", "traceback", "evaluate", "limits", "profile", "strategy"),
-    *("callbacks.patience", "callbacks.save_seconds"),
-}
+# What may differ, too, when a run is continued in its own folder; `epochs` may only grow.
+_FREE = {"resume", "callbacks.patience"}
 _LONGEST_REASON = 300  # characters of why a job failed; the whole is in its log and the summary
 
 
@@ -248,7 +245,7 @@ def _refuse_changes(run_directory: runs.RunDirectory, plain: dict) -> None:
     stored = config.to_plain(run_directory.read_settings())
     for key in config.changed_keys(stored, plain):
         grows = key == "epochs" and plain["epochs"] > stored["epochs"]
-        if not (grows or key in _FREE_KEYS or key.partition(".")[0] in _FREE_KEYS):
+        if not (grows or key in _FREE or settings_lib.is_of_conduct(key)):
             raise UserError(
                 f"the run in {run_directory.path} was started with another value",
                 where=key,

@@ -114,6 +114,34 @@ def test_merged_twice_is_merged_once(data, tmp_path):
     assert content(folder) == before
 
 
+@pytest.mark.parametrize("when", ["first", "between", "last"])
+def test_a_list_that_is_too_short_is_serialized_by_itself(data, train, tmp_path, when):
+    val = dataclasses.replace(data, splits={"data.val": data.splits["data.val"]})
+    whole = dataclasses.replace(ASKED, shards=1)
+    one, many = tmp_path / "one" / "out", tmp_path / "many" / "out"
+    steps = [lambda: made(train, many, shards=3), lambda: merging.merge(many)]
+    place = ("first", "between", "last").index(when)
+    steps.insert(place, lambda: serialize.serialize(val, many, options=whole))
+    for step in steps:
+        step()
+    for own, shards in ((train, 3), (val, 1)):
+        serialize.serialize(own, one, options=dataclasses.replace(ASKED, shards=shards))
+    assert content(many) == content(one)
+
+
+def test_a_merge_between_the_look_and_the_lock_is_seen(data, tmp_path, monkeypatch):
+    folder = made(data, tmp_path / "out")
+    alone = claim.alone
+
+    def second(place):
+        monkeypatch.setattr(claim, "alone", alone)
+        merging.merge(place)
+        return alone(place)
+
+    monkeypatch.setattr(claim, "alone", second)
+    assert [report.reused for report in merging.merge(folder)] == [True, True]
+
+
 def test_missing_shards_are_named_with_how_to_make_them(data, tmp_path):
     make(data, tmp_path / "out", 1, shards=2)
     before = content(tmp_path / "out")

@@ -369,6 +369,11 @@ ELSEWHERE = (
         "tests/studies_test.py::test_what_cannot_be_searched_is_told",
     ),
     Elsewhere(
+        "sampler or database by which a study could run code (`cmaes`, Redis)",
+        "why, and what to take instead (1)",
+        "tests/studies_test.py::test_what_reads_pickles_is_refused",
+    ),
+    Elsewhere(
         "study that is no database",
         "the file (1)",
         "tests/studies_test.py::test_a_study_that_cannot_be_read_is_told",

@@ -72,8 +72,8 @@ def no_records(world: World):
 
 @fault(
     "more processes than items",
-    "both numbers",
-    says=("shard_count", "3", "Lower shard_count"),
+    "both numbers, and to serialize a short list by itself",
+    says=("shard_count", "3", "Lower shard_count", "by itself into the same folder"),
 )
 def too_many(world: World):
     world.write("a.train", f"{IMAGE} 0\n")
