@@ -71,6 +71,11 @@ ELSEWHERE = (
         "tests/hosts_test.py::test_a_signal_to_one_host_stops_all",
     ),
     Elsewhere(
+        "... while host 0 validates",
+        "the validation ends first; then all stop (143)",
+        "tests/hosts_test.py::test_a_signal_to_the_host_that_validates_stops_all",
+    ),
+    Elsewhere(
         "`train.log` cannot be written",
         "told once; the training goes on",
         "tests/logs_test.py::test_a_full_disk_is_told_once_and_closes_quietly",
