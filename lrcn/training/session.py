@@ -94,6 +94,14 @@ def prepare(settings: settings_lib.TrainSettings) -> None:
 
 def _check_backend(settings: settings_lib.TrainSettings) -> None:
     backend = keras.config.backend()
+    if settings.profile and backend != "tensorflow":
+        raise errors.UserError(
+            "only the operations of TensorFlow are traced",
+            where="profile",
+            received=f"true with KERAS_BACKEND={backend}",
+            expected="false, or KERAS_BACKEND=tensorflow, which is the default",
+            remedy="Leave profile out, or KERAS_BACKEND with a strategy other than hosts",
+        )
     if backend == "tensorflow" or (backend == "jax" and not settings.describes):
         return
     raise errors.UserError(

@@ -1,5 +1,7 @@
 """The command line: verbs, groups, keys, values."""
 
+import keras
+
 from .records import training
 from .registry import Elsewhere, fault
 from .world import VIDEO, World
@@ -340,6 +342,37 @@ def hosts_captions(world: World):
 )
 def hosts_evaluate(world: World):
     return ["train", *HOSTS, "strategy.index=0", "evaluate=[test]"]
+
+
+@fault(
+    "a sweep on several hosts",
+    "a command for each training",
+    says=("strategy", "hosts with -m", "Leave -m out"),
+    code=2,
+)
+def hosts_swept(world: World):
+    return ["train", "-m", *HOSTS, "strategy.index=0", "seed=0,1"]
+
+
+@fault(
+    "several hosts among the strategies of a sweep",
+    "the same",
+    says=("strategy", "hosts with -m", "strategy=mirrored"),
+    code=2,
+)
+def hosts_among_swept(world: World):
+    return ["train", "-m", "strategy=single,hosts"]
+
+
+@fault(
+    "`profile=true` on JAX",
+    "the backend that is traced",
+    says=("profile", "true with KERAS_BACKEND=jax", "Leave profile out"),
+)
+def profile_on_jax(world: World):
+    command = training(world.shared.records, "profile=true")
+    world.patch.setattr(keras.config, "backend", lambda: "jax")
+    return command
 
 
 @fault("limit below 1", "its range", says=("limits.frames", "0", "limits.frames"))
