@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 
-from lrcn import config, cores, faults, naming, runs, verbs
+from lrcn import config, cores, faults, naming, overriding, resuming, runs, verbs
 from lrcn import outcomes as outcomes_lib
 from lrcn.data import claim
 from lrcn.errors import UserError
@@ -88,7 +88,8 @@ class Job:
             return verbs.run(self._verb, settings, folder=folder, origin=origin), None
         except (KeyboardInterrupt, SystemExit):
             if self._outcomes is None or self._outcomes.is_here:
-                _tell_how_to_go_on(self._verb, folder, is_sweep=self._outcomes is not None)
+                given = None if self._outcomes is not None else list(context.overrides.task)
+                _tell_how_to_go_on(self._verb, folder, given)
             raise
         except BrokenPipeError:
             let_go_of_stdout()
@@ -147,10 +148,18 @@ def _monitored(folder: pathlib.Path) -> float | None:
     return None if value is None else float(value)
 
 
-def _tell_how_to_go_on(verb: str, folder: pathlib.Path, *, is_sweep: bool) -> None:
+def _tell_how_to_go_on(verb: str, folder: pathlib.Path, given: list[str] | None) -> None:
+    """Logs the command that goes on with what a signal ended.
+
+    Args:
+        verb: What was carried out.
+        folder: The folder of the job.
+        given: Its overrides; None for a job of a sweep, which is not continued alone.
+    """
     again = "the same command"
-    if not is_sweep and verb == "train" and runs.RunDirectory(folder).config_file.exists():
-        again = f"lrcn train {shlex.quote(f'resume={folder}')}"
+    if given is not None and verb == "train" and runs.RunDirectory(folder).config_file.exists():
+        repeated = [o for o in given if resuming.is_free(overriding.key_of(o))]
+        again = shlex.join(["lrcn", "train", f"resume={folder}", *repeated])
     if verb in ("train", "serialize"):
         log.warning("interrupted; go on with: %s", again)
 

@@ -43,8 +43,7 @@ def continued(overrides: list[str]) -> list[str]:
         stored.get("overrides", []), where=config_file, own_folder=trusted
     ):
         key = overriding.key_of(override)
-        is_left = re.split("[.@]", key)[0] in _NOT_TAKEN_OVER
-        if is_left or key in given or key in ("resume", *_CHANGING):
+        if is_free(key) or key in given or key in ("resume", *_CHANGING):
             continue
         # Paths were relative to where the run was started; its settings hold them absolute.
         try:
@@ -69,6 +68,11 @@ def continued(overrides: list[str]) -> list[str]:
     # Flags first: what stands on both sides of one is not read as a whole.
     flags = [o for o in added + overrides if o.startswith("-")]
     return [*flags, *kept, *(o for o in added + overrides if not o.startswith("-"))]
+
+
+def is_free(key: str) -> bool:
+    """Tells whether a key is not repeated from a run, but given anew by who goes on with it."""
+    return re.split("[.@]", key)[0] in _NOT_TAKEN_OVER
 
 
 def _require_own(folder: object, run: pathlib.Path, config_file: pathlib.Path) -> None:
@@ -105,6 +109,8 @@ def _as_override(paths: str | list | dict) -> str:
 def _refuse_other_members(stored: dict, given: dict[str, str]) -> None:
     """Refuses another member of a group than a run has, whose keys would not fit the new one."""
     for group, settings in stored.items():
+        if group in _NOT_TAKEN_OVER:
+            continue
         name = settings.get("name", settings.get("source")) if isinstance(settings, dict) else None
         asked = given.get(group)
         if name is not None and asked is not None and asked not in (name, "auto"):

@@ -6,14 +6,16 @@ import contextlib
 import dataclasses
 import logging
 import pathlib
+import re
 import signal
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from lrcn import composing, config, cores, jobs, launching, quoting, studies, verbs
+from lrcn import composing, config, cores, jobs, launching, overriding, quoting, studies, verbs
 from lrcn import outcomes as outcomes_lib
 from lrcn.data import claim
+from lrcn.errors import UsageError
 
 log = logging.getLogger("lrcn")
 
@@ -31,7 +33,9 @@ def planned(composed: Any, overrides: Sequence[str], given: Collection[str]) -> 
 
     Raises:
         UserError: The jobs do not fit the machine, the study or the folder.
+        UsageError: They would train on several hosts.
     """
+    _refuse_hosts(composed, overrides)
     hydra, folder = composed.hydra, pathlib.Path(composed.hydra.sweep.dir)
     plan = launching.plan(config.plain_parts(hydra, _PLANNED), given, cores.usable())
     is_search = hydra.runtime.choices["hydra/sweeper"] == "optuna"
@@ -49,6 +53,21 @@ def planned(composed: Any, overrides: Sequence[str], given: Collection[str]) -> 
         # One folder for all, also where its name holds the time.
         place = quoting.whole(f"hydra.sweep.dir={folder}")
         yield Sweep(plan, outcomes, search, (place, *plan.overrides, *added), left > 0)
+
+
+def _refuse_hosts(composed: Any, overrides: Sequence[str]) -> None:
+    """Refuses jobs that join other hosts, which a process does once."""
+    asked = [o.partition("=")[2] for o in overrides if overriding.key_of(o) == "strategy"]
+    asked.append((composed.get("strategy") or {}).get("name", ""))
+    asked.append((composed.hydra.sweeper.get("params") or {}).get("strategy", ""))
+    if any("hosts" in re.findall(r"\w+", str(value)) for value in asked):
+        raise UsageError(
+            "hosts join once a process, and a sweep has several trainings",
+            where="strategy",
+            received="hosts with -m",
+            expected="a command for each training: `lrcn train strategy=hosts ...`",
+            remedy="Leave -m out, or sweep with strategy=single or strategy=mirrored",
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,31 @@ pytestmark = [
 ]
 HERE = pathlib.Path(__file__).parent
 MOST = 600  # seconds after which a test gives up on a process
+# `lrcn` with SIGTERM to the process at the begin of each validation.
+ASKED_IN_VALIDATION = """
+import os, signal, sys
+from lrcn import cli
+from lrcn.verbs import showing
+
+start = showing.start_tensorflow
+
+
+def started():
+    start()
+    from lrcn.training import interruption
+
+    watched = interruption.Interruption.watched
+
+    def asked(self, elements):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return watched(self, elements)
+
+    interruption.Interruption.watched = asked
+
+
+showing.start_tensorflow = started
+sys.exit(cli.main())
+"""
 
 
 def free_port():
@@ -39,7 +64,7 @@ def start(write_records, tmp_path):
     val = write_records((9, 6, 5), name="val")
     started = []
 
-    def one(run, *more):
+    def one(run, *more, program=("-m", "lrcn")):
         keys = (
             *("dataset=records", f"dataset.train={train.path}", f"dataset.val={val.path}"),
             *("workflow.units=6", "workflow.dropout_in=.3", "clipframe_mode.num_frames_per_clip=4"),
@@ -48,7 +73,7 @@ def start(write_records, tmp_path):
         )
         log = (tmp_path / f"{len(started)}.log").open("w+")
         process = subprocess.Popen(
-            [sys.executable, "-m", "lrcn", "train", *keys, *more],
+            [sys.executable, *program, "train", *keys, *more],
             env={**os.environ, "KERAS_BACKEND": "jax"},
             cwd=tmp_path,
             stdout=log,
@@ -65,10 +90,10 @@ def start(write_records, tmp_path):
         log.close()
 
 
-def two(start, run, *more):
+def two(start, run, *more, **options):
     port = free_port()
     keys = ("strategy=hosts", "strategy.count=2", f"strategy.coordinator=localhost:{port}")
-    return [start(run, *keys, f"strategy.index={index}", *more) for index in range(2)]
+    return [start(run, *keys, f"strategy.index={index}", *more, **options) for index in range(2)]
 
 
 def ended(processes):
@@ -165,6 +190,19 @@ def test_a_signal_to_one_host_stops_all(start, tmp_path):
     trained(two(start, stopped.path, f"epochs={epochs}"))
     trained([start(single.path, f"epochs={epochs}")])
     assert_same(single, stopped)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])  # in the last epoch, and in one before
+def test_a_signal_to_the_host_that_validates_stops_all(start, tmp_path, epochs):
+    run = runs.RunDirectory(tmp_path / "run")
+    processes = two(start, run.path, f"epochs={epochs}", program=("-c", ASKED_IN_VALIDATION))
+    codes, said = ended(processes)
+    assert codes == [143, 143], said
+    assert len(history(run)) == 1
+    assert not any("another host is gone" in text or "aborted" in text.lower() for text in said)
+    again = trained(two(start, run.path, f"epochs={epochs}"))
+    assert "step" not in "".join(line for line in again[0].splitlines() if "going on" in line)
+    assert len(history(run)) == epochs
 
 
 def test_hosts_of_other_settings_are_refused(start, tmp_path):

@@ -1,5 +1,6 @@
 import pathlib
 import pickle
+import shlex
 import signal
 import sys
 import types
@@ -116,6 +117,25 @@ def test_a_signal_for_one_job_lets_the_others_go_on(
     (noted,) = sweep.read()
     assert noted.has_left and "its process ended before the job did" in noted.failure
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_an_interrupted_training_tells_how_to_go_on_as_before(
+    composed, tmp_path, monkeypatch, caplog
+):
+    def leave(verb, settings, *, folder, origin):
+        runs.RunDirectory(folder).write_config(config.to_plain(settings))
+        sys.exit(143)
+
+    monkeypatch.setattr(verbs, "run", leave)
+    own = context(tmp_path / "my run", mode="RUN")
+    own.overrides.task = ["seed=3", "strategy=mirrored", "strategy.devices=2", "limits.layers=9"]
+    with pytest.raises(SystemExit):
+        jobs.Job("train", [], context=lambda: own)(composed)
+    again = caplog.messages[-1].partition("go on with: ")[2]
+    assert shlex.split(again) == [
+        *("lrcn", "train", f"resume={tmp_path / 'my run'}"),
+        *("strategy=mirrored", "strategy.devices=2", "limits.layers=9"),
+    ]
 
 
 def test_one_job_alone_keeps_its_code(composed, tmp_path, monkeypatch):

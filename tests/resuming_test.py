@@ -52,6 +52,22 @@ def test_another_member_of_a_group_is_another_run(tmp_path):
         resuming.continued([f"resume={tmp_path}", "workflow=singleframe"])
 
 
+@pytest.mark.parametrize(("before", "asked"), [("single", "mirrored"), ("hosts", "single")])
+def test_a_run_may_go_on_with_another_strategy(tmp_path, before, asked):
+    stored = {
+        "overrides": [f"strategy={before}", "strategy.count=2", "seed=3"],
+        "epochs": 40,
+        "callbacks": {"patience": 7},
+        "strategy": {"name": before},
+        "dataset": {"source": "moving_shapes"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    given = [f"resume={tmp_path}", f"strategy={asked}"]
+    continued = resuming.continued(given)
+    assert [o for o in continued if o.startswith("strategy")] == [f"strategy={asked}"]
+    assert "seed=3" in continued
+
+
 def test_the_limits_of_a_run_are_not_repeated(tmp_path):
     stored = {
         "overrides": [

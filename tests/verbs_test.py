@@ -304,8 +304,13 @@ def test_a_run_is_resumed_from_another_folder(capsys, records, tmp_path, monkeyp
     code, _, err = run(capsys, "train", *given)
     assert code == 0, err
     monkeypatch.chdir(tmp_path)
+    config_file = tmp_path / "a (1)" / "r" / "config.json"
+    stored = json.loads(config_file.read_text())
+    stored["strategy"] = {"name": "mirrored", "devices": None}
+    config_file.write_text(json.dumps(stored))
     code, _, err = run(capsys, "train", "resume=a (1)/r", "epochs=2")
     assert code == 0, err
+    assert "going on with strategy=single; it was strategy=mirrored" in err
     assert len((tmp_path / "a (1)" / "r" / "history.csv").read_text().splitlines()) == 3
 
 

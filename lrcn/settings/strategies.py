@@ -33,10 +33,5 @@ class Hosts:
     index: int | None = within(NOT_NEGATIVE)
     patience: int = within(POSITIVE, default=100)
 
-    @property
-    def is_chief(self) -> bool:
-        """Whether this host writes the run."""
-        return self.index == 0
-
 
 Strategy = Single | Mirrored | Hosts

@@ -39,6 +39,7 @@ def joined(settings: settings_lib.Hosts) -> Iterator[Hosts]:
     Raises:
         UserError: They are not those that were asked for, or one of them is gone.
     """
+    strategy = None
     try:
         with _telling():
             _join(settings)
@@ -46,12 +47,13 @@ def joined(settings: settings_lib.Hosts) -> Iterator[Hosts]:
         with _telling():
             yield strategy
             strategy.leave()
-    except (KeyboardInterrupt, SystemExit):
-        leave()  # all were told to stop, and wait until the run is saved
-        raise
-    except BaseException:
-        # JAX would wait for the others, which wait for this host; so they know at once.
-        atexit.register(_end_at_once)
+    except BaseException as error:
+        is_signal = isinstance(error, KeyboardInterrupt | SystemExit)
+        if is_signal and strategy is not None and strategy.has_agreed:
+            leave()  # all stop, and wait until the run is saved
+        else:
+            # JAX would wait for the others, which wait for this host; so they know at once.
+            atexit.register(_end_at_once, _code_of(error))
         raise
 
 
@@ -63,10 +65,17 @@ def leave() -> None:
         jax.distributed.shutdown()
 
 
-def _end_at_once() -> None:
+def _code_of(error: BaseException) -> int:
+    """Returns the exit code of a process that an error or a signal ends."""
+    if isinstance(error, SystemExit):
+        return int(error.code or 0)
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _end_at_once(code: int) -> None:
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(1)
+    os._exit(code)
 
 
 def _join(settings: settings_lib.Hosts) -> None:
@@ -125,6 +134,12 @@ class Hosts:
         self.is_chief = jax.process_index() == 0
         self.share = sharing.Share(jax.device_count(), jax.process_index(), found)
         self._distribution = keras.distribution.DataParallel(auto_shard_dataset=False)
+        self._signals: interruption.Signals | None = None
+
+    @property
+    def has_agreed(self) -> bool:
+        """Whether all hosts stop after a signal to one of them."""
+        return self._signals is not None and self._signals.agreed is not None
 
     def scope(self) -> contextlib.AbstractContextManager:
         """Returns the context in which variables are on every host."""
@@ -177,7 +192,8 @@ class Hosts:
         self, state: checkpoints.State, signals: interruption.Signals
     ) -> tuple[list[keras.callbacks.Callback], list[keras.callbacks.Callback]]:
         """Returns what comes before and after all other callbacks."""
-        return [_Agreement(signals)], [_Together(self, state)]
+        self._signals = signals
+        return [_Agreement(signals)], [_Together(self, state, signals)]
 
     def leave(self) -> None:
         """Takes leave of the other hosts."""
@@ -191,32 +207,30 @@ class _Agreement(keras.callbacks.Callback):
         super().__init__()
         self._signals = signals
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Agrees before the first step."""
-        self._agree()
-
     def on_train_batch_end(self, batch, logs=None):
         """Agrees after each step."""
-        self._agree()
+        _agree(self._signals)
 
-    def _agree(self) -> None:
-        from jax.experimental import multihost_utils
 
-        own = np.int32(self._signals.received or 0)
-        received = int(np.max(multihost_utils.process_allgather(own)))
-        self._signals.received = received or None
+def _agree(signals: interruption.Signals) -> None:
+    from jax.experimental import multihost_utils
+
+    received = int(np.max(multihost_utils.process_allgather(np.int32(signals.received or 0))))
+    signals.agreed = received or None
 
 
 class _Together(keras.callbacks.Callback):
     """Tells all hosts what host 0 knows of the run after an epoch, and whether it is the last.
 
+    They agree there, too, since a signal to host 0 may have come while it validated.
+
     Raises:
         UserError: Weights differ among the hosts.
     """
 
-    def __init__(self, hosts: Hosts, state: checkpoints.State):
+    def __init__(self, hosts: Hosts, state: checkpoints.State, signals: interruption.Signals):
         super().__init__()
-        self._hosts, self._state = hosts, state
+        self._hosts, self._state, self._signals = hosts, state, signals
 
     def on_epoch_end(self, epoch, logs=None):
         """Waits for the validation and the checkpoint of host 0."""
@@ -236,6 +250,7 @@ class _Together(keras.callbacks.Callback):
         for name, value in told["state"].items():
             setattr(self._state, name, value)
         self.model.stop_training = told["stops"]
+        _agree(self._signals)
 
 
 def _digest(model: keras.Model) -> str:

@@ -26,13 +26,24 @@ _AT_ONCE = 0.5
 class Signals:
     """Notes SIGTERM and SIGINT, so that the step under way is finished before the process ends.
 
+    Args:
+        together: Whether other hosts train along, which must stop after the same step.
+
     Attributes:
-        received: The first signal, or None.
+        received: The first signal that this process was sent, or None.
+        agreed: The signal after which all hosts stop, or None; to be set by who asks them.
     """
 
-    def __init__(self):
+    def __init__(self, *, together: bool = False):
         self.received: int | None = None
+        self.agreed: int | None = None
+        self._together = together
         self._at = 0.0
+
+    @property
+    def heeded(self) -> int | None:
+        """The signal to leave after: of several hosts, the one they agreed on."""
+        return self.agreed if self._together else self.received
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[Signals]:
@@ -61,7 +72,7 @@ class Signals:
 
     def leave(self) -> NoReturn:
         """Raises what a signal raises: KeyboardInterrupt, or SystemExit with code 143."""
-        if self.received == signal.SIGINT:
+        if (self.heeded or self.received) == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + signal.SIGTERM)
 
@@ -103,7 +114,7 @@ class Interruption(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the clock, which goes on where an epoch was stopped."""
-        if self._signals.received is not None:
+        if self._signals.heeded is not None:
             self._signals.leave()  # the epoch before is saved
         self._done, self._logs = self._state.step, {}
         self._began = time.monotonic() - self._state.seconds
@@ -139,8 +150,8 @@ class Interruption(keras.callbacks.Callback):
         self.check()
 
     def check(self) -> None:
-        """Saves and leaves if a signal was received; to be called wherever a loop comes by."""
-        if self._signals.received is not None:
+        """Saves and leaves if a signal asks to; to be called wherever a loop comes by."""
+        if self._signals.heeded is not None:
             epoch = self._state.epoch + 1
             log.info("interrupted: saving after step %d of epoch %d", self._done, epoch)
             self._save()

@@ -94,6 +94,14 @@ def prepare(settings: settings_lib.TrainSettings) -> None:
 
 def _check_backend(settings: settings_lib.TrainSettings) -> None:
     backend = keras.config.backend()
+    if settings.profile and backend != "tensorflow":
+        raise errors.UserError(
+            "only the operations of TensorFlow are traced",
+            where="profile",
+            received=f"true with KERAS_BACKEND={backend}",
+            expected="false, or KERAS_BACKEND=tensorflow, which is the default",
+            remedy="Leave profile out, or KERAS_BACKEND with a strategy other than hosts",
+        )
     if backend == "tensorflow" or (backend == "jax" and not settings.describes):
         return
     raise errors.UserError(
@@ -157,7 +165,7 @@ def fit(
         return state
     with strategy.scope():
         network, feed = _ready(settings, task, network, state, strategy)
-    signals = interruption.Signals()
+    signals = interruption.Signals(together=_has_others(strategy))
     waited = tf.Variable(0.0, dtype=tf.float64)
     made = make_callbacks(network, settings, task, feed, run, state, waited, signals, strategy)
     following = profile.following(run, made, is_wanted=settings.profile)
@@ -174,7 +182,7 @@ def fit(
                 shuffle=False,
                 verbose=0,
             )
-        if signals.received is not None:
+        if signals.heeded is not None:
             signals.leave()  # the last epoch is saved
     return state
 
@@ -257,9 +265,14 @@ def _settle(
     if is_new and settings.resume is not None and not _is_itself(run, settings.resume):
         runs.RunDirectory(settings.resume).copy_checkpoints(run)
         is_new = False
-    if not is_new and strategy.share is not None and strategy.share.count > 1:
+    if not is_new and _has_others(strategy):
         checkpoints.load_newest(run, limits=settings.limits)  # what is broken is mended once
         prepare(settings)  # again, for all hosts must draw the same
+
+
+def _has_others(strategy: strategies.Strategy) -> bool:
+    """Tells whether other hosts train along."""
+    return strategy.share is not None and strategy.share.count > 1
 
 
 def _digest(file: pathlib.Path) -> str:

@@ -98,6 +98,9 @@ def _train(
     else:
         if not (run_directory.is_begun or settings.resume):
             _require_files(settings)
+        if stored or settings.resume:
+            before = stored or runs.RunDirectory(pathlib.Path(settings.resume)).read_config()
+            _tell_strategy(before, settings)
         run_directory.clear_marks()
         known = {key: stored[key] for key in runs.NOT_SETTINGS if stored and key in stored}
         run_directory.write_config({**dataclasses.asdict(origin), **known, **plain})
@@ -117,6 +120,18 @@ def _train(
     is_next = f"lrcn predict {given} input={'IMAGE' if settings.describes_images else 'VIDEO'}"
     showing.log_next(folder, f"lrcn evaluate {given}" if validated and not evaluated else is_next)
     return 0
+
+
+def _tell_strategy(before: dict, settings: settings_lib.TrainSettings) -> None:
+    """Tells of another strategy than before, which may only have been left out."""
+    name = config.value_of(before, "strategy.name") or "single"
+    if name != settings.strategy.name:
+        log.info(
+            "train: going on with strategy=%s; it was strategy=%s, which is not repeated unless "
+            "it is given",
+            settings.strategy.name,
+            name,
+        )
 
 
 def _differs(key: str, stored: dict, plain: dict) -> bool:

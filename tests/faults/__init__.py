@@ -14,6 +14,7 @@ from . import (
     runs,
     settings,
     shards,
+    strategies,
     weights,
     words,
 )
@@ -23,7 +24,7 @@ SUBJECTS = tuple(
         registry.Subject.of,
         (
             *(lists, media, folders, captions, words, records, shards),
-            *(settings, runs, weights, places, interruptions, machine, hostile),
+            *(settings, strategies, runs, weights, places, interruptions, machine, hostile),
         ),
     )
 )

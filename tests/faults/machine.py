@@ -56,21 +56,6 @@ ELSEWHERE = (
         "tests/data/serialize_test.py::test_a_folder_that_cannot_be_written",
     ),
     Elsewhere(
-        "one of several hosts that dies",
-        "the others end with a message; the same commands go on (1)",
-        "tests/hosts_test.py::test_a_host_that_dies_ends_the_others",
-    ),
-    Elsewhere(
-        "one of several hosts that does not answer",
-        "the others end after `strategy.patience` seconds, with a message (1)",
-        "tests/hosts_test.py::test_a_host_that_does_not_answer_ends_the_others",
-    ),
-    Elsewhere(
-        "SIGTERM to one of several hosts",
-        "all stop after the same step, which is saved (143)",
-        "tests/hosts_test.py::test_a_signal_to_one_host_stops_all",
-    ),
-    Elsewhere(
         "`train.log` cannot be written",
         "told once; the training goes on",
         "tests/logs_test.py::test_a_full_disk_is_told_once_and_closes_quietly",

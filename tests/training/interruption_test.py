@@ -182,6 +182,33 @@ def test_a_second_signal_ends_at_once(monkeypatch):
         assert ended.value.code == 143
 
 
+def test_a_signal_to_one_of_several_hosts_waits_until_all_agree(make_settings, stopped):
+    signals = interruption.Signals(together=True)
+    own = interruption.Interruption(
+        *(None, stopped, checkpoints.State()),
+        steps=STEPS,
+        signals=signals,
+        seconds=None,
+        before=lambda: None,
+        writes=False,
+    )
+    with signals.noted():
+        os.kill(os.getpid(), signal.SIGTERM)
+        own.on_epoch_end(0, {})
+        assert list(own.watched([1, 2])) == [1, 2]  # a validation ends first
+        signals.agreed = signals.received
+        with pytest.raises(SystemExit) as ended:
+            own.on_epoch_end(0, {})
+        assert ended.value.code == 143
+
+
+def test_a_host_leaves_after_a_signal_to_another_one():
+    signals = interruption.Signals(together=True)
+    signals.agreed = signal.SIGINT
+    with pytest.raises(KeyboardInterrupt):
+        signals.leave()
+
+
 def test_handlers_are_as_before(make_settings, stopped):
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     session.train(make_settings(epochs=1), stopped)
