@@ -83,15 +83,20 @@ def _window(centre: float, radius: float) -> slice:
 
 def _cover(figure: Figure, top: int, left: int, shape: tuple[int, int]) -> np.ndarray:
     """Returns the share of each pixel that the figure covers, `[height, width] float32`."""
+    # In single precision, and squares instead of roots: a data set is thousands of frames.
     rows, columns = (
-        first + (np.arange(length * SUPERSAMPLING) + 0.5) / SUPERSAMPLING
-        for first, length in zip((top, left), shape, strict=True)
+        np.float32(first - centre)
+        + (np.arange(length * SUPERSAMPLING, dtype=np.float32) + 0.5) / SUPERSAMPLING
+        for first, length, centre in zip((top, left), shape, (figure.y, figure.x), strict=True)
     )
-    down, right = np.meshgrid(rows - figure.y, columns - figure.x, indexing="ij", sparse=True)
-    edge = figure.radius * OUTLINES[figure.outline](np.arctan2(down, right) - figure.angle)
-    inside = np.hypot(down, right) < edge
-    blocks = inside.reshape(shape[0], SUPERSAMPLING, shape[1], SUPERSAMPLING)
-    return blocks.mean(axis=(1, 3), dtype=np.float32)
+    down, right = rows[:, np.newaxis], columns[np.newaxis]
+    edge = np.float32(figure.radius)
+    if (outline := OUTLINES[figure.outline]) is not None:
+        edge = edge * outline(np.arctan2(down, right) - np.float32(figure.angle))
+    inside = (down * down + right * right < edge * edge).view(np.uint8)
+    counts = inside.reshape(shape[0], SUPERSAMPLING, -1).sum(axis=1, dtype=np.uint8)
+    counts = counts.reshape(*shape, SUPERSAMPLING).sum(axis=2, dtype=np.uint8)
+    return counts.astype(np.float32) / np.float32(SUPERSAMPLING**2)
 
 
 def _polygon(angle: np.ndarray, corners: int) -> np.ndarray:
@@ -106,12 +111,15 @@ def _cross(angle: np.ndarray, arm: float = 0.36) -> np.ndarray:
 
 
 OUTLINES = {
-    "circle": np.ones_like,
+    "circle": None,
     "square": lambda angle: _polygon(angle, 4),
     "triangle": lambda angle: _polygon(angle, 3),
     "cross": _cross,
 }
-"""Distance from the centre to the edge by angle, in radii of the circle about the shape."""
+"""Distance from the centre to the edge by angle, in radii of the circle about the shape.
+
+None is 1 at every angle.
+"""
 
 
 def _grain(rng: np.random.Generator, size: int) -> np.ndarray:
