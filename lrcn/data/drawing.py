@@ -94,7 +94,8 @@ def _cover(figure: Figure, top: int, left: int, shape: tuple[int, int]) -> np.nd
     if (outline := OUTLINES[figure.outline]) is not None:
         edge = edge * outline(np.arctan2(down, right) - np.float32(figure.angle))
     inside = (down * down + right * right < edge * edge).view(np.uint8)
-    counts = inside.reshape(shape[0], SUPERSAMPLING, -1).sum(axis=1, dtype=np.uint8)
+    wide = shape[1] * SUPERSAMPLING
+    counts = inside.reshape(shape[0], SUPERSAMPLING, wide).sum(axis=1, dtype=np.uint8)
     counts = counts.reshape(*shape, SUPERSAMPLING).sum(axis=2, dtype=np.uint8)
     return counts.astype(np.float32) / np.float32(SUPERSAMPLING**2)
 
