@@ -37,28 +37,20 @@ class Clock(keras.callbacks.Callback):
         self.rates.append(self._frames / (time.monotonic() - self._began))
 
 
-def both(folder: str, items: int) -> turns.Turn:
-    """Returns a turn that trains some epochs both ways, the order turned round each time.
+def kept(folder: str, items: int) -> turns.Turn:
+    """Returns a turn that trains some epochs on kept features.
 
     Args:
         folder: Where records and features are kept.
         items: Videos.
     """
     training = on_features(folder, items)
-    arrays = on_arrays(training, items)
-    count = 0
 
-    def kept() -> dict[str, float]:
+    def turn() -> dict[str, float]:
         began = time.monotonic()
         found = training.epoch(_EPOCHS)
         whole = _EPOCHS * items * _LENGTH / (time.monotonic() - began)
-        return {"kept": found["rate"], "wait": found["wait"], "with checkpoints": whole}
-
-    def turn() -> dict[str, float]:
-        nonlocal count
-        count += 1
-        works = [kept, arrays]
-        return {key: v for work in works[:: 1 if count % 2 else -1] for key, v in work().items()}
+        return {**found, "with checkpoints": whole}
 
     return turn
 
@@ -80,16 +72,25 @@ def on_features(folder: str, items: int) -> trained.Training:
     return trained.Training(arguments, str(pathlib.Path(folder, "run")))
 
 
-def on_arrays(training: trained.Training, items: int) -> turns.Turn:
-    """Returns a turn of plain `fit` of the same head, compiled alike, on as many arrays."""
-    from lrcn.models import networks
-    from lrcn.training import assembly
+def arrays(items: int) -> turns.Turn:
+    """Returns a turn of plain `fit` of the same head, on as many arrays in memory.
 
-    head = networks.head(training.network)
-    optimizer = assembly.optimizer_of(training.network, training.settings, steps_per_epoch=1)
-    training.task.compile(head, optimizer)
-    optimizer.build(training.network.trainable_variables)
-    width = networks.backbone(training.network).output_shape[-1]
+    Args:
+        items: Videos.
+    """
+    from lrcn.models import activity, backbones, networks
+    from lrcn.scoring import losses
+
+    keras.utils.set_random_seed(0)
+    backbone = backbones.build("mobilenet", trainable=False, image_size=(_SIDE, _SIDE))
+    head = networks.head(activity.lstm(backbone, num_classes=_CLASSES))
+    output, loss = losses.build("every_step")
+    accuracy = keras.metrics.SparseCategoricalAccuracy()
+    optimizer = keras.optimizers.SGD(0.001, momentum=0.9)
+    head.compile(
+        optimizer, {output: loss}, metrics={"probabilities": [accuracy]}, jit_compile=False
+    )
+    width = backbone.output_shape[-1]
     values = np.random.default_rng(0).normal(size=(items, _LENGTH, width)).astype(np.float32)
     labels = np.arange(items) % _CLASSES
     targets = {"logits": np.repeat(labels[:, None], _LENGTH, 1), "probabilities": labels}
@@ -98,6 +99,6 @@ def on_arrays(training: trained.Training, items: int) -> turns.Turn:
         clock = Clock(items * _LENGTH)
         fitted = {"batch_size": _BATCH, "epochs": _EPOCHS, "verbose": 0, "callbacks": [clock]}
         head.fit(values, targets, **fitted)
-        return {"arrays": statistics.median(clock.rates)}
+        return {"rate": statistics.median(clock.rates)}
 
     return turn

@@ -175,17 +175,17 @@ def operations(layer) -> float:
 
 def measure_cached(size: measuring.Size) -> list[measuring.Measure]:
     """Measures an LSTM on the kept features of a frozen CNN, beside the same in memory."""
+    items = size.of(192, 4)
     with tempfile.TemporaryDirectory() as temporary:
-        contestant = turns.Contestant("cached:both", folder=temporary, items=size.of(192, 4))
-        with contestant.started() as turn:
-            both = [turn() for _ in range(1 + size.of(2 * size.rounds, 1))][1:]
-    rates = {
-        "frames/s": round(turns.median(both, "kept"), 1),
-        "in memory frames/s": round(turns.median(both, "arrays"), 1),
-        "with checkpoints frames/s": round(turns.median(both, "with checkpoints"), 1),
-    }
-    shares = [turn["kept"] / turn["arrays"] for turn in both]
-    wait = turns.median(both, "wait")
+        contestants = {
+            "kept": turns.Contestant("cached:kept", folder=temporary, items=items),
+            "in memory": turns.Contestant("cached:arrays", items=items),
+        }
+        found = contested(contestants, size.of(2 * size.rounds, 1))
+    rates = {f"{name} frames/s": round(turns.median(found[name]), 1) for name in contestants}
+    rates["with checkpoints frames/s"] = round(turns.median(found["kept"], "with checkpoints"), 1)
+    shares = turns.ratios(found, "kept", "in memory")
+    wait = turns.median(found["kept"], "wait")
     name = "train an LSTM on cached features"
     return [
         beside(f"{name}, of arrays in memory", shares, "share", _ARRAYS, rates),
