@@ -24,13 +24,13 @@ pytestmark = [
 ]
 HERE = pathlib.Path(__file__).parent
 MOST = 600  # seconds after which a test gives up on a process
-# `lrcn` with SIGTERM to the process at the begin of each validation.
+# `lrcn` with so many SIGTERM to the process at the begin of its first validation.
 ASKED_IN_VALIDATION = """
-import os, signal, sys
+import os, signal, sys, time
 from lrcn import cli
 from lrcn.verbs import showing
 
-start = showing.start_tensorflow
+start, sent = showing.start_tensorflow, []  # it is called more than once
 
 
 def started():
@@ -40,7 +40,9 @@ def started():
     watched = interruption.Interruption.watched
 
     def asked(self, elements):
-        os.kill(os.getpid(), signal.SIGTERM)
+        while len(sent) < SIGNALS:
+            sent.append(os.kill(os.getpid(), signal.SIGTERM))
+            time.sleep(0.6)  # else it is one, sent by way of a parent, too
         return watched(self, elements)
 
     interruption.Interruption.watched = asked
@@ -195,7 +197,8 @@ def test_a_signal_to_one_host_stops_all(start, tmp_path):
 @pytest.mark.parametrize("epochs", [1, 3])  # in the last epoch, and in one before
 def test_a_signal_to_the_host_that_validates_stops_all(start, tmp_path, epochs):
     run = runs.RunDirectory(tmp_path / "run")
-    processes = two(start, run.path, f"epochs={epochs}", program=("-c", ASKED_IN_VALIDATION))
+    program = ASKED_IN_VALIDATION.replace("SIGNALS", "1")
+    processes = two(start, run.path, f"epochs={epochs}", program=("-c", program))
     codes, said = ended(processes)
     assert codes == [143, 143], said
     assert len(history(run)) == 1
@@ -203,6 +206,15 @@ def test_a_signal_to_the_host_that_validates_stops_all(start, tmp_path, epochs):
     again = trained(two(start, run.path, f"epochs={epochs}"))
     assert "step" not in "".join(line for line in again[0].splitlines() if "going on" in line)
     assert len(history(run)) == epochs
+
+
+def test_a_second_signal_ends_a_host_at_once_and_the_others_with_it(start, tmp_path):
+    run = runs.RunDirectory(tmp_path / "run")
+    program = ASKED_IN_VALIDATION.replace("SIGNALS", "2")
+    codes, said = ended(two(start, run.path, program=("-c", program)))
+    assert codes == [143, 1], said
+    assert "another host is gone" in said[1]
+    assert not run.history_file.exists()
 
 
 def test_hosts_of_other_settings_are_refused(start, tmp_path):

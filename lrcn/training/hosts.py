@@ -109,8 +109,8 @@ def _join(settings: settings_lib.Hosts) -> None:
         ) from error
 
 
-class Hosts:
-    """The strategy of a host among others; see `strategies.Strategy`.
+class Hosts(shared.Strategy):
+    """A host among others, which take the same steps.
 
     Args:
         settings: Keys of `strategy=hosts`; the hosts have joined.
@@ -152,9 +152,6 @@ class Hosts:
     def trained(self, model: keras.Model, objective: shared.Objective) -> keras.Model:
         """Returns the model with losses over the rows that count."""
         return shared.Shared(model, objective, list)  # JAX sums over all hosts by itself
-
-    def take(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Leaves an optimizer as it is."""
 
     def first(self, work: Callable[[], None], seen: Callable[[], str]) -> None:
         """Lets host 0 do what all need, and requires that the others see what came of it.

@@ -22,6 +22,7 @@ from lrcn.training import (
     finite,
     interruption,
     profile,
+    shared,
     strategies,
     tasks,
 )
@@ -138,7 +139,7 @@ def fit(
     run: runs.RunDirectory,
     network: keras.Model | None,
     state: checkpoints.State,
-    strategy: strategies.Strategy = strategies.ONE_DEVICE,
+    strategy: shared.Strategy = shared.ONE_DEVICE,
 ) -> checkpoints.State:
     """Trains until the last epoch or until nothing gets better, and returns how far the run is.
 
@@ -165,7 +166,7 @@ def fit(
         return state
     with strategy.scope():
         network, feed = _ready(settings, task, network, state, strategy)
-    signals = interruption.Signals(together=_has_others(strategy))
+    signals = interruption.Signals(together=strategy.has_others)
     waited = tf.Variable(0.0, dtype=tf.float64)
     made = make_callbacks(network, settings, task, feed, run, state, waited, signals, strategy)
     following = profile.following(run, made, is_wanted=settings.profile)
@@ -192,7 +193,7 @@ def _ready(
     task: tasks.Task,
     network: keras.Model | None,
     state: checkpoints.State,
-    strategy: strategies.Strategy,
+    strategy: shared.Strategy,
 ) -> tuple[keras.Model, feeds.Feed]:
     """Returns the network, compiled, and what is trained in its place on what."""
     new, copied = network is None, set()
@@ -254,7 +255,7 @@ def _finish_epoch(
 
 
 def _settle(
-    settings: settings_lib.TrainSettings, run: runs.RunDirectory, strategy: strategies.Strategy
+    settings: settings_lib.TrainSettings, run: runs.RunDirectory, strategy: shared.Strategy
 ) -> None:
     """Puts the checkpoints to go on from in their place, if there are any.
 
@@ -265,14 +266,9 @@ def _settle(
     if is_new and settings.resume is not None and not _is_itself(run, settings.resume):
         runs.RunDirectory(settings.resume).copy_checkpoints(run)
         is_new = False
-    if not is_new and _has_others(strategy):
+    if not is_new and strategy.has_others:
         checkpoints.load_newest(run, limits=settings.limits)  # what is broken is mended once
         prepare(settings)  # again, for all hosts must draw the same
-
-
-def _has_others(strategy: strategies.Strategy) -> bool:
-    """Tells whether other hosts train along."""
-    return strategy.share is not None and strategy.share.count > 1
 
 
 def _digest(file: pathlib.Path) -> str:
@@ -330,7 +326,7 @@ def make_callbacks(
     state: checkpoints.State,
     waited: tf.Variable,
     signals: interruption.Signals,
-    strategy: strategies.Strategy = strategies.ONE_DEVICE,
+    strategy: shared.Strategy = shared.ONE_DEVICE,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks in their order: what measures comes before what writes."""
     own = settings.callbacks

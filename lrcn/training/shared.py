@@ -1,4 +1,4 @@
-"""What is trained where several devices share each batch: losses and gradients of the whole batch.
+"""What it is to share each batch among devices, and the losses and gradients of the whole batch.
 
 Keras takes the mean over the rows of each device and then the mean of these means, and clips the
 gradient of each device by itself. Both are other numbers than a single device has wherever rows or
@@ -7,11 +7,15 @@ words are unevenly spread, as in the last batch of an epoch.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
+
+from lrcn.data import sharing
+from lrcn.training import checkpoints, interruption
 
 COUNTS = (
     "counts"  # among the targets: 1 for rows that count, float32 [batch], 0 for those that fill up
@@ -81,3 +85,51 @@ class Shared(keras.Model):
             told = y_pred["probabilities"]
             own.accuracy.update_state(y["probabilities"], told, sample_weight=y[COUNTS])
         return self.get_metrics_result()
+
+
+class Strategy:
+    """One device: nothing is shared."""
+
+    share: sharing.Share | None = None
+    is_chief = True  # the one that validates and writes the run
+
+    @property
+    def has_others(self) -> bool:
+        """Whether other hosts train along."""
+        return self.share is not None and self.share.count > 1
+
+    def scope(self) -> contextlib.AbstractContextManager:
+        """Returns the context in which variables are made."""
+        return contextlib.nullcontext()
+
+    def running(self) -> contextlib.AbstractContextManager:
+        """Returns the context in which they are trained."""
+        return contextlib.nullcontext()
+
+    def trained(self, model: keras.Model, objective: Objective) -> keras.Model | None:
+        """Returns what stands in for a model in `fit`, to be compiled alone; None for itself."""
+        return None
+
+    def take(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Has an optimizer work as the strategy needs it."""
+
+    def first(self, work: Callable[[], None], seen: Callable[[], str]) -> None:
+        """Does once, for all hosts, what must be done before anybody goes on.
+
+        Args:
+            work: To be done by one of them.
+            seen: Returns what all must see then.
+        """
+        work()
+
+    def callbacks(
+        self, state: checkpoints.State, signals: interruption.Signals
+    ) -> tuple[list[keras.callbacks.Callback], list[keras.callbacks.Callback]]:
+        """Returns what comes before and after all other callbacks."""
+        return [], []
+
+    def leave(self) -> None:
+        """Ends what is done together."""
+
+
+ONE_DEVICE = Strategy()

@@ -12,53 +12,10 @@ import tensorflow as tf
 from lrcn import errors
 from lrcn import settings as settings_lib
 from lrcn.data import sharing
-from lrcn.training import checkpoints, hosts, interruption, shared
+from lrcn.training import hosts, shared
 
 
-class Strategy:
-    """One device: nothing is shared."""
-
-    share: sharing.Share | None = None
-    is_chief = True  # the one that validates and writes the run
-
-    def scope(self) -> contextlib.AbstractContextManager:
-        """Returns the context in which variables are made."""
-        return contextlib.nullcontext()
-
-    def running(self) -> contextlib.AbstractContextManager:
-        """Returns the context in which they are trained."""
-        return contextlib.nullcontext()
-
-    def trained(self, model: keras.Model, objective: shared.Objective) -> keras.Model | None:
-        """Returns what stands in for a model in `fit`, to be compiled alone; None for itself."""
-        return None
-
-    def take(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Has an optimizer work as the strategy needs it."""
-
-    def first(self, work: Callable[[], None], seen: Callable[[], str]) -> None:
-        """Does once, for all hosts, what must be done before anybody goes on.
-
-        Args:
-            work: To be done by one of them.
-            seen: Returns what all must see then.
-        """
-        work()
-
-    def callbacks(
-        self, state: checkpoints.State, signals: interruption.Signals
-    ) -> tuple[list[keras.callbacks.Callback], list[keras.callbacks.Callback]]:
-        """Returns what comes before and after all other callbacks."""
-        return [], []
-
-    def leave(self) -> None:
-        """Ends what is done together."""
-
-
-ONE_DEVICE = Strategy()
-
-
-class Mirrored(Strategy):
+class Mirrored(shared.Strategy):
     """The devices of one machine, each with a part of every batch and a copy of all variables.
 
     Args:
@@ -87,7 +44,7 @@ class Mirrored(Strategy):
         optimizer.summed, optimizer.updated = _summed, _updated
 
 
-def of(settings: settings_lib.Strategy) -> Strategy | hosts.Hosts:
+def of(settings: settings_lib.Strategy) -> shared.Strategy:
     """Returns the strategy of a training.
 
     Args:
@@ -100,7 +57,7 @@ def of(settings: settings_lib.Strategy) -> Strategy | hosts.Hosts:
         return Mirrored(settings.devices)
     if isinstance(settings, settings_lib.Hosts):
         return hosts.Hosts(settings)
-    return ONE_DEVICE
+    return shared.ONE_DEVICE
 
 
 def _require_tensorflow() -> None:
