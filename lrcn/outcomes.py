@@ -79,12 +79,14 @@ class Outcomes:
         host: The machine of the sweep's own process.
         process: That process.
         outlives: Whether jobs go on without it.
+        own: The jobs of the sweep's own process, by number, which need no file and thus no disk.
     """
 
     folder: pathlib.Path
     host: str
     process: int
     outlives: bool
+    own: dict[int, Outcome] = dataclasses.field(default_factory=dict, compare=False)
 
     @classmethod
     def begun(cls, sweep: pathlib.Path, *, outlives: bool = False) -> Outcomes:
@@ -144,12 +146,16 @@ class Outcomes:
             self._write(dataclasses.replace(begun, has_left=True))
 
     def _write(self, outcome: Outcome) -> None:
+        if self.is_here:
+            self.own[outcome.number] = outcome
+            return
         files.write_json(self.folder / f"{outcome.number}.json", dataclasses.asdict(outcome))
 
     def read(self) -> list[Outcome]:
         """Returns what is noted, in the order of the jobs."""
         read = [json.loads(file.read_text()) for file in self.folder.glob("[0-9]*.json")]
-        return sorted((Outcome(**values) for values in read), key=lambda outcome: outcome.number)
+        told = [*self.own.values(), *(Outcome(**values) for values in read)]
+        return sorted(told, key=lambda outcome: outcome.number)
 
     def stop(self, seconds: float = _PATIENCE) -> None:
         """Tells jobs of other processes to save and end, and waits until they have.
