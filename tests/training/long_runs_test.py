@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+import statistics
 import threading
 
 import keras
@@ -47,10 +48,14 @@ def test_trainings_after_the_first_leave_nothing(make_settings, caption_settings
         train()
     memory, handles, threads = look()
     native, alive = psutil.Process().num_threads(), of_trainings()
+    grown = []
     for _ in range(TRAININGS):
         train()
-    more, handles_after, threads_after = look()
+        more, handles_after, threads_after = look()
+        grown.append(more - memory)
+        memory = more
     assert of_trainings() == alive
     assert handles_after <= handles
     assert threads_after <= threads and psutil.Process().num_threads() <= native
-    assert (more - memory) / TRAININGS < MEGABYTES
+    # What a worker that has run other tests gives back or not comes at once, a leak each time.
+    assert statistics.median(grown) < MEGABYTES
