@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from lrcn import cores
 
-# Measured on two cores: 2.4 times the frames per second of `keras.Model.predict` for MobileNet,
-# whose depthwise convolutions it is made for; the other backbones gain nothing or lose.
+# It is made for depthwise convolutions (`scripts/benchmark.py predict` tells by how much it is
+# faster than Keras); the other backbones gain nothing or lose.
 _FASTER = ("mobilenet",)
 
 

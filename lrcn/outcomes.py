@@ -153,7 +153,9 @@ class Outcomes:
 
     def read(self) -> list[Outcome]:
         """Returns what is noted, in the order of the jobs."""
-        read = [json.loads(file.read_text()) for file in self.folder.glob("[0-9]*.json")]
+        read = [
+            json.loads(file.read_text(encoding="utf-8")) for file in self.folder.glob("[0-9]*.json")
+        ]
         told = [*self.own.values(), *(Outcome(**values) for values in read)]
         return sorted(told, key=lambda outcome: outcome.number)
 

@@ -125,16 +125,15 @@ def apply(frames: tf.Tensor, view: View, draw: tf.Tensor | None = None) -> tf.Te
     Returns:
         [time, height, width, 3] uint8, or [10, time, height, width, 3] for ten crops.
     """
-    if view.crop in ("squash", "fit"):
-        target = tf.constant(view.size)
-        if view.crop == "fit":
-            target = _covering(tf.shape(frames)[1:3], view.size)
+    if view.crop == "ten":
+        return _ten(_cover(frames, view.size), view)
+    if view.crop == "squash":
+        frames = _resized_middle(frames, tf.constant(view.size), view.size)
+    elif view.crop == "fit":
+        target = _covering(tf.shape(frames)[1:3], view.size)
         frames = _resized_middle(frames, target, view.size)
     else:
         frames = _cover(frames, view.size)
-    if view.crop == "ten":
-        return _ten(frames, view)
-    if view.crop not in ("squash", "fit"):
         frames = _crop(frames, _offset(tf.shape(frames)[1:3], view, draw), view.size)
     if view.mirror:
         shown = frames

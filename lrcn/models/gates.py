@@ -2,14 +2,15 @@
 
 A frame vector that enters at every word (Donahue et al. 2015, section 5) is multiplied by the same
 part of the kernel each time. Where captions are searched for or compared with many images, that is
-the larger part of the work. The saved network has the plain `recurrent.LSTM`, whose weights are
-used here.
+the larger part of the work. The saved network has a `recurrent.LSTM`, whose weights are used here.
 """
 
 from __future__ import annotations
 
 import keras
 from keras import ops
+
+from lrcn.models import recurrent
 
 
 class ConstantGates(keras.layers.Layer):
@@ -74,8 +75,5 @@ class _Cell(keras.layers.Layer):
         state, memory = states
         cell = self.lstm.cell
         gates = inputs + ops.matmul(state, cell.recurrent_kernel)
-        write, keep, new, tell = ops.split(gates, 4, axis=-1)
-        write, keep, tell = (cell.recurrent_activation(gate) for gate in (write, keep, tell))
-        memory = keep * memory + write * cell.activation(new)
-        state = tell * cell.activation(memory)
-        return state, [state, memory]
+        states = recurrent.step(cell, gates, memory)
+        return states[0], list(states)

@@ -6,6 +6,20 @@ import keras
 from keras import ops
 
 
+def step(cell: keras.layers.LSTMCell, gates, memory):
+    """Returns the state and the cell state [batch, units] after a step.
+
+    Args:
+        cell: Its activations are used.
+        gates: [batch, 4 * units], what input, state and biases add up to.
+        memory: [batch, units], the cell state before.
+    """
+    write, keep, new, tell = ops.split(gates, 4, axis=-1)
+    write, keep, tell = (cell.recurrent_activation(gate) for gate in (write, keep, tell))
+    memory = keep * memory + write * cell.activation(new)
+    return tell * cell.activation(memory), memory
+
+
 class _InputsAtOnce(keras.layers.RNN):
     """Runs the steps of an LSTM where its backend has none of its own, as cuDNN on a GPU is.
 
@@ -24,15 +38,12 @@ class _InputsAtOnce(keras.layers.RNN):
         if cell.use_bias:
             gates = ops.add(gates, cell.bias)
 
-        def step(states, own):
+        def one(states, own):
             state, memory = states
-            parts = ops.split(own + ops.matmul(state, recurrent), 4, axis=-1)
-            write, keep, tell = (cell.recurrent_activation(parts[i]) for i in (0, 1, 3))
-            memory = keep * memory + write * cell.activation(parts[2])
-            state = tell * cell.activation(memory)
-            return (state, memory), (state, memory)
+            states = step(cell, own + ops.matmul(state, recurrent), memory)
+            return states, states
 
-        states, (outputs, _) = ops.scan(step, tuple(initial_state), ops.swapaxes(gates, 0, 1))
+        states, (outputs, _) = ops.scan(one, tuple(initial_state), ops.swapaxes(gates, 0, 1))
         return states[0], ops.swapaxes(outputs, 0, 1), list(states)
 
 

@@ -36,11 +36,6 @@ class Shown:
         """How many clips there are, crops counted."""
         return self.crops * sum(len(table) for table in self.tables)
 
-    @property
-    def frames(self) -> int:
-        """How many frames go through the CNN, crops counted."""
-        return self.crops * sum(len(frames) for frames in self.wanted)
-
 
 @dataclasses.dataclass(frozen=True)
 class Batches:

@@ -17,9 +17,8 @@ from keras import ops
 from lrcn.data import sharing
 from lrcn.training import checkpoints, interruption
 
-COUNTS = (
-    "counts"  # among the targets: 1 for rows that count, float32 [batch], 0 for those that fill up
-)
+COUNTS = "counts"
+"""Among the targets: float32 [batch], 1 for rows that count, 0 for those that fill up a batch."""
 
 
 @dataclasses.dataclass(frozen=True)

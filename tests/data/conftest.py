@@ -1,5 +1,6 @@
 """Small media, rendered when a test asks for them, and processes that end where a test wants."""
 
+import dataclasses
 import fractions
 import os
 
@@ -8,7 +9,23 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from lrcn.data import journal, lists, packing
+from lrcn.data import clips, journal, lists, packing, serialize
+
+ASKED = serialize.StoreOptions(
+    mode=clips.ClipMode("rand_clips", 4, 2),
+    num_threads=1,
+    shuffle=True,
+    shards=2,
+    on_error="skip",
+    seed=5,
+)
+
+
+def make(data, folder, index, **changes):
+    """Makes a shard by options that draw, shuffle and skip."""
+    options = dataclasses.replace(ASKED, **changes)
+    return serialize.serialize(data, folder, options=options, shard_index=index)
+
 
 CHANGING = ("replace", "fsync", "unlink", "rmdir", "mkdir", "truncate")
 

@@ -6,21 +6,9 @@ import os
 import pytest
 
 from lrcn import errors, files
-from lrcn.data import claim, clips, packing, part, records, serialize, shard_file
+from lrcn.data import claim, packing, part, records, serialize, shard_file
 
-ASKED = serialize.StoreOptions(
-    mode=clips.ClipMode("rand_clips", 4, 2),
-    num_threads=1,
-    shuffle=True,
-    shards=2,
-    on_error="skip",
-    seed=5,
-)
-
-
-def make(data, folder, index, **changes):
-    options = dataclasses.replace(ASKED, **changes)
-    return serialize.serialize(data, folder, options=options, shard_index=index)
+from .conftest import ASKED, make
 
 
 def told(call):
