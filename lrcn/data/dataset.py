@@ -225,7 +225,8 @@ def by_epoch(
         shapes = ([None], [None, chosen.num_frames], [None, 3], [None], [None])
         return tuple(map(tf.ensure_shape, columns, shapes[: len(kinds)]))
 
-    return tf.data.Dataset.range(first_epoch, last_epoch).map(element)
+    # The clips of an epoch are chosen while the one before is shown.
+    return tf.data.Dataset.range(first_epoch, last_epoch).map(element).prefetch(1)
 
 
 class Targets:
