@@ -8,7 +8,7 @@ import logging
 import pathlib
 from collections.abc import Mapping
 
-from lrcn import cache
+from lrcn import cache, cores
 from lrcn import settings as settings_lib
 from lrcn.data import catalog as catalog_lib
 from lrcn.data import check as check_lib
@@ -141,7 +141,7 @@ def store_options(settings: settings_lib.SerializeSettings) -> serialize.StoreOp
         frame_format=getattr(settings.dataset, "frame_format", "jpg"),
         frame_step=settings.dataset.frame_step,
         fps=settings.dataset.fps,
-        num_threads=settings.num_threads,
+        num_threads=settings.num_threads or cores.taken(),
         num_items_per_thread=settings.num_items_per_thread,
         shuffle=settings.do_shuffle,
         short_videos=settings.short_videos,

@@ -138,7 +138,7 @@ def _sharing(settings, threads: int | None):
     """Returns the settings with no more threads for data than the job has cores."""
     if threads is None or not hasattr(settings, "num_threads"):
         return settings
-    return dataclasses.replace(settings, num_threads=min(settings.num_threads, threads))
+    return dataclasses.replace(settings, num_threads=min(settings.num_threads or threads, threads))
 
 
 def _monitored(folder: pathlib.Path) -> float | None:

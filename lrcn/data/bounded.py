@@ -61,9 +61,8 @@ def read(path: str | os.PathLike, *, what: str, limits: Limits) -> bytes:
         UserError: It is larger than the limit.
     """
     with opened(path) as stream:
-        _require_size(stream, path, what, limits)
-        # What grows meanwhile is not read on.
-        return stream.read(limits.file_bytes)
+        # What grows meanwhile is not read on; a read of more than there is takes memory for it.
+        return stream.read(_require_size(stream, path, what, limits))
 
 
 def lines(
@@ -93,9 +92,10 @@ def lines(
             yield line
 
 
-def _require_size(stream: BinaryIO, path: str | os.PathLike, what: str, limits: Limits) -> None:
+def _require_size(stream: BinaryIO, path: str | os.PathLike, what: str, limits: Limits) -> int:
     size = os.fstat(stream.fileno()).st_size
     limits.require("file_bytes", size, where=path, what=what)
+    return size
 
 
 def parse_json(data: bytes) -> Any:

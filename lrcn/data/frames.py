@@ -67,7 +67,7 @@ def names(folder: str | pathlib.Path, frame_format: str = "jpg") -> list[str]:
     kept = [
         name
         for name in _files(folder)
-        if _same_format(pathlib.PurePath(name).suffix) == suffix and not name.startswith(".")
+        if _same_format(os.path.splitext(name)[1]) == suffix and not name.startswith(".")
     ]
     return sorted(kept, key=natural_key)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import math
 import pathlib
@@ -17,7 +18,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from lrcn import errors
-from lrcn.data import bounded, lines
+from lrcn.data import bounded, jpegs, lines
 from lrcn.data.limits import Limits
 
 # What Pillow decodes by itself. Others start programs (EPS), need more than their own file, or are
@@ -64,15 +65,36 @@ def jpeg_from_file(
     """
     with _explained(path):
         data = bounded.read(path, what="image file", limits=limits)
+        headers = jpegs.without_pixels(data)
+        height_width = _decodes(headers, size, limits) if headers else None
+        if height_width is not None:
+            return data, height_width
         with opened(data, where=path, limits=limits) as image:
             if _is_stored_as_is(image, size):
-                height_width = image.height, image.width
-                # An eighth of the size still reads the whole stream, so a cut is found cheaply.
-                image.draft(None, (1, 1))
-                image.load()
-                return data, height_width
+                return data, _decoded(image)
             rgb = _rgb(image)
         return jpeg_from_image(rgb, size=size, quality=quality)
+
+
+@functools.lru_cache(maxsize=64)  # those of the frames of a video are all alike
+def _decodes(
+    headers: bytes, size: tuple[int, int] | None, limits: Limits
+) -> tuple[int, int] | None:
+    """Returns `(height, width)` of a JPEG that is stored as it is, if its headers decode."""
+    try:
+        with opened(headers, where="headers", limits=limits) as image:
+            return _decoded(image) if _is_stored_as_is(image, size) else None
+    except (errors.UserError, *UNDECODABLE):
+        return None  # told by who decodes the whole
+
+
+def _decoded(image: PIL.Image.Image) -> tuple[int, int]:
+    """Decodes a JPEG and returns its `(height, width)`."""
+    height_width = image.height, image.width
+    # An eighth of the size still reads the whole stream, so a cut is found cheaply.
+    image.draft(None, (1, 1))
+    image.load()
+    return height_width
 
 
 def rgb_from_file(
@@ -185,7 +207,10 @@ def _rgb(image: PIL.Image.Image) -> PIL.Image.Image:
         image = _eight_bit(image)
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
-    return image.convert("RGB")
+    if image.mode != "RGB":
+        return image.convert("RGB")
+    image.load()
+    return image
 
 
 def _eight_bit(image: PIL.Image.Image) -> PIL.Image.Image:

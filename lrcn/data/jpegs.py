@@ -1,7 +1,8 @@
-"""The size that a JPEG claims, read from its header before memory is taken for its pixels."""
+"""What the headers of a JPEG tell, read before memory is taken for its pixels."""
 
 from __future__ import annotations
 
+import re
 import struct
 
 from lrcn import errors
@@ -14,6 +15,10 @@ _LENGTH = struct.Struct(">H")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a segment
 _FILL, _STUFFED, _SCAN, _END = 0xFF, 0x00, 0xDA, 0xD9
+_BASELINE = 0xC0
+# Within a scan there are stuffed zeros, restarts and fill bytes; anything else ends it.
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_EOI = b"\xff\xd9"
 
 
 def size(jpeg: bytes) -> tuple[int, int]:
@@ -62,3 +67,35 @@ def require(jpeg: bytes, *, limits: Limits, where: object, what: str) -> None:
             remedy="Serialize again with overwrite=true",
         ) from error
     limits.require("image_pixels", height * width, where=where, what=what)
+
+
+def without_pixels(jpeg: bytes) -> bytes | None:
+    """Returns the headers of a JPEG as one without pixels, if its pixels hold nothing to fail at.
+
+    A decoder can fail at what stands before the pixels, and where they are cut off; what is wrong
+    within them shows as noise, but decodes. Those of a baseline JPEG are one scan. If that is
+    followed by the end of the image and that by nothing, the headers decode if the whole does.
+
+    Args:
+        jpeg: The data.
+
+    Returns:
+        The JPEG without pixels, or None if the whole must be decoded to know.
+    """
+    at, components = 2, 0
+    while jpeg[at : at + 1] == b"\xff" and at + 5 <= len(jpeg):
+        marker = jpeg[at + 1]
+        after = at + 2 + _LENGTH.unpack_from(jpeg, at + 2)[0]
+        if marker == _SCAN:
+            is_whole = components and jpeg[at + 4] == components
+            end = _AFTER_SCAN.search(jpeg, after) if is_whole else None
+            is_last = end is not None and end.end() == len(jpeg) and end.group() == _EOI
+            return jpeg[:after] + _EOI if is_last else None
+        if marker in _FRAMES:
+            if marker != _BASELINE or components or at + 10 > len(jpeg):
+                return None
+            components = jpeg[at + 9]
+        if marker in _ALONE or marker in (_FILL, _STUFFED, _END):
+            return None
+        at = after
+    return None

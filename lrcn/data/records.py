@@ -109,15 +109,6 @@ def stamp(path: pathlib.Path) -> tuple[int, ...] | None:
     return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns
 
 
-def _text(values: Sequence[str]) -> tf.train.Feature:
-    encoded = [value.encode() for value in values]
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=encoded))
-
-
-def _integers(values: Sequence[int] | np.ndarray) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-
 def encode_example(
     *,
     id: str,
@@ -142,19 +133,16 @@ def encode_example(
         group: Group of the item, or an empty text.
     """
     table = np.zeros([0, 1], np.int64) if clips is None else np.asarray(clips, np.int64)
-    feature = {
-        "id": _text([id]),
-        "path": _text([path]),
-        "group": _text([group]),
-        "label": _integers(labels),
-        "label_text": _text(label_text),
-        "captions": _text(captions),
-        "frame_count": _integers([len(frames)]),
-        "clip_count": _integers([len(table)]),
-        "clips": _integers(table.ravel()),
-        "frames": tf.train.Feature(bytes_list=tf.train.BytesList(value=frames)),
-    }
-    return tf.train.Example(features={"feature": feature}).SerializeToString(deterministic=True)
+    example = tf.train.Example()
+    feature = example.features.feature  # filled in place: a frame is copied once
+    texts = {"id": [id], "path": [path], "group": [group]}
+    for key, values in {**texts, "label_text": label_text, "captions": captions}.items():
+        feature[key].bytes_list.value.extend(value.encode() for value in values)
+    counts = {"frame_count": [len(frames)], "clip_count": [len(table)]}
+    for key, numbers in {**counts, "label": labels, "clips": table.ravel()}.items():
+        feature[key].int64_list.value.extend(numbers)
+    feature["frames"].bytes_list.value.extend(frames)
+    return example.SerializeToString(deterministic=True)
 
 
 def parse_example(serialized: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 from collections.abc import Iterator
 
 from lrcn import errors
@@ -26,8 +25,8 @@ def stamp(item: lists.Item, frame_format: str = "jpg") -> list:
     try:
         if item.kind == "frames":
             names = frames.names(item.path, frame_format)
-            return [[name, *_facts(pathlib.Path(item.path, name))] for name in names]
-        return _facts(pathlib.Path(item.path)) if item.kind in ("image", "video") else []
+            return [[name, *_facts(os.path.join(item.path, name))] for name in names]
+        return _facts(item.path) if item.kind in ("image", "video") else []
     except OSError:  # what cannot be read is told by who reads it
         return []
 
@@ -78,6 +77,6 @@ def _changed(item: lists.Item, now: list) -> errors.UserError:
     )
 
 
-def _facts(path: pathlib.Path) -> list[int]:
+def _facts(path: str) -> list[int]:
     status = os.stat(path)
     return [status.st_size, status.st_mtime_ns]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from lrcn import errors
+from lrcn import cores, errors
 from lrcn.data import clips as clips_lib
 from lrcn.data import modality as modality_lib
 from lrcn.data import video
@@ -41,7 +41,7 @@ class StoreOptions:
     frame_format: str = "jpg"
     frame_step: int = 1
     fps: float | None = None
-    num_threads: int = 4
+    num_threads: int = dataclasses.field(default_factory=cores.taken)
     num_items_per_thread: int = 500
     shuffle: bool = False
     short_videos: str = "error"

@@ -136,7 +136,7 @@ class SerializeSettings:
     clipframe_mode: data.ClipframeMode
     output_folder: str | None
     raw_image_shape: tuple[int, ...] | None = within(POSITIVE)
-    num_threads: int = within(POSITIVE)
+    num_threads: int | None = within(POSITIVE)
     num_items_per_thread: int = within(POSITIVE)
     do_shuffle: bool
     do_serialize: bool

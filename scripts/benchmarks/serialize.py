@@ -109,7 +109,7 @@ def measure_images(size: measuring.Size) -> measuring.Measure:
     with tempfile.TemporaryDirectory() as temporary:
         folders = [
             scenes.write_folder(
-                pathlib.Path(temporary, f"v{index}"), scenes.scene(index, 25, 2 * height, 2 * width)
+                pathlib.Path(temporary, f"v{index}"), scenes.scene(index, 60, 2 * height, 2 * width)
             )
             for index in items_of(size)
         ]

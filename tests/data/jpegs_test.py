@@ -4,6 +4,7 @@ import hypothesis
 import numpy as np
 import PIL.Image
 import pytest
+import tensorflow as tf
 from hypothesis import strategies
 
 from lrcn import errors
@@ -68,3 +69,67 @@ def test_any_bytes_are_a_size_or_a_value_error(content):
         except ValueError:
             continue
         assert 0 <= height < 2**16 and 0 <= width < 2**16
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"quality": 95, "subsampling": 0}, {"restart_marker_rows": 1}, {"exif": EXIF}]
+)
+def test_the_headers_of_a_whole_baseline_jpeg_are_a_jpeg_without_its_pixels(options):
+    data = picture(**options)
+    headers = jpegs.without_pixels(data)
+    assert len(headers) < len(data) - 400
+    assert jpegs.size(headers) == (20, 30)
+    assert headers[:-2] == data[: len(headers) - 2]
+
+
+def test_what_may_fail_within_its_pixels_must_be_decoded_whole():
+    data = picture()
+    zeroed = data[:-200] + bytes(200)
+    doubled = data[: data.index(b"\xff\xda")] + b"\xff\xc0" + data[data.index(b"\xff\xda") :]
+    for whole in (b"", data[:40], data[:-1], data[:-300], data + b"\0", zeroed, doubled):
+        assert jpegs.without_pixels(whole) is None
+    assert jpegs.without_pixels(picture(progressive=True)) is None
+
+
+DAMAGED = [
+    picture(),
+    picture(optimize=True, quality=30),
+    picture(restart_marker_rows=1),
+    picture(progressive=True),
+    picture(exif=EXIF, comment=b"\xff\xda"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged EXIF
+@hypothesis.settings(deadline=None, max_examples=400)
+@hypothesis.given(
+    strategies.sampled_from(DAMAGED),
+    strategies.lists(
+        strategies.tuples(
+            strategies.floats(0, 1),
+            strategies.sampled_from([0, 0, 1, 2, 9]),
+            strategies.binary(max_size=3)
+            | strategies.sampled_from(
+                [b"\xff\xd8", b"\xff\xd9", b"\xff\xda", b"\xff\xc0", b"\xff"]
+            ),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_whose_headers_decode_decodes_whole_whatever_its_damage(data, damages):
+    for share, removed, inserted in damages:
+        at = int(share**3 * len(data))  # most of them where the headers are
+        data = data[:at] + inserted + data[at + removed :]
+    headers = jpegs.without_pixels(data)
+    if headers is None:
+        return
+    try:
+        with PIL.Image.open(io.BytesIO(headers)) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError):
+        return
+    with PIL.Image.open(io.BytesIO(data)) as image:
+        image.load()
+    if image.mode in ("RGB", "L"):
+        assert tf.io.decode_jpeg(data, channels=3).shape == (image.height, image.width, 3)
