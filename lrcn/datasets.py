@@ -141,7 +141,7 @@ def store_options(settings: settings_lib.SerializeSettings) -> serialize.StoreOp
         frame_format=getattr(settings.dataset, "frame_format", "jpg"),
         frame_step=settings.dataset.frame_step,
         fps=settings.dataset.fps,
-        num_threads=settings.num_threads or cores.taken(),
+        num_threads=_threads(settings.dataset, settings.num_threads or cores.taken()),
         num_items_per_thread=settings.num_items_per_thread,
         shuffle=settings.do_shuffle,
         short_videos=settings.short_videos,
@@ -159,6 +159,11 @@ def modality_of(settings: settings_lib.Modality) -> modality_lib.Modality | None
     if settings.name == "auto":
         return None
     return modality_lib.Modality(settings.name, settings.method)
+
+
+def _threads(dataset: settings_lib.Dataset, most: int) -> int:
+    """Returns how many threads store items; those that render, in Python, would only wait."""
+    return 1 if isinstance(dataset, settings_lib.MovingShapes) else most
 
 
 def _stored_shape(
@@ -282,7 +287,7 @@ def records_of(
         frame_format=getattr(dataset, "frame_format", "jpg"),
         frame_step=dataset.frame_step,
         fps=dataset.fps,
-        num_threads=num_threads,
+        num_threads=_threads(dataset, num_threads),
         modality=modality,
         limits=limits,
     )

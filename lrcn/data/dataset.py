@@ -12,6 +12,9 @@ from lrcn import cores, errors
 from lrcn.data import augment, damage, examples, records, sharing
 from lrcn.data import epochs as epochs_lib
 
+# AutoGraph would take longer to look for Python in these functions that follows tensors, of which
+# there is none, than all else takes until the first batch.
+unconverted = tf.autograph.experimental.do_not_convert
 _AHEAD = 2  # batches decoded ahead of the consumer
 
 
@@ -68,13 +71,13 @@ def training_clips(
         return (decode(item, frames, draw), *targets.of(target), *counts)
 
     def batches(rows: tf.data.Dataset) -> tf.data.Dataset:
-        shown = rows.map(element, num_parallel_calls=_at_once(), deterministic=True)
+        shown = rows.map(unconverted(element), num_parallel_calls=_at_once(), deterministic=True)
         return shown.batch(share.size(batch_size) if share else batch_size)
 
     steps = -(-len(chosen.epoch(seed, first_epoch)) // batch_size)
     own = {"batch_size": batch_size, "first_step": first_step, "share": share}
     dataset = by_epoch(chosen, seed, first_epoch, epochs, **own).flat_map(
-        lambda *rows: batches(tf.data.Dataset.from_tensor_slices(rows))
+        unconverted(lambda *rows: batches(tf.data.Dataset.from_tensor_slices(rows)))
     )
     return threaded(dataset.prefetch(_AHEAD)), steps
 
@@ -98,7 +101,7 @@ def clips_of(
     with damage.translating_errors(chosen.records.path, limits=chosen.records.limits):
         decode = _decoder(_Reader(chosen.records), view)
         dataset = tf.data.Dataset.from_tensor_slices((rows.item, rows.frames, rows.draw))
-        return list(dataset.map(decode).as_numpy_iterator())
+        return list(dataset.map(unconverted(decode)).as_numpy_iterator())
 
 
 def stored_frames(
@@ -138,10 +141,11 @@ def stored_frames(
         return _crops(jpeg[tf.newaxis], view)
 
     given = np.asarray(items, np.int64)
-    dataset = tf.data.Dataset.from_tensor_slices((given, np.arange(len(given)))).flat_map(frames_of)
-    dataset = dataset.map(decoded, num_parallel_calls=_at_once(), deterministic=True)
+    dataset = tf.data.Dataset.from_tensor_slices((given, np.arange(len(given))))
+    dataset = dataset.flat_map(unconverted(frames_of))
+    dataset = dataset.map(unconverted(decoded), num_parallel_calls=_at_once(), deterministic=True)
     dataset = dataset.batch(max(batch_size // crops, 1))
-    dataset = dataset.map(lambda frames: tf.reshape(frames, [-1, *view.size, 3]))
+    dataset = dataset.map(unconverted(lambda frames: tf.reshape(frames, [-1, *view.size, 3])))
     return threaded(dataset.prefetch(_AHEAD))
 
 
@@ -152,7 +156,7 @@ def decoder(view: augment.View) -> Callable[[Sequence[bytes]], np.ndarray]:
         view: What part of a frame is seen; not a random one.
     """
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def decoded(jpegs):
         return tf.reshape(_crops(jpegs, view), [-1, *view.size, 3])
 
@@ -226,7 +230,7 @@ def by_epoch(
         return tuple(map(tf.ensure_shape, columns, shapes[: len(kinds)]))
 
     # The clips of an epoch are chosen while the one before is shown.
-    return tf.data.Dataset.range(first_epoch, last_epoch).map(element).prefetch(1)
+    return tf.data.Dataset.range(first_epoch, last_epoch).map(unconverted(element)).prefetch(1)
 
 
 class Targets:
@@ -292,8 +296,8 @@ def waiting(dataset: tf.data.Dataset, counter: tf.Variable) -> tf.data.Dataset:
         counter.assign_add(tf.timestamp() - began)
         return element
 
-    began = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
-    return tf.data.Dataset.zip((began, dataset)).map(add)
+    began = tf.data.Dataset.counter().map(unconverted(lambda _: tf.timestamp()))
+    return tf.data.Dataset.zip((began, dataset)).map(unconverted(add))
 
 
 class _Reader:

@@ -19,7 +19,7 @@ from lrcn.data import drawing, grouping, lists, motions
 
 KINDS = ("motion", "stills")
 ARRANGEMENTS = ("single", "side-by-side", "stacked")
-VERSION = 2
+VERSION = 3
 TILT = 0.2  # radians: outlines stay told apart at ten pixels
 SMALLEST_PICTURE = 24
 

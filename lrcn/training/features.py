@@ -156,8 +156,9 @@ def training_clips(
 
     steps = -(-len(chosen.epoch(seed, first_epoch)) // batch_size)
     own = {"batch_size": batch_size, "first_step": first_step, "share": share}
-    clips = dataset.by_epoch(chosen, seed, first_epoch, epochs, **own).flat_map(batches)
-    return clips.map(element).prefetch(tf.data.AUTOTUNE), steps
+    clips = dataset.by_epoch(chosen, seed, first_epoch, epochs, **own)
+    clips = clips.flat_map(dataset.unconverted(batches))
+    return clips.map(dataset.unconverted(element)).prefetch(tf.data.AUTOTUNE), steps
 
 
 def evaluation_clips(
@@ -170,7 +171,7 @@ def evaluation_clips(
         return {"features": _gathered(features, item, frames), "item": item, "clip": clip}
 
     clips = tf.data.Dataset.from_tensor_slices((rows.item, rows.clip, rows.frames))
-    return clips.batch(batch_size).map(element).prefetch(tf.data.AUTOTUNE)
+    return clips.batch(batch_size).map(dataset.unconverted(element)).prefetch(tf.data.AUTOTUNE)
 
 
 def _gathered(features: Features, item: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:

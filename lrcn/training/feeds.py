@@ -140,6 +140,7 @@ def make_feed(
     """
     source = _source(network, settings)
     finish = lesson.finish if share is None else _counting(lesson.finish)
+    finish = dataset.unconverted(finish)
     mode = training_mode(settings.clipframe_mode, data.train, describes=settings.describes)
     chosen = epochs.Clips(
         data.train, mode, short_videos=settings.short_videos, targets=lesson.counts
@@ -166,7 +167,7 @@ def make_feed(
             if view.crop == "ten":  # the loss is of one view, the middle one
                 view = dataclasses.replace(view, crop="centre")
             pairs, _ = source.training(val, val_lesson.learnt, view, 0, 1)
-            pairs = pairs.map(val_lesson.finish)
+            pairs = pairs.map(dataset.unconverted(val_lesson.finish))
     return Feed(
         model=model or source.model,
         training=training.map(finish),
