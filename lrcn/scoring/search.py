@@ -10,7 +10,6 @@ log-probability is that of the sentence, as `likelihood` has it; without, captio
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -56,7 +55,9 @@ def greedy(
             probability.
         closing: Whether the last word can only be the end.
     """
-    likeliest = functools.partial(ops.argmax, axis=-1)
+    def likeliest(logits):  # `argmax` looks for negative zeros first, which takes longer
+        return ops.top_k(logits, 1)[1][:, 0]
+
     return _told(step, given, max_length, _Sayable(silent, closing), likeliest)
 
 
@@ -136,11 +137,12 @@ def beam(
     def extend(time, words, scores, ended, last, *states):
         logits, *states = step([last, *states])
         size = ops.shape(logits)[-1]
-        gains = sayable.log_probabilities(logits, is_last=time == steps - 1)
+        gains, total = sayable.of(logits, is_last=time == steps - 1)
         gains = ops.reshape(gains, (rows, width, size))
         resting = ops.where(ops.arange(size) == PADDING, 0.0, _NEVER)
         gains = ops.where(ended[..., None], resting, gains)
-        total = ops.reshape(scores[..., None] + gains, (rows, width * size))
+        before = scores - ops.where(ended, 0.0, ops.reshape(total, (rows, width)))
+        total = ops.reshape(before[..., None] + gains, (rows, width * size))
         scores, places = ops.top_k(total, width)
         origin = ops.cast(places // size, "int32")
         word = ops.cast(places % size, "int32")
@@ -166,7 +168,7 @@ def beam(
 def _told(
     step: Step, given: Sequence, max_length: int, sayable: _Sayable, choose: Callable
 ) -> Captions:
-    """Says one word after another as `choose(log_probabilities)` tells."""
+    """Says one word after another as `choose(logits)` tells."""
     rows = ops.shape(given[0])[0]
     steps = max_length
     start = (
@@ -183,9 +185,9 @@ def _told(
 
     def extend(time, words, scores, ended, last, *states):
         logits, *states = step([last, *states])
-        gains = sayable.log_probabilities(logits, is_last=time == steps - 1)
-        word = ops.cast(choose(gains), "int32")
-        gain = ops.take_along_axis(gains, word[:, None], axis=1)[:, 0]
+        logits, total = sayable.of(logits, is_last=time == steps - 1)
+        word = ops.cast(choose(logits), "int32")
+        gain = ops.take_along_axis(logits, word[:, None], axis=1)[:, 0] - total
         scores = scores + ops.where(ended, 0.0, gain)
         word = ops.where(ended, PADDING, word)
         words = _written(words, word, time)
@@ -208,17 +210,21 @@ class _Sayable:
     silent: Sequence[int]
     closing: bool
 
-    def log_probabilities(self, logits, *, is_last):
-        """Returns log-probabilities of the next word; what may not be said has nearly none."""
-        values = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-        ids = ops.arange(ops.shape(values)[-1])
+    def of(self, logits, *, is_last) -> tuple:
+        """Returns the logits [rows, words] of what may be said, and what to take off [rows].
+
+        Less that they are log-probabilities; what may not be said has nearly none. A caption needs
+        those of single words, so the whole vocabulary is passed over as rarely as can be.
+        """
+        logits = ops.cast(logits, "float32")
+        ids = ops.arange(ops.shape(logits)[-1])
         allowed = ids >= 0
         for number in (PADDING, BEGIN, *self.silent):
             allowed = ops.logical_and(allowed, ids != number)
         if self.closing:
             open_still = ops.logical_not(is_last)
             allowed = ops.logical_and(allowed, ops.logical_or(open_still, ids == END))
-        return ops.where(allowed, values, _NEVER)
+        return logits + ops.where(allowed, 0.0, _NEVER), ops.logsumexp(logits, axis=-1)
 
 
 def _written(words, word, time):
