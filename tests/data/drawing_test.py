@@ -5,7 +5,7 @@ from lrcn.data import drawing
 
 
 def plain(size=40, value=0.0):
-    return np.full([size, size, 3], value, np.float32)
+    return drawing.Background(np.full([size, size, 3], value, np.float32))
 
 
 def cover(figure, size=40):
@@ -54,13 +54,13 @@ def test_later_figures_cover_earlier_ones_and_the_background_is_kept():
     ]
     picture = drawing.picture(background, figures)
     assert tuple(picture[20, 20]) == drawing.COLOURS["blue"]
-    assert (background == 10).all()
+    assert (background.values == 10).all() and (background.pixels == 10).all()
     assert picture.dtype == np.uint8
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_backgrounds_are_textured_dull_and_repeatable(seed):
-    picture = drawing.background(np.random.default_rng(seed), 32)
+    picture = drawing.background(np.random.default_rng(seed), 32).values
     assert picture.shape == (32, 32, 3)
     assert picture.dtype == np.float32
     assert picture.std(axis=(0, 1)).min() > 1
@@ -70,4 +70,23 @@ def test_backgrounds_are_textured_dull_and_repeatable(seed):
         for colour in drawing.COLOURS.values()
     ]
     assert min(distances) > 40
-    np.testing.assert_array_equal(picture, drawing.background(np.random.default_rng(seed), 32))
+    again = drawing.background(np.random.default_rng(seed), 32)
+    np.testing.assert_array_equal(picture, again.values)
+
+
+def test_what_is_outside_of_all_figures_is_as_without_them():
+    background = drawing.background(np.random.default_rng(3), 40)
+    figures = [
+        drawing.Figure("triangle", "red", x=8.0, y=9.0, radius=5.0, angle=0.3),
+        drawing.Figure("cross", "blue", x=30.5, y=21.0, radius=6.0, angle=0.0),
+    ]
+    picture, alone = drawing.picture(background, figures), background.pixels
+    touched = np.zeros([40, 40], bool)
+    for figure in figures:
+        rows, columns = np.mgrid[:40, :40] + 0.5
+        touched |= np.hypot(rows - figure.y, columns - figure.x) < figure.radius + 1
+        np.testing.assert_array_equal(
+            picture[int(figure.y), int(figure.x)], drawing.COLOURS[figure.colour]
+        )
+    np.testing.assert_array_equal(picture[~touched], alone[~touched])
+    assert (picture[touched] != alone[touched]).any()
