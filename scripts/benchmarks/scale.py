@@ -16,12 +16,12 @@ _STRAIGHT = 1.15  # slope of what should grow in proportion or less
 
 
 def measure(size: measuring.Size) -> list[measuring.Measure]:
-    """Measures storing, training and evaluating, then a step by what it is made of."""
+    """Measures storing, opening, training and evaluating, then a step by what it is made of."""
     items = size.of((100, 1000, 10_000, 100_000), (4, 8, 16))
     lengths, classes = size.of((8, 16, 32, 64), (2, 4)), size.of((2, 101, 1000), (2, 4))
     words = size.of((1000, 10_000, 50_000), (20, 40))
     measures = []
-    for verb in ("serializing", "training", "evaluating"):
+    for verb in ("serializing", "opening", "training", "evaluating"):
         found = [in_folder(f"scaled:{verb}", items=count) for count in items]
         for what, target in (("seconds", _STRAIGHT), ("bytes", _STRAIGHT)):
             measures.append(grown(f"{verb}, {what} by items", items, found, what, target))

@@ -63,6 +63,15 @@ def serializing(folder: str, items: int) -> turns.Turn:
     return lambda: watched(lambda: store(pathlib.Path(folder), "train", items), base)
 
 
+def opening(folder: str, items: int) -> turns.Turn:
+    """Returns a turn that opens records and sees that all of them are right, as a training does."""
+    from lrcn.data import examples, records
+
+    base = loaded(folder)
+    path = store(pathlib.Path(folder), "train", items)
+    return lambda: watched(lambda: examples.places(records.open_records(path)), base)
+
+
 def training(folder: str, items: int, frames: int = 1) -> turns.Turn:
     """Returns a turn that trains an epoch on items, its second; a clip is a whole item."""
     base = loaded(folder)
