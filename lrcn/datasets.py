@@ -141,7 +141,7 @@ def store_options(settings: settings_lib.SerializeSettings) -> serialize.StoreOp
         frame_format=getattr(settings.dataset, "frame_format", "jpg"),
         frame_step=settings.dataset.frame_step,
         fps=settings.dataset.fps,
-        num_threads=_threads(settings.dataset, settings.num_threads or cores.taken()),
+        num_threads=settings.num_threads or _threads(settings.dataset, cores.taken()),
         num_items_per_thread=settings.num_items_per_thread,
         shuffle=settings.do_shuffle,
         short_videos=settings.short_videos,

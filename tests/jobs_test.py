@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 import pickle
 import shlex
@@ -66,6 +67,16 @@ def test_what_becomes_of_a_job_is_noted(composed, tmp_path, monkeypatch, sweep):
     assert given == [("train", 2, 3, tmp_path / "run", ["seed=3"])]
     (noted,) = sweep.read()
     assert (noted.number, noted.overrides, noted.failure) == (7, ["seed=3"], None)
+
+
+@pytest.mark.parametrize(("asked", "threads"), [(None, 2), (1, 1), (8, 2)])
+def test_a_job_has_no_more_threads_than_cores(asked, threads):
+    @dataclasses.dataclass(frozen=True)
+    class Settings:
+        num_threads: int | None
+
+    assert jobs._sharing(Settings(asked), 2).num_threads == threads
+    assert jobs._sharing(Settings(asked), None).num_threads == asked
 
 
 def test_a_job_that_fails_raises_nothing(composed, tmp_path, monkeypatch, sweep):

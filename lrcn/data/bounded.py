@@ -61,8 +61,12 @@ def read(path: str | os.PathLike, *, what: str, limits: Limits) -> bytes:
         UserError: It is larger than the limit.
     """
     with opened(path) as stream:
-        # What grows meanwhile is not read on; a read of more than there is takes memory for it.
-        return stream.read(_require_size(stream, path, what, limits))
+        size = _require_size(stream, path, what, limits)
+        data = stream.read(size)  # not of the limit, as memory is taken for what is asked for
+        if not stream.peek(1):
+            return data
+        # Files grow, and some systems tell no size: the rest, as far as it may be.
+        return data + stream.read(limits.file_bytes - size)
 
 
 def lines(

@@ -104,7 +104,7 @@ def media(
     modality: modality_lib.Modality = _RGB,
     limits: Limits = Limits(),
 ) -> list[findings.Finding]:
-    """Decodes every frame of every item, and looks for items that stand in two splits.
+    """Reads every item as if to store it, and looks for items that stand in two splits.
 
     Args:
         catalog: The data set; problems of its items are reported too.

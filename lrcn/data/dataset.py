@@ -12,8 +12,8 @@ from lrcn import cores, errors
 from lrcn.data import augment, damage, examples, records, sharing
 from lrcn.data import epochs as epochs_lib
 
-# AutoGraph would take longer to look for Python in these functions that follows tensors, of which
-# there is none, than all else takes until the first batch.
+# No function of a data set branches on tensors, and AutoGraph would cost seconds before the first
+# batch.
 unconverted = tf.autograph.experimental.do_not_convert
 _AHEAD = 2  # batches decoded ahead of the consumer
 
@@ -229,7 +229,7 @@ def by_epoch(
         shapes = ([None], [None, chosen.num_frames], [None, 3], [None], [None])
         return tuple(map(tf.ensure_shape, columns, shapes[: len(kinds)]))
 
-    # The clips of an epoch are chosen while the one before is shown.
+    # The clips of an epoch are chosen while the one before is shown: the rows of two are held.
     return tf.data.Dataset.range(first_epoch, last_epoch).map(unconverted(element)).prefetch(1)
 
 

@@ -42,7 +42,7 @@ class Figure:
     angle: float
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Background:
     """What is behind the shapes of a video.
 
@@ -55,7 +55,9 @@ class Background:
     @functools.cached_property
     def pixels(self) -> np.ndarray:
         """The same as `[height, width, 3] uint8`: where there is no shape a frame is like it."""
-        return _rounded(self.values)
+        pixels = _rounded(self.values)
+        pixels.setflags(write=False)
+        return pixels
 
 
 def picture(background: Background, figures: Sequence[Figure]) -> np.ndarray:
@@ -68,23 +70,13 @@ def picture(background: Background, figures: Sequence[Figure]) -> np.ndarray:
     Returns:
         `[height, width, 3] uint8`.
     """
-    pixels = background.pixels.copy()
-    if not figures:
-        return pixels
-    touched = tuple(
-        slice(min(window.start for window in windows), max(window.stop for window in windows))
-        for windows in zip(*map(_windows, figures), strict=True)
-    )
-    top, left = (axis.start for axis in touched)
-    canvas = background.values[touched].copy()
+    pixels, canvas = background.pixels.copy(), background.values.copy()
     for figure in figures:
-        rows, columns = _windows(figure)
-        window = canvas[
-            rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-        ]
+        rows, columns = (_window(centre, figure.radius) for centre in (figure.y, figure.x))
+        window = canvas[rows, columns]
         cover = _cover(figure, rows.start, columns.start, window.shape[:2])[..., None]
         window += (np.float32(COLOURS[figure.colour]) - window) * cover
-    pixels[touched] = _rounded(canvas)
+        pixels[rows, columns] = _rounded(window)
     return pixels
 
 
@@ -104,11 +96,6 @@ def background(rng: np.random.Generator, size: int) -> Background:
 
 def _rounded(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-
-
-def _windows(figure: Figure) -> tuple[slice, slice]:
-    """Returns the rows and columns that a figure can touch."""
-    return _window(figure.y, figure.radius), _window(figure.x, figure.radius)
 
 
 def _window(centre: float, radius: float) -> slice:
@@ -151,7 +138,7 @@ def _triangle(along: np.ndarray, across: np.ndarray) -> np.ndarray:
 
 def _cross(along: np.ndarray, across: np.ndarray) -> np.ndarray:
     along, across = np.abs(along), np.abs(across)
-    end = 1 / np.hypot(1, _ARM)
+    end = np.float32(1 / np.hypot(1, _ARM))
     return (np.maximum(along, across) < end) & (np.minimum(along, across) < _ARM * end)
 
 

@@ -37,6 +37,7 @@ UNDECODABLE = (
     PIL.Image.DecompressionBombError,
 )
 _WIDENING = threading.RLock()
+_MOST_KEPT = 2**14  # bytes of headers
 
 
 def jpeg_from_file(
@@ -48,8 +49,9 @@ def jpeg_from_file(
 ) -> tuple[bytes, tuple[int, int]]:
     """Reads any image as an RGB JPEG.
 
-    A source JPEG that already has the stored size is copied byte for byte, once it is seen to
-    decode; grey, palette, CMYK, 16-bit and rotated (EXIF) images are converted, alpha is dropped.
+    A source JPEG that already has the stored size is copied byte for byte, once its headers are
+    seen to decode and its pixels to be whole (`jpegs.without_pixels`), else once all of it is;
+    grey, palette, CMYK, 16-bit and rotated (EXIF) images are converted, alpha is dropped.
 
     Args:
         path: The image.
@@ -65,31 +67,40 @@ def jpeg_from_file(
     """
     with _explained(path):
         data = bounded.read(path, what="image file", limits=limits)
-        headers = jpegs.without_pixels(data)
-        height_width = _decodes(headers, size, limits) if headers else None
-        if height_width is not None:
-            return data, height_width
+        if (as_is := _size_if_as_is(data, size and tuple(size), limits)) is not None:
+            return data, as_is
         with opened(data, where=path, limits=limits) as image:
             if _is_stored_as_is(image, size):
-                return data, _decoded(image)
+                return data, _size_once_decoded(image)
             rgb = _rgb(image)
         return jpeg_from_image(rgb, size=size, quality=quality)
 
 
-@functools.lru_cache(maxsize=64)  # those of the frames of a video are all alike
-def _decodes(
+def _size_if_as_is(
+    data: bytes, size: tuple[int, int] | None, limits: Limits
+) -> tuple[int, int] | None:
+    """Returns `(height, width)` of a JPEG that can be stored as it is, if its headers tell so."""
+    headers = jpegs.without_pixels(data)
+    if headers is None:
+        return None
+    # Those of the frames of a video are alike, and small; large ones would fill the memory.
+    told = _of_headers if len(headers) <= _MOST_KEPT else _of_headers.__wrapped__
+    return told(headers, size, limits)
+
+
+@functools.lru_cache(maxsize=64)
+def _of_headers(
     headers: bytes, size: tuple[int, int] | None, limits: Limits
 ) -> tuple[int, int] | None:
-    """Returns `(height, width)` of a JPEG that is stored as it is, if its headers decode."""
     try:
-        with opened(headers, where="headers", limits=limits) as image:
-            return _decoded(image) if _is_stored_as_is(image, size) else None
+        with opened(headers, where="", limits=limits) as image:
+            return _size_once_decoded(image) if _is_stored_as_is(image, size) else None
     except (errors.UserError, *UNDECODABLE):
         return None  # told by who decodes the whole
 
 
-def _decoded(image: PIL.Image.Image) -> tuple[int, int]:
-    """Decodes a JPEG and returns its `(height, width)`."""
+def _size_once_decoded(image: PIL.Image.Image) -> tuple[int, int]:
+    """Returns the `(height, width)` of a JPEG that was seen to decode."""
     height_width = image.height, image.width
     # An eighth of the size still reads the whole stream, so a cut is found cheaply.
     image.draft(None, (1, 1))

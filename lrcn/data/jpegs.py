@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 
 from lrcn import errors
 from lrcn.data.limits import Limits
@@ -82,20 +83,29 @@ def without_pixels(jpeg: bytes) -> bytes | None:
     Returns:
         The JPEG without pixels, or None if the whole must be decoded to know.
     """
-    at, components = 2, 0
-    while jpeg[at : at + 1] == b"\xff" and at + 5 <= len(jpeg):
-        marker = jpeg[at + 1]
-        after = at + 2 + _LENGTH.unpack_from(jpeg, at + 2)[0]
+    components = 0
+    for marker, at, after in _segments(jpeg):
         if marker == _SCAN:
-            is_whole = components and jpeg[at + 4] == components
-            end = _AFTER_SCAN.search(jpeg, after) if is_whole else None
+            end = _AFTER_SCAN.search(jpeg, after)
             is_last = end is not None and end.end() == len(jpeg) and end.group() == _EOI
-            return jpeg[:after] + _EOI if is_last else None
+            is_only = components > 0 and jpeg[at] == components
+            return jpeg[:after] + _EOI if is_last and is_only else None
         if marker in _FRAMES:
-            if marker != _BASELINE or components or at + 10 > len(jpeg):
+            if marker != _BASELINE or components or after < at + 6:
                 return None
-            components = jpeg[at + 9]
-        if marker in _ALONE or marker in (_FILL, _STUFFED, _END):
-            return None
-        at = after
+            components = jpeg[at + 5]
     return None
+
+
+def _segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yields the marker of each segment, where its content begins and where it ends.
+
+    It ends at the first thing that is none, which a decoder would have to pass over.
+    """
+    at = len(_START) if jpeg.startswith(_START) else len(jpeg)
+    while at + 4 < len(jpeg) and jpeg[at] == _FILL:
+        marker, after = jpeg[at + 1], at + 2 + _LENGTH.unpack_from(jpeg, at + 2)[0]
+        if marker in (_STUFFED, _FILL, _END, *_ALONE) or not at + 4 <= after < len(jpeg):
+            return
+        yield marker, at + 4, after
+        at = after

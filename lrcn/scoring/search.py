@@ -55,6 +55,7 @@ def greedy(
             probability.
         closing: Whether the last word can only be the end.
     """
+
     def likeliest(logits):  # `argmax` looks for negative zeros first, which takes longer
         return ops.top_k(logits, 1)[1][:, 0]
 
@@ -137,11 +138,11 @@ def beam(
     def extend(time, words, scores, ended, last, *states):
         logits, *states = step([last, *states])
         size = ops.shape(logits)[-1]
-        gains, total = sayable.of(logits, is_last=time == steps - 1)
-        gains = ops.reshape(gains, (rows, width, size))
+        candidates, normaliser = sayable.masked(logits, is_last=time == steps - 1)
+        gains = ops.reshape(candidates, (rows, width, size))
         resting = ops.where(ops.arange(size) == PADDING, 0.0, _NEVER)
         gains = ops.where(ended[..., None], resting, gains)
-        before = scores - ops.where(ended, 0.0, ops.reshape(total, (rows, width)))
+        before = scores - ops.where(ended, 0.0, ops.reshape(normaliser, (rows, width)))
         total = ops.reshape(before[..., None] + gains, (rows, width * size))
         scores, places = ops.top_k(total, width)
         origin = ops.cast(places // size, "int32")
@@ -185,9 +186,9 @@ def _told(
 
     def extend(time, words, scores, ended, last, *states):
         logits, *states = step([last, *states])
-        logits, total = sayable.of(logits, is_last=time == steps - 1)
-        word = ops.cast(choose(logits), "int32")
-        gain = ops.take_along_axis(logits, word[:, None], axis=1)[:, 0] - total
+        candidates, normaliser = sayable.masked(logits, is_last=time == steps - 1)
+        word = ops.cast(choose(candidates), "int32")
+        gain = ops.take_along_axis(candidates, word[:, None], axis=1)[:, 0] - normaliser
         scores = scores + ops.where(ended, 0.0, gain)
         word = ops.where(ended, PADDING, word)
         words = _written(words, word, time)
@@ -210,13 +211,14 @@ class _Sayable:
     silent: Sequence[int]
     closing: bool
 
-    def of(self, logits, *, is_last) -> tuple:
-        """Returns the logits [rows, words] of what may be said, and what to take off [rows].
+    def masked(self, logits, *, is_last) -> tuple:
+        """Returns logits [rows, words], the largest 0, and what is still to be taken off [rows].
 
-        Less that they are log-probabilities; what may not be said has nearly none. A caption needs
-        those of single words, so the whole vocabulary is passed over as rarely as can be.
+        Less that they are log-probabilities. It is not taken off here, as a caption needs only
+        the words that it chooses. What may not be said is `_NEVER`.
         """
         logits = ops.cast(logits, "float32")
+        logits = logits - ops.max(logits, axis=-1, keepdims=True)
         ids = ops.arange(ops.shape(logits)[-1])
         allowed = ids >= 0
         for number in (PADDING, BEGIN, *self.silent):
@@ -224,7 +226,8 @@ class _Sayable:
         if self.closing:
             open_still = ops.logical_not(is_last)
             allowed = ops.logical_and(allowed, ops.logical_or(open_still, ids == END))
-        return logits + ops.where(allowed, 0.0, _NEVER), ops.logsumexp(logits, axis=-1)
+        normaliser = ops.log(ops.sum(ops.exp(logits), axis=-1))
+        return ops.where(allowed, logits, _NEVER), normaliser
 
 
 def _written(words, word, time):

@@ -35,7 +35,8 @@ class Training:
         from lrcn import datasets, runs
         from lrcn.training import assembly, checkpoints, session, tasks
 
-        # The feed ends with the last epoch of the settings, which no turn is to reach.
+        # The feed ends with the last epoch of the settings, which no turn is to reach. A schedule
+        # that is not constant would be stretched by it.
         self.settings = settings_of([*arguments, f"epochs={_MOST_EPOCHS}"])
         session.prepare(self.settings)
         paths = datasets.records_of(

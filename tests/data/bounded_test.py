@@ -1,5 +1,6 @@
 import json
 import os
+import pathlib
 import socket
 import tracemalloc
 
@@ -156,3 +157,11 @@ def test_a_value_is_shown_short_however_deep_and_large_it_is():
     assert len(bounded.shown({str(key): "a" * 1000 for key in range(1000)})) < 400
     while deep:  # from the outside in, or the interpreter would recurse
         deep = deep.pop()
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="a file of no size")
+def test_what_tells_no_size_is_read_as_far_as_it_may_be():
+    whole = bounded.read("/proc/self/status", what="file", limits=Limits())
+    assert whole.startswith(b"Name:") and len(whole) > 500
+    some = bounded.read("/proc/self/status", what="file", limits=Limits(file_bytes=100))
+    assert len(some) == 100

@@ -220,3 +220,43 @@ def test_a_damaged_image_never_raises_anything_else(tmp_path_factory, data):
         except errors.UserError:
             return
     assert 0 < size[0] * size[1] <= 10_000 and jpeg[:2] == b"\xff\xd8"
+
+
+def without(marker, jpeg=JPEG):
+    """A whole JPEG without the segments of a marker."""
+    while (at := jpeg.find(bytes([0xFF, marker]))) >= 0:
+        jpeg = jpeg[:at] + jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big") :]
+    return jpeg
+
+
+def test_headers_that_do_not_decode_are_refused_though_the_pixels_are_whole(tmp_path):
+    file = tmp_path / "1.jpg"
+    file.write_bytes(without(0xDB))  # the tables of quantization
+    with pytest.raises(errors.UserError, match="cannot be read or decoded"):
+        images.jpeg_from_file(file)
+
+
+def test_a_whole_jpeg_is_bounded_too(tmp_path):
+    file = tmp_path / "1.jpg"
+    file.write_bytes(JPEG)
+    assert images.jpeg_from_file(file) == (JPEG, (48, 64))
+    with pytest.raises(errors.UserError, match="image is larger than the limit"):
+        images.jpeg_from_file(file, limits=Limits(image_pixels=64 * 48 - 1))
+
+
+def test_headers_of_the_frames_of_a_video_decode_once(tmp_path):
+    for number, grey in enumerate([9, 90, 200]):
+        PIL.Image.new("RGB", (64, 48), (grey, 1, 2)).save(tmp_path / f"{number}.jpg")
+    images._of_headers.cache_clear()
+    for number in range(3):
+        images.jpeg_from_file(tmp_path / f"{number}.jpg", size=[48, 64])
+    told = images._of_headers.cache_info()
+    assert (told.hits, told.misses) == (2, 1)
+
+
+def test_large_headers_are_not_kept(tmp_path):
+    file = tmp_path / "1.jpg"
+    file.write_bytes(JPEG[:2] + b"\xff\xe2\xff\xff" + bytes(2**16 - 3) + JPEG[2:])
+    images._of_headers.cache_clear()
+    assert images.jpeg_from_file(file)[1] == (48, 64)
+    assert images._of_headers.cache_info().currsize == 0

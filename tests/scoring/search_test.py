@@ -1,3 +1,4 @@
+import functools
 import itertools
 
 import keras
@@ -186,3 +187,23 @@ def test_silent_words_are_not_said_and_the_others_keep_their_probability(table):
             # Probabilities are near 0, since the silent word keeps nearly all of it.
             assert float(found.log_probability[row]) == pytest.approx(known[said], rel=1e-5)
             assert known[said] < -40
+
+
+@pytest.mark.parametrize("level", [1e3, -1e3])
+def test_the_level_of_the_logits_does_not_matter(table, level):
+    for find in (search.greedy, functools.partial(search.beam, width=3)):
+        plain = find(*decoder(table), max_length=LENGTH, closing=True)
+        moved = find(*decoder(table + np.float32(level)), max_length=LENGTH, closing=True)
+        np.testing.assert_array_equal(plain.words, moved.words)
+        np.testing.assert_allclose(plain.log_probability, moved.log_probability, atol=5e-4)
+
+
+def test_a_silent_word_is_not_said_however_likely_it_is(table):
+    said = []
+    for logit in (-100.0, 100.0):
+        table[..., 4] = logit
+        said.append(search.greedy(*decoder(table), max_length=LENGTH, silent=(4,)).words)
+        beam = search.beam(*decoder(table), width=3, max_length=LENGTH, silent=(4,))
+        assert not (np.asarray(beam.words) == 4).any()
+    np.testing.assert_array_equal(*said)
+    assert not (np.asarray(said[0]) == 4).any()
