@@ -5,9 +5,10 @@ import pathlib
 import threading
 import time
 
+import hydra
 import pytest
 
-from lrcn import cache, datasets, settings
+from lrcn import cache, config, cores, datasets, help, settings
 from lrcn.data import packing, part
 from lrcn.errors import UserError
 
@@ -342,3 +343,19 @@ def test_records_go_beside_the_list_unless_told(lists, tmp_path, monkeypatch):
     for dataset in (apart, SHAPES):
         with pytest.raises(UserError, match="output_folder: a folder for the records is needed"):
             datasets.output_folder(dataset, None)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "threads"),
+    [
+        (["dataset=moving_shapes", "output_folder=x"], 1),
+        (["dataset=moving_shapes", "output_folder=x", "num_threads=3"], 3),
+        (["dataset.input_files=[a.train]"], cores.taken()),
+        (["dataset.input_files=[a.train]", "num_threads=3"], 3),
+    ],
+)
+def test_what_is_rendered_is_stored_by_one_thread_unless_more_are_asked_for(overrides, threads):
+    config.register_resolvers(job_folder=str, hydra_folder=str)
+    with hydra.initialize_config_dir(str(help.conf_folder()), version_base="1.3"):
+        given = config.typed("serialize", hydra.compose("serialize", overrides))
+    assert datasets.store_options(given).num_threads == threads
