@@ -69,6 +69,22 @@ def told(
             f"{quoting.in_brackets(match[1])}or put one value with a comma in quotes: "
             f"{shlex.quote(quoting.whole(match[1]))}",
         )
+    if match := re.search(r"[Ss]weep(?:ing)? parameters '(.+)' requires --multirun", text):
+        return UsageError(
+            "a search without -m",
+            where=overriding.key_of(match[1]),
+            received=match[1],
+            expected="a value, or a sweep",
+            remedy=f"Add -m: `lrcn {verb} -m ...`",
+        )
+    if re.search(r"does not support sweep type", text):
+        return UsageError(
+            "only a search by Optuna takes intervals and the like",
+            where="hydra/sweeper",
+            received=" ".join(overrides),
+            expected="values, such as key=1,2 or key=range(1,5)",
+            remedy="Add hydra/sweeper=optuna, or write the values",
+        )
     return UsageError(
         text.splitlines()[0],
         where="command line",

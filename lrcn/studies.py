@@ -186,12 +186,7 @@ def prepared(search: Search) -> tuple[list[str], int]:
     optuna.logging.disable_default_handler()
     space = search.space()
     try:
-        study = optuna.create_study(
-            study_name=search.study,
-            storage=search.url,
-            direction=search.direction,
-            load_if_exists=True,
-        )
+        study = _opened(search, space)
         _require_same(search, study, space)
         study.set_user_attr(_SPACE, space)
         finished = _free(search, study)
@@ -223,28 +218,56 @@ def prepared(search: Search) -> tuple[list[str], int]:
     return overrides, left
 
 
+def _opened(search: Search, space: Mapping[str, Any]) -> Any:
+    """Returns the study; one of another search in which no trial succeeded gives way to it.
+
+    A mistake in a key or a value, once corrected, is another search.
+    """
+    import optuna
+
+    named = {"study_name": search.study, "storage": search.url}
+    wanted = {**named, "direction": search.direction, "load_if_exists": True}
+    study = optuna.create_study(**wanted)
+    done = any(trial.value is not None for trial in study.get_trials(deepcopy=False))
+    if search.storage is not None or done or not _differing(study, space):
+        return study
+    optuna.delete_study(**named)
+    return optuna.create_study(**wanted)
+
+
 def _is_free(override: str) -> bool:
     """Tells whether an override changes nothing of what is searched."""
     return settings_lib.is_of_conduct(overriding.key_of(override))
 
 
-def _require_same(search: Search, study: Any, space: dict[str, Any]) -> None:
+def _require_same(search: Search, study: Any, space: Mapping[str, Any]) -> None:
     """Refuses a study of another search space, or of other settings."""
-    stored = study.user_attrs.get(_SPACE)
     if not study.trials:
         return
-    stored = stored if isinstance(stored, dict) else {}
-    differing = [key for key in {**stored, **space} if stored.get(key) != space.get(key)]
-    if differing:
-        key = differing[0]
+    if differing := _differing(study, space):
+        key, (stored, asked) = next(iter(differing.items()))
+        others = [other for other in differing if other != key]
         raise UserError(
             f"the study in {search.folder} searches something else",
-            where="callbacks.monitor" if key == "monitor" else key,
-            received=_shown(space.get(key)),
-            expected=_shown(stored.get(key)),
-            remedy="Give the new search another name=..., or repeat the study's own"
-            + (f"; also different: {', '.join(differing[1:])}" if differing[1:] else ""),
+            where=key,
+            received=_shown(asked),
+            expected=_shown(stored),
+            remedy="Give the new search another name=... (or hydra.sweep.dir=...),"
+            " or repeat the study's own"
+            + (f"; also different: {', '.join(others)}" if others else ""),
         )
+
+
+def _differing(study: Any, space: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Returns by key what a study searches and what is asked for, where these are not the same."""
+    stored = study.user_attrs.get(_SPACE)
+    stored = stored if isinstance(stored, dict) else {}
+    names = {"monitor": "callbacks.monitor"}  # which may stand there by its own name, too
+    return {
+        names.get(key, key): (stored.get(key), space.get(key))
+        for key in {**stored, **space}
+        if stored.get(key) != space.get(key)
+    }
 
 
 def _line(error: Exception) -> str:

@@ -52,7 +52,14 @@ def planned(composed: Any, overrides: Sequence[str], given: Collection[str]) -> 
             added, left = studies.prepared(search)
         # One folder for all, also where its name holds the time.
         place = quoting.whole(f"hydra.sweep.dir={folder}")
-        yield Sweep(plan, outcomes, search, (place, *plan.overrides, *added), left > 0)
+        yield Sweep(
+            plan,
+            outcomes,
+            search,
+            added=(place, *plan.overrides, *added),
+            has_work=left > 0,
+            trains=composed.get("callbacks") is not None,
+        )
 
 
 def _refuse_hosts(composed: Any, overrides: Sequence[str]) -> None:
@@ -80,6 +87,7 @@ class Sweep:
         search: What Optuna searches, if it does.
         added: Overrides for Hydra.
         has_work: Whether there is a job left to do.
+        trains: Whether its jobs are trainings, which have metrics to compare.
     """
 
     plan: launching.Plan
@@ -87,6 +95,7 @@ class Sweep:
     search: studies.Search | None = None
     added: tuple[str, ...] = ()
     has_work: bool = True
+    trains: bool = True
 
     @contextlib.contextmanager
     def stopping(self) -> Iterator[None]:
@@ -134,6 +143,8 @@ class Sweep:
         """Writes and shows what became of the jobs; 1 if one failed, by whosever fault."""
         outcomes = self.outcomes.read()
         code = max((min(outcome.code, 1) for outcome in outcomes), default=0)
+        if not self.trains:
+            return max(code, _tell(outcomes))
         try:
             code = max(code, verbs.finish_sweep(self.folder, self._jobs(outcomes)))
             if self.search and (best := studies.best(self.search)):
@@ -150,3 +161,13 @@ class Sweep:
         known = {folder for folder, *_ in own}
         earlier = studies.jobs(self.search) if self.search else []
         return own + [(folder, given, None) for folder, given in earlier if folder not in known]
+
+
+def _tell(outcomes: Sequence[outcomes_lib.Outcome]) -> int:
+    """Tells which jobs failed, each of which has told why; 1 if one did."""
+    failed = [" ".join(outcome.overrides) for outcome in outcomes if outcome.failure]
+    if failed:
+        log.error("%d of %d jobs failed: %s", len(failed), len(outcomes), "; ".join(failed))
+    else:
+        log.warning("all %d jobs are done", len(outcomes))
+    return int(bool(failed))

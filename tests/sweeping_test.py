@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import pathlib
 import signal
@@ -39,6 +40,19 @@ def test_a_sweep_ends_with_its_jobs_and_1_if_one_failed(sweep, monkeypatch):
     assert folder == sweep.folder
     assert done == (pathlib.Path("run0"), ["seed=0"], None)
     assert failed == (pathlib.Path("run1"), ["seed=1"], "odd")
+
+
+def test_jobs_that_train_nothing_have_no_metrics_to_compare(sweep, monkeypatch, caplog):
+    monkeypatch.setattr(verbs, "finish_sweep", None)
+    serializing = dataclasses.replace(sweep, trains=False)
+    for number, error in enumerate((None, ValueError("odd"))):
+        begun = sweep.outcomes.begin(number, pathlib.Path("."), [f"shard_index={number}"])
+        sweep.outcomes.end(begun, code=int(error is not None), error=error)
+        assert serializing.finish() == number
+    assert [record.getMessage() for record in caplog.records] == [
+        "all 1 jobs are done",
+        "1 of 2 jobs failed: shard_index=1",
+    ]
 
 
 def test_a_search_that_finds_nothing_is_no_fault_of_its_sweeper(sweep):

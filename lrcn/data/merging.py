@@ -47,25 +47,34 @@ def merge(folder: str | pathlib.Path, *, limits: Limits = Limits()) -> list[Repo
         }
         if not found:  # another process has merged them since the look before the lock
             return _merged_before(folder, limits)
-        names = _require_all(folder, found)
+        _require_all(folder, found)
         for name, shards in found.items():
             _require_fit(folder, name, shards, limits)
         for name, shards in found.items():
             _publish(records.records_path(folder / name), shards, limits)
-        return [_report(folder, name, limits, reused=name not in found) for name in names]
+        # All that is there by now: what was too short to be sharded was stored by itself.
+        return [_report(folder, name, limits, reused=name not in found) for name in _whole(folder)]
+
+
+def _whole(folder: pathlib.Path) -> list[str]:
+    """Returns the names of the records that are whole."""
+    sizes = sorted(folder.glob(f"*{records.SIZE_SUFFIX}"))
+    return [size.name.removesuffix(records.SIZE_SUFFIX) for size in sizes]
 
 
 def _merged_before(folder: pathlib.Path, limits: Limits) -> list[Report]:
-    sizes = sorted(folder.glob(f"*{records.SIZE_SUFFIX}"))
-    if not sizes:
+    names = _whole(folder)
+    if not names:
+        begun = sorted(file.name for file in folder.glob(f".*{unfinished.SUFFIX}"))
         raise errors.UserError(
-            "there are no shards to merge",
+            "no shard is finished yet" if begun else "there are no shards to merge",
             where="output_folder",
-            received=folder,
-            expected="the folder of `lrcn serialize ... shard_index=I shard_count=N`",
-            remedy="Correct output_folder, or make the shards first",
+            received=f"{folder} with {errors.few(begun)}" if begun else folder,
+            expected="the folder of `lrcn serialize ... shard_index=I shard_count=N`, all of them",
+            remedy="Wait for the processes that make them, or repeat their commands"
+            if begun
+            else "Correct output_folder, or make the shards first",
         )
-    names = [size.name.removesuffix(records.SIZE_SUFFIX) for size in sizes]
     return [_report(folder, name, limits, reused=True) for name in names]
 
 
@@ -74,8 +83,8 @@ def _report(folder: pathlib.Path, name: str, limits: Limits, *, reused: bool) ->
     return Report.of(name, path, records.read_metadata(path, limits=limits), reused=reused)
 
 
-def _require_all(folder: pathlib.Path, found: Mapping[str, Shards]) -> list[str]:
-    """Refuses a folder that lacks shards; returns the names of all splits that it is to hold."""
+def _require_all(folder: pathlib.Path, found: Mapping[str, Shards]) -> None:
+    """Refuses a folder that lacks shards of a split that it is to hold."""
     counts = {own.count for shards in found.values() for own in shards.values()}
     if len(counts) > 1:
         first, other = sorted(counts)[:2]
@@ -103,7 +112,6 @@ def _require_all(folder: pathlib.Path, found: Mapping[str, Shards]) -> list[str]
             remedy=f"Run the command that made the others with shard_index={indices[0]}"
             f"{_and_then(indices[1:])}, shard_count={count}, and merge again",
         )
-    return names
 
 
 def _and_then(indices: Sequence[int]) -> str:

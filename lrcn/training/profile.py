@@ -90,7 +90,10 @@ class Profile(keras.callbacks.Callback):
         for line in lines(found):
             log.info("%s", line)
         log.info("profile: %s", self._run.profile_file)
-        log.info("trace: tensorboard --logdir %s", self._run.tensorboard)
+        log.info(
+            "trace: tensorboard --logdir %s (its tab Profile: pip install xprof)",
+            self._run.tensorboard,
+        )
 
     def stop(self) -> None:
         """Writes the trace, if one is under way; also where a training is cut off."""

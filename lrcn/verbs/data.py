@@ -217,7 +217,7 @@ def _train_command(reports: list, limits: Limits) -> str:
     if len(paths) < len(reports):  # several lists of one role: which to train on is not ours to say
         return ""
     keys = [f"dataset.{role}={paths[role]}" for role in ("train", "val", "test") if role in paths]
-    if not keys:
+    if "train" not in paths:
         return ""
     stored = records.read_metadata(reports[0].path, limits=limits)
     if not stored.num_classes:  # captions, which the default workflow cannot learn
