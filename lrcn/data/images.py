@@ -70,7 +70,7 @@ def jpeg_from_file(
         if (as_is := _size_if_as_is(data, size and tuple(size), limits)) is not None:
             return data, as_is
         with opened(data, where=path, limits=limits) as image:
-            if _is_stored_as_is(image, size):
+            if _is_stored_as_is(image, size) and jpegs.has_end(data):
                 return data, _size_once_decoded(image)
             rgb = _rgb(image)
         return jpeg_from_image(rgb, size=size, quality=quality)

@@ -19,7 +19,7 @@ _FILL, _STUFFED, _SCAN, _END = 0xFF, 0x00, 0xDA, 0xD9
 _BASELINE = 0xC0
 # Within a scan there are stuffed zeros, restarts and fill bytes; anything else ends it.
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_EOI = b"\xff\xd9"
+_EOI, _SOS = b"\xff\xd9", b"\xff\xda"
 
 
 def size(jpeg: bytes) -> tuple[int, int]:
@@ -95,6 +95,11 @@ def without_pixels(jpeg: bytes) -> bytes | None:
                 return None
             components = jpeg[at + 5]
     return None
+
+
+def has_end(jpeg: bytes) -> bool:
+    """Tells whether the end of the image is behind its last scan: TensorFlow decodes no other."""
+    return jpeg.rfind(_EOI) > jpeg.rfind(_SOS)
 
 
 def _segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:

@@ -151,5 +151,22 @@ def test_what_is_stored_as_it_is_decodes_whole_whatever_its_damage(tmp_path_fact
         stored, size = images.jpeg_from_file(file)
     except errors.UserError:
         return
-    if stored == damaged:
+    if jpegs.without_pixels(stored) is not None or stored != damaged:
         assert tf.io.decode_jpeg(stored, channels=3).shape == (*size, 3)
+
+
+@pytest.mark.parametrize("end", [b"", b"\0", b"\xff", b"\xff\0"])
+def test_an_image_that_lacks_its_end_alone_is_refused(tmp_path, end):
+    file = tmp_path / "1.jpg"
+    file.write_bytes(picture()[:-2] + end)
+    assert not jpegs.has_end(file.read_bytes())
+    with pytest.raises(errors.UserError, match="cannot be read or decoded"):
+        images.jpeg_from_file(file)  # TensorFlow would not decode it
+
+
+def test_an_end_may_have_something_behind_it(tmp_path):
+    file = tmp_path / "1.jpg"
+    file.write_bytes(picture(progressive=True) + b"more")
+    stored, size = images.jpeg_from_file(file)
+    assert stored == file.read_bytes()
+    assert tf.io.decode_jpeg(stored, channels=3).shape == (*size, 3)
