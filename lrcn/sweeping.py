@@ -169,5 +169,5 @@ def _tell(outcomes: Sequence[outcomes_lib.Outcome]) -> int:
     if failed:
         log.error("%d of %d jobs failed: %s", len(failed), len(outcomes), "; ".join(failed))
     else:
-        log.warning("all %d jobs are done", len(outcomes))
+        log.info("done: %d of %d jobs", len(outcomes), len(outcomes))
     return int(bool(failed))

@@ -113,6 +113,15 @@ def test_an_unknown_verb_names_the_nearest(capsys):
             "put a list in brackets: 'dataset.input_files=[a.train,b.val]', or put one value",
         ),
         (["predict", "run=x", "input=a, b.mp4"], """in quotes: 'input="a, b.mp4"'."""),
+        (
+            ["train", "optimizer.learning_rate=choice(0.1,0.2)"],
+            "optimizer.learning_rate: a search without -m. Received: "
+            "optimizer.learning_rate=choice(0.1,0.2). Expected: a value, or a sweep. Add -m: `lrcn",
+        ),
+        (
+            ["train", "-m", "optimizer.learning_rate=interval(0.1,0.2)"],
+            "hydra/sweeper: only a search by Optuna takes intervals and the like",
+        ),
         (["train", "+nothing=1"], "unknown key 'nothing'"),
         (["train", "workflow=null"], "workflow"),
         (["train", "optimizer={a: 1}"], "no such member of optimizer '{a: 1}'"),

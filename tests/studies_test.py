@@ -29,19 +29,6 @@ def search(folder, *arguments, monitor=None, **changes):
     return studies.of(hydra, arguments or [*SPACE, "epochs=2"], {"monitor": monitor})
 
 
-def test_a_search_in_which_nothing_succeeded_gives_way_to_another(tmp_path):
-    wrong = search(tmp_path / "s", "workflow.unitz=choice(64,128)", monitor="los")
-    studies.prepared(wrong)
-    asked(opened(wrong), None, None)
-    own = search(tmp_path / "s")
-    _, left = studies.prepared(own)
-    assert left == 5 and not opened(own).trials
-    asked(opened(own), 0.5)
-    with pytest.raises(UserError, match="searches something else") as raised:
-        studies.prepared(wrong)
-    assert str(raised.value).count("callbacks.monitor") == 1
-
-
 def asked(study, *values):
     """Has trials come to an end with these values; None fails."""
     for value in values:
@@ -83,6 +70,19 @@ def test_what_a_killed_process_left_is_taken_up_again(tmp_path):
     again = opened(own).ask()
     assert again.number == cut.number
     assert again.suggest_float("optimizer.learning_rate", 1e-4, 1e-1, log=True) == rate
+
+
+def test_a_search_in_which_nothing_succeeded_gives_way_to_another(tmp_path):
+    wrong = search(tmp_path / "s", "workflow.unitz=choice(64,128)", monitor="los")
+    studies.prepared(wrong)
+    asked(opened(wrong), None, None)
+    own = search(tmp_path / "s")
+    _, left = studies.prepared(own)
+    assert left == 5 and not opened(own).trials
+    asked(opened(own), 0.5)
+    with pytest.raises(UserError, match="searches something else") as raised:
+        studies.prepared(wrong)
+    assert str(raised.value).count("callbacks.monitor") == 1
 
 
 @pytest.mark.parametrize(

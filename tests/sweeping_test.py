@@ -43,6 +43,7 @@ def test_a_sweep_ends_with_its_jobs_and_1_if_one_failed(sweep, monkeypatch):
 
 
 def test_jobs_that_train_nothing_have_no_metrics_to_compare(sweep, monkeypatch, caplog):
+    caplog.set_level("INFO", logger="lrcn")
     monkeypatch.setattr(verbs, "finish_sweep", None)
     serializing = dataclasses.replace(sweep, trains=False)
     for number, error in enumerate((None, ValueError("odd"))):
@@ -50,7 +51,7 @@ def test_jobs_that_train_nothing_have_no_metrics_to_compare(sweep, monkeypatch, 
         sweep.outcomes.end(begun, code=int(error is not None), error=error)
         assert serializing.finish() == number
     assert [record.getMessage() for record in caplog.records] == [
-        "all 1 jobs are done",
+        "done: 1 of 1 jobs",
         "1 of 2 jobs failed: shard_index=1",
     ]
 

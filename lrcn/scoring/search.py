@@ -212,10 +212,11 @@ class _Sayable:
     closing: bool
 
     def masked(self, logits, *, is_last) -> tuple:
-        """Returns logits [rows, words], the largest 0, and what is still to be taken off [rows].
+        """Returns logits [rows, words] and a normaliser [rows], both float32.
 
-        Less that they are log-probabilities. It is not taken off here, as a caption needs only
-        the words that it chooses. What may not be said is `_NEVER`.
+        Their difference are the log-probabilities. It is not made here, as a caption needs that of
+        the words it chooses alone. The largest logit is taken off first, so that their level costs
+        no digits. What may not be said has the logit `_NEVER`.
         """
         logits = ops.cast(logits, "float32")
         logits = logits - ops.max(logits, axis=-1, keepdims=True)

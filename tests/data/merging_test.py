@@ -166,6 +166,17 @@ def test_a_split_that_is_merged_already_is_not_missed(data, tmp_path):
     assert (train.reused, val.reused) == (False, True)
 
 
+def test_what_was_stored_by_itself_is_told_beside_what_is_merged(train, tmp_path):
+    folder = made(train, tmp_path / "out")
+    merging.merge(made(train, tmp_path / "alone"))
+    for file in (tmp_path / "alone").glob("data.train.tfrecord*"):
+        shutil.copy(file, folder / file.name.replace("data.train", "few.val"))
+    size = folder / "few.val.tfrecord.size"
+    size.write_text(size.read_text().replace("data.train", "few.val"))
+    told = {report.name: report.reused for report in merging.merge(folder)}
+    assert told == {"data.train": False, "few.val": True}
+
+
 def test_shards_of_other_settings_are_named_with_both_values(train, tmp_path):
     folder = made(train, tmp_path / "out", shards=3)
     make(train, folder, 0, shards=3, seed=6, quality=90, overwrite=True)
@@ -239,6 +250,13 @@ def test_a_folder_without_shards_is_refused(tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
         message = told(lambda folder=folder: merging.merge(folder))
         assert message.startswith("output_folder: there are no shards to merge")
+
+
+def test_shards_that_are_begun_but_not_finished_are_named(tmp_path):
+    (tmp_path / ".a.train.tfrecord-00000-of-00002.unfinished").mkdir()
+    message = told(lambda: merging.merge(tmp_path))
+    assert message.startswith("output_folder: no shard is finished yet")
+    assert ".a.train.tfrecord-00000-of-00002.unfinished" in message
     assert not (tmp_path / "none").exists()
 
 
