@@ -2,12 +2,15 @@
 
 import importlib
 import importlib.util
+import itertools
 import json
 import pathlib
 import shutil
 import sys
+import threading
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -255,14 +258,49 @@ def test_captions_are_compared(part, tiny):
 
 
 def test_other_captions_are_refused(part, tiny, monkeypatch):
-    caption = part("caption")
     monkeypatch.setattr(
-        caption,
+        part("caption_keras"),
         "padded",
-        lambda head, features, length: np.zeros((len(features), length), np.int32),
+        lambda model, features, length: np.zeros((len(features), length), np.int32),
     )
     with pytest.raises(RuntimeError, match="padded and greedy captions agree in 0%"):
-        caption.measure(tiny)
+        part("caption").measure(tiny)
+
+
+def plain_training(part, data):
+    """Returns a tiny training that waits for its turns, of batches of a generator."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    training = part("train_keras").Turns(frames=4)
+    training.start(model, data, steps=2)
+    return training
+
+
+def batches(seen):
+    """Yields batches for ever, and notes each."""
+    while True:
+        seen.append(len(seen))
+        yield np.zeros((2, 3), np.float32), np.zeros((2, 1), np.float32)
+
+
+def test_plain_keras_waits_for_its_turn(part):
+    seen = []
+    training = plain_training(part, batches(seen))
+    assert all(training.turn()["rate"] > 0 for _ in range(20))
+    assert 40 <= len(seen) < 80  # what is prefetched comes on top, not what other turns train
+
+
+def test_plain_keras_that_failed_is_told(part, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda failure: None)
+
+    def broken():
+        yield from itertools.islice(batches([]), 3)
+        raise OSError("no frames")
+
+    training = plain_training(part, broken())
+    with pytest.raises(RuntimeError, match="plain Keras has ended"):
+        for _ in range(3):
+            training.turn()
 
 
 @pytest.fixture

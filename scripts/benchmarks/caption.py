@@ -3,8 +3,9 @@
 The network has the size of a real one, but random weights and an end token that it says only when
 it must, so that every caption has its full length. Features are random numbers in place of a CNN's.
 Searches run as every command runs them, through `Describer`, one step more than words for the end.
-Without them one calls `model.predict` on the caption so far, for one word at a time; the caption
-grows, or is padded to its full length, and the faster of the two is compared, at the same batch.
+Without them one calls `model.predict` on the caption so far, for one word at a time, on the same
+network in plain Keras; the caption grows, or is padded to its full length, and the faster of the
+two is compared, at the same batch.
 """
 
 from __future__ import annotations
@@ -180,16 +181,26 @@ def network(conditioning: str, sizes: Sizes):
 
 def searches(model, sizes: Sizes) -> dict[str, Callable]:
     """Returns all ways from features [rows, frames, features] to words [rows, length]."""
-    from lrcn.models import networks
+    from benchmarks import caption_keras
+    from lrcn.models import description, networks
 
     head = networks.head(model)
+    plain = caption_keras.network_of(
+        head,
+        reads_frames=description.design_of(model).conditioning == "encoder",
+        units=sizes.units,
+        embedding=sizes.embedding,
+        vocabulary=sizes.vocabulary,
+    )
     draws = {"samples": sizes.samples, "temperature": _TEMPERATURE}
     return {
         "greedy": described(head, sizes.length, "greedy"),
         "beam": described(head, sizes.length, "beam", width=_WIDTH),
         "sample": described(head, sizes.length, "sample", **draws),
-        "growing": lambda features, batch=None: growing(head, features, batch, sizes.length),
-        "padded": lambda features: padded(head, features, sizes.length),
+        "growing": lambda features, *batch: caption_keras.growing(
+            plain, features, sizes.length, *batch
+        ),
+        "padded": lambda features: caption_keras.padded(plain, features, sizes.length),
     }
 
 
@@ -200,48 +211,6 @@ def described(head, length: int, name: str, **options) -> Callable:
     find = describer.searcher(name, max_length=length, **options)
     whole = describer.Describer(head, find)
     return lambda features: np.asarray(whole.predict_on_batch(features)["words"])[:, :length]
-
-
-def growing(head, features: np.ndarray, batch: int | None, length: int) -> np.ndarray:
-    """Returns words [rows, length] of `model.predict` on captions that grow by a word.
-
-    Args:
-        head: The network after its CNN.
-        features: [rows, frames, features].
-        batch: Rows that are described at a time; None is all.
-        length: Words of a caption.
-    """
-    from lrcn.data.text import BEGIN
-
-    found = []
-    for start in range(0, len(features), batch or len(features)):
-        part = features[start : start + (batch or len(features))]
-        words = np.full((len(part), 1), BEGIN, np.int32)
-        for _ in range(length):
-            words = np.append(words, likeliest(head, part, words)[:, -1:], axis=1)
-        found.append(words[:, 1:])
-    return np.concatenate(found)
-
-
-def padded(head, features: np.ndarray, length: int) -> np.ndarray:
-    """Returns words [rows, length] of `model.predict` on captions of one length for all words."""
-    from lrcn.data.text import BEGIN, PADDING
-
-    words = np.full((len(features), length + 1), PADDING, np.int32)
-    words[:, 0] = BEGIN
-    for place in range(length):
-        words[:, place + 1] = likeliest(head, features, words[:, :-1])[:, place]
-    return words[:, 1:]
-
-
-def likeliest(head, features: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Returns the likeliest word after each, int32 [rows, length], of those that may be said."""
-    from lrcn.data.text import BEGIN, PADDING, UNKNOWN
-
-    given = {"features": features, "words": words}
-    logits = head.predict(given, batch_size=len(features), verbose=0)["logits"]
-    logits[..., [PADDING, BEGIN, UNKNOWN]] = -np.inf
-    return logits.argmax(axis=-1).astype(np.int32)
 
 
 def alternating(work: Mapping[str, tuple], rounds: int) -> dict[str, float]:
