@@ -114,6 +114,8 @@ def _run(verb: str, overrides: list[str]) -> int:
         _require_no_code_of(given["resume"], overrides)
     composed = _composed_sweep(verb, overrides, given)
     if composed is None:
+        if not {"--cfg", "--info"} & set(given):
+            launching.require_sweep(overrides)
         return _carry_out(verb, overrides, constant)
     return _carry_out_sweep(verb, overrides, constant, composed)
 

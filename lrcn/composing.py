@@ -114,15 +114,19 @@ def _unknown_member(verb: str, group: str, member: str) -> UsageError:
 
 
 def _key_of_no_plugin(key: str, overrides: list[str]) -> UsageError:
-    group = "/".join(key.split(".")[:2])
+    place, _, name = key.removeprefix("hydra.").partition(".")
+    group = f"hydra/{place}"
     chosen = [text.partition("=")[2] for text in overrides if overriding.key_of(text) == group]
     member = (chosen or ["basic"])[-1]
+    known = launching.keys(group, member)
+    near = difflib.get_close_matches(name, known, n=1)
+    meant = f"; did you mean '{near[0]}'?" if near else ""
     return UsageError(
-        f"unknown key '{key}' ({group}={member})",
+        f"{group}={member} has no key '{name}'{meant}",
         where=key,
         received=next((text for text in overrides if overriding.key_of(text) == key), key),
-        expected=f"a key of {group}={member}, which `--cfg hydra` shows",
-        remedy=f"Choose the member that has it, {group}=NAME, or leave it out",
+        expected=" | ".join(known) or "none: it has no keys",
+        remedy=f"Correct it, choose the member that has it, {group}=NAME, or leave it out",
     )
 
 

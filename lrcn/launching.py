@@ -23,6 +23,7 @@ SWEEPERS = {"basic": None, "optuna": "optuna"}
 MEMBERS = {"hydra/launcher": LAUNCHERS, "hydra/sweeper": SWEEPERS}
 _ALIASES = {"hydra/launcher=submitit": "hydra/launcher=submitit_slurm"}
 _FREE = ("hydra.launcher.ray.init.", "hydra.launcher.ray.remote.")
+_OF_A_SWEEP = ("hydra.launcher.", "hydra.sweeper.", "hydra/sweeper/")
 _AT_ONCE = 2  # jobs at a time unless it is asked for more: a job takes memory, too
 _OBJECT_STORE = 75 * 2**20  # bytes; jobs share their data by files, and Ray's least is this
 _ELSEWHERE = "send the jobs to other machines: hydra/launcher=submitit_slurm"
@@ -53,6 +54,27 @@ def named(overrides: list[str]) -> list[str]:
     return [f"++{text}" if text.startswith(_FREE) else text for text in known]
 
 
+def require_sweep(overrides: list[str]) -> None:
+    """Refuses keys of a launcher or sweeper where there is one job, which would not heed them.
+
+    Args:
+        overrides: The command line of a single job.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for override in overrides:
+        key = override.partition("=")[0].lstrip("+~")
+        if key in MEMBERS or key.startswith(_OF_A_SWEEP):
+            raise UsageError(
+                "this starts the jobs of a sweep, and the command is none",
+                where=key,
+                received=override,
+                expected="-m, and several values of some key",
+                remedy="Add -m, or leave it out",
+            )
+
+
 def unknown(group: str, member: str) -> UserError:
     """Returns the error for a launcher or sweeper that Hydra does not find.
 
@@ -79,6 +101,19 @@ def unknown(group: str, member: str) -> UserError:
         expected=" | ".join(shown),
         remedy="Choose one of them; what stands in brackets is installed by pip",
     )
+
+
+def keys(group: str, member: str) -> list[str]:
+    """Returns the keys of a launcher or sweeper that is installed.
+
+    Args:
+        group: A key of `MEMBERS`.
+        member: Its name.
+    """
+    from hydra.core import config_store
+
+    node = config_store.ConfigStore.instance().load(f"{group}/{member}.yaml").node
+    return sorted(key for key in node if not key.startswith("_"))
 
 
 def plan(hydra: Mapping, given: Collection[str], cores: int) -> Plan:

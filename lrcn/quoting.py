@@ -24,8 +24,15 @@ def unreadable(override: str, is_readable: Callable[[str], bool]) -> UsageError:
         is_readable: Whether Hydra reads an argument.
     """
     key, equals, value = override.partition("=")
-    remedy = f"Write {key}=VALUE"
-    if equals:
+    is_cut = value[:1] == "[" and value[-1:] != "]"
+    if not equals:
+        is_path = os.path.exists(override)
+        what = f"KEY={shlex.quote(override)}, such as run= or input=" if is_path else f"{key}=VALUE"
+        remedy = f"Write {what}"
+    elif is_cut:
+        remedy = f"A space ends an argument: write {key}=[VALUE,VALUE] without any, or put all of "
+        remedy += f"it in quotes: '{key}=[VALUE, VALUE]'"
+    else:
         listed = value[1:-1].split(",") if value[:1] + value[-1:] == "[]" else []
         items = [_in_quotes(item.strip().strip("'\"")) for item in listed]
         meant = [f"{key}=[{','.join(items)}]", whole(override)]

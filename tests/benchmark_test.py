@@ -172,8 +172,9 @@ def test_training_is_compared_turn_by_turn(part, tiny):
     assert (times.value, times.target, times.reached) == (1.5, 1.25, True)
     assert (share.value, share.reached) == (pytest.approx(15 / 40), False)
     assert (wait.value, wait.at_least, wait.reached) == (0.02, False, True)
-    (keras,) = train.against_keras(found)
+    (keras,) = train.against_keras(found, tiny)
     assert (keras.value, keras.reached) == (10.0, True)
+    assert keras.details["at the matmul peak"] == pytest.approx(40 / 1.5, abs=0.01)
 
 
 def test_an_epoch_is_trained_as_by_the_command(part, tiny, tmp_path, fresh_policy):

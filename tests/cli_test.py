@@ -122,6 +122,21 @@ def test_an_unknown_verb_names_the_nearest(capsys):
             ["train", "-m", "optimizer.learning_rate=interval(0.1,0.2)"],
             "hydra/sweeper: only a search by Optuna takes intervals and the like",
         ),
+        (
+            ["train", "hydra/launcher=joblib"],
+            "hydra/launcher: this starts the jobs of a sweep, and the command is none. Received: "
+            "hydra/launcher=joblib. Expected: -m, and several values of some key. Add -m",
+        ),
+        (["train", "epochs=1", "hydra.sweeper.n_trials=9"], "hydra.sweeper.n_trials: this starts"),
+        (
+            ["train", "-m", "epochs=1,2", "hydra.sweeper.max_batch=2"],
+            "hydra/sweeper=basic has no key 'max_batch'; did you mean 'max_batch_size'?",
+        ),
+        (
+            ["train", "-m", "epochs=1,2", "hydra.launcher.n_jobs=2"],
+            "hydra/launcher=basic has no key 'n_jobs'. Received: hydra.launcher.n_jobs=2. "
+            "Expected: none: it has no keys. ",
+        ),
         (["train", "+nothing=1"], "unknown key 'nothing'"),
         (["train", "workflow=null"], "workflow"),
         (["train", "optimizer={a: 1}"], "no such member of optimizer '{a: 1}'"),
@@ -278,6 +293,19 @@ def test_an_argument_that_cannot_be_read_is_shown_corrected(capsys, given, corre
     assert f"could not be read. Received: {given}. " in err
     assert err.endswith(f"inside the shell's: {corrected}.\n")
     assert "Exception" not in err
+
+
+def test_a_list_that_the_shell_cut_is_told(capsys):
+    code, _, err = run(capsys, "predict", "run=x", "input=[a.mp4,", "b.mp4]")
+    assert code == 2 and "could not be read. Received: input=[a.mp4,. " in err
+    assert "A space ends an argument: write input=[VALUE,VALUE] without any, or put all" in err
+
+
+def test_a_path_without_its_key_is_told(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my run").mkdir()
+    code, _, err = run(capsys, "evaluate", "my run")
+    assert code == 2 and err.endswith("Write KEY='my run', such as run= or input=.\n")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from lrcn.data.limits import Limits
 from lrcn.data.serialize import Report
 from lrcn.data.shard_file import ShardFile
 
+_SHORT = 4  # entries, as of a shape; a longer list is told by what differs in it
 _ROOM = "Make room, or give the right to write, and merge again"
 
 Shards = Mapping[pathlib.Path, ShardFile]
@@ -163,11 +164,12 @@ def _require_one_plan(shards: Shards) -> None:
 
 
 def _told(values: Mapping[str, object], others: Mapping[str, object], keys: Sequence[str]) -> str:
-    """Returns what some keys hold, of lists the first entry that differs."""
+    """Returns what some keys hold, of long lists the first entry that differs."""
     told = []
     for key in keys:
         value, other = values.get(key), others.get(key)
-        if isinstance(value, list | tuple) and isinstance(other, list | tuple):
+        is_long = isinstance(value, list | tuple) and len(value) > _SHORT
+        if is_long and isinstance(other, list | tuple):
             pairs = zip(value, other, strict=False)
             value = next((one for one, another in pairs if one != another), value)
         told.append(f"{key} {bounded.shown(value)}")

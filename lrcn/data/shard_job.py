@@ -11,6 +11,9 @@ from lrcn.data import job as job_lib
 from lrcn.data import lists, records, shard_file, shuffled, storing, unfinished, writing
 from lrcn.data import metadata as metadata_lib
 
+# Of the plan: the keys of the command line for fields of other names.
+_PUBLIC = {"image_shape": "raw_image_shape", "mode": "clipframe_mode", "shuffle": "do_shuffle"}
+
 
 @dataclasses.dataclass(frozen=True)
 class ShardJob:
@@ -91,7 +94,8 @@ class ShardJob:
             return [f"that they are broken ({error.what})"]
         asked = json.loads(json.dumps(self.job.plan))
         keys = [*asked, *(key for key in told.plan if key not in asked)]
-        return [key for key in keys if told.plan.get(key, ...) != asked.get(key, ...)]
+        others = [key for key in keys if told.plan.get(key, ...) != asked.get(key, ...)]
+        return [_PUBLIC.get(key, key) for key in others]
 
     def begin(self, is_alone: bool) -> unfinished.Unfinished:
         """Returns the folder in which the shard is made, with what is done already."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from lrcn.data.text import BEGIN, END, PADDING
@@ -57,7 +58,8 @@ def greedy(
     """
 
     def likeliest(logits):  # `argmax` looks for negative zeros first, which takes longer
-        return ops.top_k(logits, 1)[1][:, 0]
+        values, words = ops.top_k(logits, 1)
+        return words[:, 0], values[:, 0]
 
     return _told(step, given, max_length, _Sayable(silent, closing), likeliest)
 
@@ -88,7 +90,8 @@ def sample(
     """
 
     def draw(logits):
-        return keras.random.categorical(temperature * logits, 1, seed=seed)[:, 0]
+        words = keras.random.categorical(temperature * logits, 1, seed=seed)
+        return words[:, 0], ops.take_along_axis(logits, words, axis=1)[:, 0]
 
     repeated = [ops.repeat(values, samples, axis=0) for values in given]
     found = _told(step, repeated, max_length, _Sayable(silent, closing), draw)
@@ -169,7 +172,7 @@ def beam(
 def _told(
     step: Step, given: Sequence, max_length: int, sayable: _Sayable, choose: Callable
 ) -> Captions:
-    """Says one word after another as `choose(logits)` tells."""
+    """Says one word after another, which `choose(logits)` returns with its logit."""
     rows = ops.shape(given[0])[0]
     steps = max_length
     start = (
@@ -187,10 +190,9 @@ def _told(
     def extend(time, words, scores, ended, last, *states):
         logits, *states = step([last, *states])
         candidates, normaliser = sayable.masked(logits, is_last=time == steps - 1)
-        word = ops.cast(choose(candidates), "int32")
-        gain = ops.take_along_axis(candidates, word[:, None], axis=1)[:, 0] - normaliser
-        scores = scores + ops.where(ended, 0.0, gain)
-        word = ops.where(ended, PADDING, word)
+        word, logit = choose(candidates)
+        scores = scores + ops.where(ended, 0.0, logit - normaliser)
+        word = ops.where(ended, PADDING, ops.cast(word, "int32"))
         words = _written(words, word, time)
         ended = ops.logical_or(ended, word == END)
         return (time + 1, words, scores, ended, word[:, None], *states)
@@ -220,15 +222,15 @@ class _Sayable:
         """
         logits = ops.cast(logits, "float32")
         logits = logits - ops.max(logits, axis=-1, keepdims=True)
-        ids = ops.arange(ops.shape(logits)[-1])
-        allowed = ids >= 0
-        for number in (PADDING, BEGIN, *self.silent):
-            allowed = ops.logical_and(allowed, ids != number)
-        if self.closing:
-            open_still = ops.logical_not(is_last)
-            allowed = ops.logical_and(allowed, ops.logical_or(open_still, ids == END))
         normaliser = ops.log(ops.sum(ops.exp(logits), axis=-1))
-        return ops.where(allowed, logits, _NEVER), normaliser
+        size = logits.shape[-1]
+        added = np.zeros(size, np.float32)
+        added[[PADDING, BEGIN, *self.silent]] = _NEVER
+        if self.closing:
+            at_last = np.where(np.arange(size) == END, added, np.float32(_NEVER))
+            added = ops.where(is_last, at_last, added)
+        # To add it is quicker than to choose, and no digit of what is far below counts.
+        return logits + added, normaliser
 
 
 def _written(words, word, time):

@@ -55,10 +55,10 @@ def _train_here(
         showing.require_writable("hydra.run.dir", run_directory.path)
     stored = run_directory.read_config() if run_directory.is_begun else None
     if stored:
-        _refuse_changes(run_directory, plain)
+        _refuse_changes(run_directory, plain, is_resumed=bool(settings.resume))
     elif settings.resume:
         source = runs.RunDirectory(pathlib.Path(settings.resume))
-        _refuse_changes(source, plain)
+        _refuse_changes(source, plain, is_resumed=True)
         if source.path.resolve() != folder.resolve():
             source.require_checkpoint()
     more = ("epochs", "callbacks.patience")
@@ -255,8 +255,10 @@ def _refuse_foreign(run_directory: runs.RunDirectory) -> None:
         )
 
 
-def _refuse_changes(run_directory: runs.RunDirectory, plain: dict) -> None:
+def _refuse_changes(run_directory: runs.RunDirectory, plain: dict, *, is_resumed: bool) -> None:
     """Raises a `UserError` at the first setting a run was not started with."""
+    new = f"start a new run from its weights, init={run_directory.path} in the place of resume="
+    other = new if is_resumed else "give another hydra.run.dir"
     stored = config.to_plain(run_directory.read_settings())
     for key in config.changed_keys(stored, plain):
         grows = key == "epochs" and plain["epochs"] > stored["epochs"]
@@ -266,6 +268,6 @@ def _refuse_changes(run_directory: runs.RunDirectory, plain: dict) -> None:
                 where=key,
                 received=config.value_of(plain, key),
                 expected=config.value_of(stored, key),
-                remedy="Give another hydra.run.dir, or repeat the run's own settings"
+                remedy=f"Leave it as it was, or {other}"
                 + ("; epochs may only grow" if key == "epochs" else ""),
             )
