@@ -261,6 +261,37 @@ def key_of_another_launcher(world: World):
     return ["train", "-m", "seed=0,1", "hydra.launcher.n_jobs=2"]
 
 
+@fault(
+    "launcher or sweeper of a command that is no sweep",
+    "that -m is missing",
+    says=("hydra/launcher", "hydra/launcher=joblib", "Add -m"),
+    code=2,
+)
+def launcher_without_sweep(world: World):
+    return ["train", "hydra/launcher=joblib"]
+
+
+@fault(
+    "list with a blank after a comma, which the shell cut in two",
+    "how it is written",
+    says=("input", "[a.mp4,", "without any"),
+    code=2,
+)
+def cut_list(world: World):
+    return ["predict", "run=x", "input=[a.mp4,", "b.mp4]"]
+
+
+@fault(
+    "path without the key it is for",
+    "how it is written",
+    says=("my.mp4", "my.mp4", "KEY=my.mp4, such as run= or input="),
+    code=2,
+)
+def path_without_key(world: World):
+    world.write("my.mp4", "")
+    return ["predict", "run=x", "my.mp4"]
+
+
 @fault("limit below 1", "its range", says=("limits.frames", "0", "limits.frames"))
 def limit_of_nothing(world: World):
     return ["train", "limits.frames=0"]
