@@ -129,7 +129,7 @@ def _carry_out(verb: str, overrides: list[str], constant: Collection[str]) -> in
     try:
         _let_hydra(verb, overrides, job)
     except _refusals() as error:
-        raise composing.told(verb, overrides, error, _is_readable) from error
+        raise composing.told(verb, overrides, error, _is_readable, _keys_of) from error
     except OSError as error:  # jobs never raise: it is the folder that Hydra makes for them
         raise composing.folder_error(error) from error
     finally:
@@ -158,7 +158,7 @@ def _carry_out_sweep(verb: str, overrides: list[str], constant: Collection[str],
             if isinstance(error, OSError) and not is_refusal:
                 broken = composing.folder_error(error)
             elif is_refusal and not has_begun:
-                broken = composing.told(verb, overrides, error, _is_readable)
+                broken = composing.told(verb, overrides, error, _is_readable, _keys_of)
             elif has_begun or sweep.plan.is_elsewhere:
                 broken = composing.broken_off(error)
             if not has_begun:
@@ -227,7 +227,7 @@ def _composed_sweep(verb: str, overrides: list[str], given: Collection[str]):
         composed = _composed(verb, overrides)
         mode = composed.hydra.mode
     except _refusals() as error:
-        raise composing.told(verb, overrides, error, _is_readable) from error
+        raise composing.told(verb, overrides, error, _is_readable, _keys_of) from error
     is_sweep = asks or getattr(mode, "name", None) == "MULTIRUN"
     return composed if is_sweep else None
 
@@ -250,6 +250,14 @@ def _is_readable(override: str) -> bool:
     except OverrideParseException:
         return False
     return True
+
+
+def _keys_of(group: str, member: str) -> list[str]:
+    """Returns the keys of a launcher or sweeper that is installed."""
+    from hydra.core import config_store
+
+    node = config_store.ConfigStore.instance().load(f"{group}/{member}.yaml").node
+    return sorted(key for key in node if not key.startswith("_"))
 
 
 def _sweeps(override: str) -> bool:

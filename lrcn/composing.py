@@ -13,7 +13,11 @@ from lrcn.errors import UsageError, UserError
 
 
 def told(
-    verb: str, overrides: list[str], error: Exception, is_readable: Callable[[str], bool]
+    verb: str,
+    overrides: list[str],
+    error: Exception,
+    is_readable: Callable[[str], bool],
+    keys_of: Callable[[str, str], list[str]],
 ) -> UserError:
     """Says in our words what Hydra found wrong on the command line.
 
@@ -22,6 +26,7 @@ def told(
         overrides: What follows it.
         error: What Hydra, or a library below it, raised.
         is_readable: Whether Hydra's grammar reads an override.
+        keys_of: Returns the keys of a launcher or sweeper, by group and name.
     """
     if (no_yaml := config.no_yaml(error)) is not None:
         return no_yaml
@@ -36,8 +41,16 @@ def told(
         return _unknown_member(verb, group, member)
     if match := re.search(r"Could not override '(.+?)'", text):
         key = match[1]
+        if key == "hydra/sweeper/sampler":
+            return UsageError(
+                "a sampler, and nothing that searches by it",
+                where=key,
+                received=next((o for o in overrides if overriding.key_of(o) == key), key),
+                expected="hydra/sweeper=optuna beside it",
+                remedy="Add hydra/sweeper=optuna, or leave it out",
+            )
         if key.startswith(("hydra.launcher.", "hydra.sweeper.")):
-            return _key_of_no_plugin(key, overrides)
+            return _key_of_no_plugin(key, overrides, keys_of)
         if key in help_lib.members_in_use(verb):  # keys in braces in the place of a member
             value = next(
                 (o.partition("=")[2] for o in overrides if overriding.key_of(o) == key), ""
@@ -113,12 +126,14 @@ def _unknown_member(verb: str, group: str, member: str) -> UsageError:
     return unknown(f"member of {group}", member, known, where=group, remedy=remedy)
 
 
-def _key_of_no_plugin(key: str, overrides: list[str]) -> UsageError:
+def _key_of_no_plugin(
+    key: str, overrides: list[str], keys_of: Callable[[str, str], list[str]]
+) -> UsageError:
     place, _, name = key.removeprefix("hydra.").partition(".")
     group = f"hydra/{place}"
     chosen = [text.partition("=")[2] for text in overrides if overriding.key_of(text) == group]
     member = (chosen or ["basic"])[-1]
-    known = launching.keys(group, member)
+    known = keys_of(group, member)
     near = difflib.get_close_matches(name, known, n=1)
     meant = f"; did you mean '{near[0]}'?" if near else ""
     return UsageError(

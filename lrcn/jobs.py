@@ -97,7 +97,9 @@ class Job:
         except Exception as raised:  # noqa: BLE001 - the other jobs of a sweep go on
             error = faults.told(raised)
             is_run = self._verb == "train"
-            _report(error, folder if is_run else None, bool(composed.get("traceback")))
+            is_known = self._outcomes is not None and self._outcomes.has_met(error)
+            shown = bool(composed.get("traceback"))
+            _report(error, folder if is_run else None, with_traceback=shown, is_known=is_known)
             return getattr(error, "exit_code", 1), error
 
 
@@ -174,15 +176,22 @@ def _config_folder(context) -> str | None:
     return sources.get("command-line")
 
 
-def _report(error: Exception, folder: pathlib.Path | None, with_traceback: bool) -> None:
+def _report(
+    error: Exception, folder: pathlib.Path | None, *, with_traceback: bool, is_known: bool
+) -> None:
     """Logs an error of a job, and marks a run that never got anywhere as failed.
 
-    The traceback of a user error is for the run's own log, unless it is asked for.
+    The traceback of a user error is for the run's own log, unless it is asked for; so is the whole
+    of what another job has met as well.
     """
     ours = isinstance(error, UserError)
     shown = with_traceback or not ours
     message = f"error: {error}" if ours else "error: this is a bug in lrcn"
-    log.error(message, exc_info=error if shown else None)
+    if ours and is_known:
+        log.error("error: %s: %s, as in a job before", error.where, error.what)
+        log.debug(message)
+    else:
+        log.error(message, exc_info=error if shown else None)
     if folder is None:
         return
     if not shown:

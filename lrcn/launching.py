@@ -20,10 +20,16 @@ LAUNCHERS = {
 """Each launcher and the extra that it comes with; None: with Hydra itself."""
 SWEEPERS = {"basic": None, "optuna": "optuna"}
 """Each sweeper and the extra that it comes with."""
-MEMBERS = {"hydra/launcher": LAUNCHERS, "hydra/sweeper": SWEEPERS}
+SAMPLERS = dict.fromkeys(("tpe", "random", "grid", "nsgaii", "motpe"), "optuna")
+"""What Optuna draws by; without `cmaes`, which unpickles what a study holds."""
+MEMBERS = {
+    "hydra/launcher": LAUNCHERS,
+    "hydra/sweeper": SWEEPERS,
+    "hydra/sweeper/sampler": SAMPLERS,
+}
 _ALIASES = {"hydra/launcher=submitit": "hydra/launcher=submitit_slurm"}
 _FREE = ("hydra.launcher.ray.init.", "hydra.launcher.ray.remote.")
-_OF_A_SWEEP = ("hydra.launcher.", "hydra.sweeper.", "hydra/sweeper/")
+_OF_A_SWEEP = ("hydra.launcher.", "hydra.sweeper.")
 _AT_ONCE = 2  # jobs at a time unless it is asked for more: a job takes memory, too
 _OBJECT_STORE = 75 * 2**20  # bytes; jobs share their data by files, and Ray's least is this
 _ELSEWHERE = "send the jobs to other machines: hydra/launcher=submitit_slurm"
@@ -76,7 +82,7 @@ def require_sweep(overrides: list[str]) -> None:
 
 
 def unknown(group: str, member: str) -> UserError:
-    """Returns the error for a launcher or sweeper that Hydra does not find.
+    """Returns the error for a launcher, sweeper or sampler that Hydra does not find.
 
     Args:
         group: A key of `MEMBERS`.
@@ -101,19 +107,6 @@ def unknown(group: str, member: str) -> UserError:
         expected=" | ".join(shown),
         remedy="Choose one of them; what stands in brackets is installed by pip",
     )
-
-
-def keys(group: str, member: str) -> list[str]:
-    """Returns the keys of a launcher or sweeper that is installed.
-
-    Args:
-        group: A key of `MEMBERS`.
-        member: Its name.
-    """
-    from hydra.core import config_store
-
-    node = config_store.ConfigStore.instance().load(f"{group}/{member}.yaml").node
-    return sorted(key for key in node if not key.startswith("_"))
 
 
 def plan(hydra: Mapping, given: Collection[str], cores: int) -> Plan:

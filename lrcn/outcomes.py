@@ -140,6 +140,12 @@ class Outcomes:
         message = None if error is None else str(error)
         self._write(dataclasses.replace(begun, has_ended=True, error=message, code=code))
 
+    def has_met(self, error: Exception) -> bool:
+        """Tells whether another job came to the same end; not if that cannot be read."""
+        with contextlib.suppress(OSError):
+            return any(outcome.error == str(error) for outcome in self.read())
+        return False
+
     def leave(self, begun: Outcome) -> None:
         """Notes that a job was stopped by a signal; if nothing waits for it, that is no matter."""
         with contextlib.suppress(OSError, errors.CannotWrite):

@@ -129,6 +129,10 @@ def test_an_unknown_verb_names_the_nearest(capsys):
         ),
         (["train", "epochs=1", "hydra.sweeper.n_trials=9"], "hydra.sweeper.n_trials: this starts"),
         (
+            ["train", "-m", "epochs=1,2", "hydra/sweeper/sampler=tpe"],
+            "hydra/sweeper/sampler: a sampler, and nothing that searches by it",
+        ),
+        (
             ["train", "-m", "epochs=1,2", "hydra.sweeper.max_batch=2"],
             "hydra/sweeper=basic has no key 'max_batch'; did you mean 'max_batch_size'?",
         ),
@@ -431,3 +435,15 @@ def test_a_sweep_that_hydra_cannot_go_on_with_has_its_summary(capsys, tmp_path, 
     assert "error: hydra.run.dir: the folder of the results cannot be written to." in err
     assert (folder / "summary.csv").read_text().count("FAILED") == 1
     assert "Traceback" not in err
+
+
+def test_what_all_jobs_of_a_sweep_do_wrong_is_told_once(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, "train", "-m", "seed=0,1,2", "epochs=0")
+    assert code == 1
+    told = "epochs: not a value of this key"
+    assert err.count(f"error: {told}. Received: 0. ") == 1
+    assert err.count(f"error: {told}, as in a job before\n") == 2
+    assert err.count("FAILED seed=") == 1 and err.count("Received: ") == 2
+    logs = sorted(tmp_path.glob("multirun/train/*/train.log"))
+    assert len(logs) == 3 and all("Received: 0." in log.read_text() for log in logs)

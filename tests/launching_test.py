@@ -108,6 +108,8 @@ def test_a_launcher_that_does_not_exist_names_those_that_do():
     error = launching.unknown("hydra/launcher", "jobib")
     assert isinstance(error, UsageError) and "did you mean 'joblib'" in error.what
     assert "basic | joblib (lrcn[joblib]) | submitit_local (lrcn[submitit])" in error.expected
+    error = launching.unknown("hydra/sweeper/sampler", "tp")
+    assert isinstance(error, UsageError) and "did you mean 'tpe'" in error.what
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,15 @@ def test_jobs_are_read_in_their_order_with_what_became_of_them(outcomes):
     assert list(outcomes.sweep.iterdir()) == []
 
 
+def test_an_end_that_another_job_came_to_is_known(outcomes):
+    error = ValueError("no such thing")
+    assert not outcomes.has_met(error)
+    outcomes.end(outcomes.begin(0, pathlib.Path("run0"), []), code=1, error=error)
+    assert outcomes.has_met(ValueError("no such thing")) and not outcomes.has_met(ValueError("no"))
+    outcomes.end(outcomes.begin(1, pathlib.Path("run1"), []), code=0)
+    assert not outcomes.has_met(ValueError("None"))
+
+
 def test_what_a_killed_sweep_has_left_is_removed_and_nothing_else(tmp_path, outcomes, gone):
     number = outcomes.folder.name.rpartition("-")[2]
     name = outcomes.folder.name.replace(f"{os.getpid()}-{number}", f"{gone}-{number}")

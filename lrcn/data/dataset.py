@@ -101,7 +101,7 @@ def clips_of(
     with damage.translating_errors(chosen.records.path, limits=chosen.records.limits):
         decode = _decoder(_Reader(chosen.records), view)
         dataset = tf.data.Dataset.from_tensor_slices((rows.item, rows.frames, rows.draw))
-        return list(dataset.map(unconverted(decode)).as_numpy_iterator())
+        return list(records.untuned(dataset.map(unconverted(decode))).as_numpy_iterator())
 
 
 def stored_frames(
@@ -184,7 +184,7 @@ def threaded(dataset: tf.data.Dataset, threads: int | None = None) -> tf.data.Da
     """
     options = tf.data.Options()
     options.threading.private_threadpool_size = threads or cores.taken()
-    return dataset.with_options(options)
+    return records.untuned(dataset.with_options(options))
 
 
 def by_epoch(
@@ -230,7 +230,8 @@ def by_epoch(
         return tuple(map(tf.ensure_shape, columns, shapes[: len(kinds)]))
 
     # The clips of an epoch are chosen while the one before is shown: the rows of two are held.
-    return tf.data.Dataset.range(first_epoch, last_epoch).map(unconverted(element)).prefetch(1)
+    rows = tf.data.Dataset.range(first_epoch, last_epoch).map(unconverted(element)).prefetch(1)
+    return records.untuned(rows)
 
 
 class Targets:

@@ -70,11 +70,12 @@ class RecordSet:
         def names_of(_):
             return tf.ensure_shape(tf.numpy_function(same_files, [], tf.string), [len(names)])
 
-        return (
+        dataset = (
             tf.data.Dataset.range(1)
             .map(names_of)
             .flat_map(lambda own: tf.data.TFRecordDataset(own, buffer_size=_READ_BUFFER))
         )
+        return untuned(dataset)
 
     def located(self) -> Iterator[tuple[framing.Place, bytes]]:
         """Yields where each record lies, and its data, checksums included.
@@ -321,9 +322,22 @@ def _count_readable(path: pathlib.Path, limits: Limits) -> int:
         whole = error.index
     count = 0
     # What follows is never asked for: room would be made for whatever length it tells.
-    for _ in readable(tf.data.TFRecordDataset(str(path), buffer_size=_READ_BUFFER).take(whole)):
+    stored = tf.data.TFRecordDataset(str(path), buffer_size=_READ_BUFFER).take(whole)
+    for _ in readable(untuned(stored)):
         count += 1
     return count
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Returns the dataset, and what is made of it, with buffers of the sizes that are given.
+
+    TensorFlow would try out others in a thread of its own. The end of an iterator waits for that
+    thread, which may sleep as long again as the iterator was in use: an evaluation of three seconds
+    then takes five.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def readable(dataset: tf.data.Dataset) -> Iterator[tf.Tensor]:

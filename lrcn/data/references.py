@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from lrcn import errors
+from lrcn import cores, errors
 from lrcn.data import damage, records, text
 
 References = tuple[tuple[str, ...], ...]
@@ -25,7 +25,7 @@ def of_records(record_set: records.RecordSet) -> References:
     """
     parsed = record_set.serialized().map(
         lambda example: records.parse_example(example)["captions"],
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=cores.taken(),
     )
     with damage.translating_errors(record_set.path, limits=record_set.limits):
         found = tuple(

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lrcn import errors, files, litert
+from lrcn import cores, errors, files, litert
 from lrcn.data import augment, damage, dataset, progress, records, sharing
 from lrcn.data import epochs as epochs_lib
 from lrcn.models import backbones
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 _FORMAT = 3
 _VALUES, _ITEMS = "features.npy", "items.json"
 _BATCH = 64  # frames
+_AHEAD = 2  # batches that are ready before they are needed
 _CLIPS = 256  # clips of features, which are small
 _PART = 4096  # frames that are computed before they are kept: what a kill can cost
 
@@ -158,7 +159,7 @@ def training_clips(
     own = {"batch_size": batch_size, "first_step": first_step, "share": share}
     clips = dataset.by_epoch(chosen, seed, first_epoch, epochs, **own)
     clips = clips.flat_map(dataset.unconverted(batches))
-    return clips.map(dataset.unconverted(element)).prefetch(tf.data.AUTOTUNE), steps
+    return clips.map(dataset.unconverted(element)).prefetch(_AHEAD), steps
 
 
 def evaluation_clips(
@@ -171,7 +172,8 @@ def evaluation_clips(
         return {"features": _gathered(features, item, frames), "item": item, "clip": clip}
 
     clips = tf.data.Dataset.from_tensor_slices((rows.item, rows.clip, rows.frames))
-    return clips.batch(batch_size).map(dataset.unconverted(element)).prefetch(tf.data.AUTOTUNE)
+    clips = clips.batch(batch_size).map(dataset.unconverted(element)).prefetch(_AHEAD)
+    return records.untuned(clips)
 
 
 def _gathered(features: Features, item: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
@@ -285,7 +287,7 @@ def _misfit(path: pathlib.Path, received: object, expected: str) -> errors.UserE
 def _digests(record_set: records.RecordSet) -> list[str]:
     """Returns a SHA-256 over the frames of each item."""
     dataset_of_frames = record_set.serialized().map(
-        lambda text: records.parse_example(text)["frames"], num_parallel_calls=tf.data.AUTOTUNE
+        lambda text: records.parse_example(text)["frames"], num_parallel_calls=cores.taken()
     )
     found = []
     for jpegs in dataset_of_frames.prefetch(1).as_numpy_iterator():

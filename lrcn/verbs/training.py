@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import functools
@@ -11,7 +12,7 @@ import shlex
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
-from lrcn import config, faults, runs
+from lrcn import config, errors, faults, runs
 from lrcn import settings as settings_lib
 from lrcn.data import claim
 from lrcn.data.limits import Limits
@@ -197,8 +198,11 @@ def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
             output.print(table)
     sweeps.write_summary(folder, read)  # after the tables, which a full disk need not keep back
     failed = [job for job in read if job.status == "FAILED"]
+    reasons: dict[str, list[str]] = collections.defaultdict(list)
     for job in failed:
-        log.error("FAILED %s: %s", job.folder.name, textwrap.shorten(job.reason, _LONGEST_REASON))
+        reasons[textwrap.shorten(job.reason, _LONGEST_REASON)].append(job.folder.name)
+    for reason, folders in reasons.items():
+        log.error("FAILED %s: %s", errors.few(folders), reason)
     log.info("results: %s", folder / "summary.csv")
     log.info("picture: %s", folder / "summary.png")
     if failed:

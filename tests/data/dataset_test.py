@@ -243,3 +243,14 @@ def test_modes_that_nobody_asked_for(write_records):
     assert epochs.evaluation_mode(own, None) is None
     with pytest.raises(errors.UserError, match="another mode"):
         training(own, mode=epochs.training_mode(own, num_frames=2))
+
+
+def test_nothing_is_tuned_in_a_thread_that_an_end_would_wait_for(write_records):
+    record_set = write_records()
+    batches, _ = training(record_set)
+    of_frames = dataset.stored_frames(record_set, range(3), view=VIEW, batch_size=2)
+    counter = tf.Variable(0.0, dtype=tf.float64)
+    fitted = dataset.waiting(batches.map(lambda *parts: parts), counter)
+    for made in (record_set.serialized(), batches, of_frames, fitted):
+        assert made.options().autotune.enabled is False
+    assert fitted.options().threading.private_threadpool_size is not None

@@ -36,7 +36,7 @@ def test_clips_of_features_are_the_features_of_the_clips(write_records, backbone
     quick, steps = features.training_clips(stored, chosen, targets=targets, **common)
     slow, slow_steps = dataset.training_clips(chosen, targets=targets, view=VIEW, **common)
     pairs = list(zip(quick.as_numpy_iterator(), slow.as_numpy_iterator(), strict=True))
-    assert steps == slow_steps == 2
+    assert steps == slow_steps == 2 and quick.options().autotune.enabled is False
     assert len(pairs) == 4
     for (values, *targets), (frames, *slow_targets) in pairs:
         np.testing.assert_allclose(values, of_frames(backbone, frames), rtol=1e-4, atol=1e-5)
@@ -50,6 +50,7 @@ def test_evaluation_equals_that_of_frames(write_records, backbone):
     stored = features.extract(record_set, backbone, view=VIEW)
     chosen = epochs.Clips(record_set, mode)
     quick = features.evaluation_clips(stored, chosen, batch_size=5)
+    assert quick.options().autotune.enabled is False
     slow = scoring_clips.of_records(chosen, backbone.predict_on_batch, view=VIEW, batch_size=5)
     for one, other in zip(quick.as_numpy_iterator(), slow, strict=True):
         np.testing.assert_array_equal(one["item"], other["item"])
