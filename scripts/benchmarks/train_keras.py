@@ -86,8 +86,8 @@ def network_of(size: int, length: int, classes: int = 8) -> keras.Model:
 class Turns(keras.callbacks.Callback):
     """Lets `fit` train an epoch for each turn.
 
-    One `fit` trains them all, as one would call it: called anew on the same generator it is often
-    half as fast, with one of its two threads idle.
+    One `fit` trains them all, as one would call it. Called anew for each epoch it often took twice
+    as long: the end of a data set waits for the thread that tunes it, which may sleep on.
 
     Args:
         frames: Of an epoch.
