@@ -115,7 +115,7 @@ def _run(verb: str, overrides: list[str]) -> int:
     composed = _composed_sweep(verb, overrides, given)
     if composed is None:
         if not {"--cfg", "--info"} & set(given):
-            launching.require_sweep(overrides)
+            launching.require_sweep(given)
         return _carry_out(verb, overrides, constant)
     return _carry_out_sweep(verb, overrides, constant, composed)
 
@@ -252,11 +252,15 @@ def _is_readable(override: str) -> bool:
     return True
 
 
-def _keys_of(group: str, member: str) -> list[str]:
-    """Returns the keys of a launcher or sweeper that is installed."""
+def _keys_of(group: str, member: str) -> list[str] | None:
+    """Returns the keys of a launcher or sweeper that is installed; None of one of a file."""
     from hydra.core import config_store
+    from hydra.plugins import config_source
 
-    node = config_store.ConfigStore.instance().load(f"{group}/{member}.yaml").node
+    try:
+        node = config_store.ConfigStore.instance().load(f"{group}/{member}.yaml").node
+    except config_source.ConfigLoadError:
+        return None
     return sorted(key for key in node if not key.startswith("_"))
 
 

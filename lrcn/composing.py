@@ -17,7 +17,7 @@ def told(
     overrides: list[str],
     error: Exception,
     is_readable: Callable[[str], bool],
-    keys_of: Callable[[str, str], list[str]],
+    keys_of: Callable[[str, str], list[str] | None],
 ) -> UserError:
     """Says in our words what Hydra found wrong on the command line.
 
@@ -26,7 +26,7 @@ def told(
         overrides: What follows it.
         error: What Hydra, or a library below it, raised.
         is_readable: Whether Hydra's grammar reads an override.
-        keys_of: Returns the keys of a launcher or sweeper, by group and name.
+        keys_of: Returns the keys of a launcher or sweeper, by group and name; None if unknown.
     """
     if (no_yaml := config.no_yaml(error)) is not None:
         return no_yaml
@@ -42,23 +42,13 @@ def told(
     if match := re.search(r"Could not override '(.+?)'", text):
         key = match[1]
         if key == "hydra/sweeper/sampler":
-            return UsageError(
-                "a sampler, and nothing that searches by it",
-                where=key,
-                received=next((o for o in overrides if overriding.key_of(o) == key), key),
-                expected="hydra/sweeper=optuna beside it",
-                remedy="Add hydra/sweeper=optuna, or leave it out",
-            )
+            return _sampler_alone(key, overrides)
         if key.startswith(("hydra.launcher.", "hydra.sweeper.")):
             return _key_of_no_plugin(key, overrides, keys_of)
         if key in help_lib.members_in_use(verb):  # keys in braces in the place of a member
-            value = next(
-                (o.partition("=")[2] for o in overrides if overriding.key_of(o) == key), ""
-            )
-            return _unknown_member(verb, key, value)
+            return _unknown_member(verb, key, _given(key, overrides).partition("=")[2])
         member, known = help_lib.known_keys(verb, key, overrides)
-        given = [text for text in overrides if overriding.key_of(text) == key]
-        received = (given or [key])[-1]
+        received = _given(key, overrides)
         elsewhere = help_lib.members_with(key, received.partition("=")[2])
         return config.unknown_key(key, member, known, received=received, elsewhere=elsewhere)
     if type(error).__name__ == "OverrideParseException":
@@ -126,23 +116,40 @@ def _unknown_member(verb: str, group: str, member: str) -> UsageError:
     return unknown(f"member of {group}", member, known, where=group, remedy=remedy)
 
 
+def _sampler_alone(key: str, overrides: list[str]) -> UsageError:
+    return UsageError(
+        "a sampler, and nothing that searches by it",
+        where=key,
+        received=_given(key, overrides),
+        expected="hydra/sweeper=optuna beside it",
+        remedy="Add hydra/sweeper=optuna, or leave it out",
+    )
+
+
 def _key_of_no_plugin(
-    key: str, overrides: list[str], keys_of: Callable[[str, str], list[str]]
+    key: str, overrides: list[str], keys_of: Callable[[str, str], list[str] | None]
 ) -> UsageError:
     place, _, name = key.removeprefix("hydra.").partition(".")
     group = f"hydra/{place}"
-    chosen = [text.partition("=")[2] for text in overrides if overriding.key_of(text) == group]
-    member = (chosen or ["basic"])[-1]
+    member = _given(group, overrides).partition("=")[2] or "basic"
     known = keys_of(group, member)
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known or [], n=1)
     meant = f"; did you mean '{near[0]}'?" if near else ""
+    expected = f"a key of {group}={member}, which `--cfg hydra` shows"
+    if known is not None:
+        expected = " | ".join(known) or "none: it has no keys"
     return UsageError(
         f"{group}={member} has no key '{name}'{meant}",
         where=key,
-        received=next((text for text in overrides if overriding.key_of(text) == key), key),
-        expected=" | ".join(known) or "none: it has no keys",
+        received=_given(key, overrides),
+        expected=expected,
         remedy=f"Correct it, choose the member that has it, {group}=NAME, or leave it out",
     )
+
+
+def _given(key: str, overrides: list[str]) -> str:
+    """Returns the last override of a key, which is the one that counts, or the key alone."""
+    return next((o for o in reversed(overrides) if overriding.key_of(o) == key), key)
 
 
 def folder_error(error: OSError) -> UserError:

@@ -187,7 +187,7 @@ def _report(
     ours = isinstance(error, UserError)
     shown = with_traceback or not ours
     message = f"error: {error}" if ours else "error: this is a bug in lrcn"
-    if ours and is_known:
+    if ours and is_known and not with_traceback:
         log.error("error: %s: %s, as in a job before", error.where, error.what)
         log.debug(message)
     else:

@@ -60,22 +60,21 @@ def named(overrides: list[str]) -> list[str]:
     return [f"++{text}" if text.startswith(_FREE) else text for text in known]
 
 
-def require_sweep(overrides: list[str]) -> None:
+def require_sweep(given: Mapping[str, str]) -> None:
     """Refuses keys of a launcher or sweeper where there is one job, which would not heed them.
 
     Args:
-        overrides: The command line of a single job.
+        given: Keys of the command line of a single job, with their values.
 
     Raises:
         UsageError: There is one.
     """
-    for override in overrides:
-        key = override.partition("=")[0].lstrip("+~")
+    for key, value in given.items():
         if key in MEMBERS or key.startswith(_OF_A_SWEEP):
             raise UsageError(
                 "this starts the jobs of a sweep, and the command is none",
                 where=key,
-                received=override,
+                received=f"{key}={value}",
                 expected="-m, and several values of some key",
                 remedy="Add -m, or leave it out",
             )

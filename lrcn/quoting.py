@@ -23,29 +23,35 @@ def unreadable(override: str, is_readable: Callable[[str], bool]) -> UsageError:
         override: The argument.
         is_readable: Whether Hydra reads an argument.
     """
-    key, equals, value = override.partition("=")
-    is_cut = value[:1] == "[" and value[-1:] != "]"
-    if not equals:
-        is_path = os.path.exists(override)
-        what = f"KEY={shlex.quote(override)}, such as run= or input=" if is_path else f"{key}=VALUE"
-        remedy = f"Write {what}"
-    elif is_cut:
-        remedy = f"A space ends an argument: write {key}=[VALUE,VALUE] without any, or put all of "
-        remedy += f"it in quotes: '{key}=[VALUE, VALUE]'"
-    else:
-        listed = value[1:-1].split(",") if value[:1] + value[-1:] == "[]" else []
-        items = [_in_quotes(item.strip().strip("'\"")) for item in listed]
-        meant = [f"{key}=[{','.join(items)}]", whole(override)]
-        good = next((text for text in meant[not listed :] if is_readable(text)), 'KEY="VALUE"')
-        remedy = f"Put the value in quotes inside the shell's: {shlex.quote(good)}"
+    key = override.partition("=")[0]
     return UsageError(
         "the command line could not be read",
         where=key.lstrip("+~") or "command line",
         received=override,
         expected="key=value, or key=[value,value], with what is no plain letter, digit, "
         "space or sign of a path in quotes",
-        remedy=remedy,
+        remedy=_correction(override, is_readable),
     )
+
+
+def _correction(override: str, is_readable: Callable[[str], bool]) -> str:
+    """Returns the advice how an argument is written that Hydra cannot read."""
+    key, equals, value = override.partition("=")
+    if not equals and os.path.exists(override):
+        return f"Write KEY={shlex.quote(override)}, such as run= or input="
+    if not equals:
+        return f"Write {key}=VALUE"
+    is_list = value[:1] == "["
+    if is_list and value[-1:] != "]":
+        return (
+            f"A space ends an argument: write {key}=[VALUE,VALUE] without any, or put all of it in "
+            f"quotes: '{key}=[VALUE, VALUE]'"
+        )
+    listed = value[1:-1].split(",") if is_list else []
+    items = [_in_quotes(item.strip().strip("'\"")) for item in listed]
+    meant = [f"{key}=[{','.join(items)}]", whole(override)]
+    good = next((text for text in meant[not listed :] if is_readable(text)), 'KEY="VALUE"')
+    return f"Put the value in quotes inside the shell's: {shlex.quote(good)}"
 
 
 def quoted(override: str, is_readable: Callable[[str], bool]) -> str:

@@ -299,6 +299,16 @@ def test_an_argument_that_cannot_be_read_is_shown_corrected(capsys, given, corre
     assert "Exception" not in err
 
 
+def test_a_key_that_a_launcher_of_ones_own_lacks_is_told(capsys, tmp_path):
+    (tmp_path / "hydra/launcher").mkdir(parents=True)
+    target = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+    (tmp_path / "hydra/launcher/mine.yaml").write_text(f"_target_: {target}\n")
+    given = ("-m", f"--config-dir={tmp_path}", "hydra/launcher=mine", "seed=0,1")
+    code, _, err = run(capsys, "train", *given, "hydra.launcher.jobs=2")
+    assert code == 2 and "hydra/launcher=mine has no key 'jobs'. Received: " in err
+    assert "Expected: a key of hydra/launcher=mine, which `--cfg hydra` shows. " in err
+
+
 def test_a_list_that_the_shell_cut_is_told(capsys):
     code, _, err = run(capsys, "predict", "run=x", "input=[a.mp4,", "b.mp4]")
     assert code == 2 and "could not be read. Received: input=[a.mp4,. " in err

@@ -332,8 +332,7 @@ def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Returns the dataset, and what is made of it, with buffers of the sizes that are given.
 
     TensorFlow would try out others in a thread of its own. The end of an iterator waits for that
-    thread, which may sleep as long again as the iterator was in use: an evaluation of three seconds
-    then takes five.
+    thread, which may sleep for as long again as the iterator was in use.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

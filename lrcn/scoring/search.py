@@ -216,7 +216,7 @@ class _Sayable:
     def masked(self, logits, *, is_last) -> tuple:
         """Returns logits [rows, words] and a normaliser [rows], both float32.
 
-        Their difference are the log-probabilities. It is not made here, as a caption needs that of
+        Their difference is the log-probability. It is not made here, as a caption needs that of
         the words it chooses alone. The largest logit is taken off first, so that their level costs
         no digits. What may not be said has the logit `_NEVER`.
         """

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-PADDING, BEGIN, UNKNOWN = 0, 1, 3
+from lrcn.data.text import BEGIN, PADDING, UNKNOWN
 
 
 def network_of(

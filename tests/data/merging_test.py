@@ -250,6 +250,7 @@ def test_a_folder_without_shards_is_refused(tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
         message = told(lambda folder=folder: merging.merge(folder))
         assert message.startswith("output_folder: there are no shards to merge")
+    assert not (tmp_path / "none").exists()
 
 
 def test_shards_that_are_begun_but_not_finished_are_named(tmp_path):
@@ -257,7 +258,6 @@ def test_shards_that_are_begun_but_not_finished_are_named(tmp_path):
     message = told(lambda: merging.merge(tmp_path))
     assert message.startswith("output_folder: no shard is finished yet")
     assert ".a.train.tfrecord-00000-of-00002.unfinished" in message
-    assert not (tmp_path / "none").exists()
 
 
 def test_nothing_left_to_store_is_told_by_who_merges(train, tmp_path):

@@ -103,7 +103,7 @@ def not_merged(world: World):
 @fault(
     "a merge of shards of different settings",
     "what differs, with both values",
-    says=("-00001-of-00002.shard", "(48, 64, 3)", "(24, 32, 3)"),
+    says=("-00001-of-00002.shard", "raw_image_shape (48, 64, 3)", "raw_image_shape (24, 32, 3)"),
 )
 def merged_unlike(world: World):
     made(world)
