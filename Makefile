@@ -27,8 +27,8 @@ demo: $(VENV)/.installed  ## train, evaluate and predict on the embedded videos 
 test: $(VENV)/.installed-test lint  ## the core tests (under 20 minutes on 2 cores)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-test-extras: $(VENV)/.installed-test  ## tests of the optional parts: launchers, Optuna, JAX, PyTorch beside us, METEOR (needs Java)
-	$(PIP) install --constraint constraints.txt --editable '.[test,hosts,meteor,joblib,submitit,ray,optuna,bench]'
+test-extras: $(VENV)/.installed-test  ## tests of the optional parts: launchers, Optuna, JAX, PyTorch beside us, METEOR (needs Java), ONNX, docs, the web page and the report (need Chromium)
+	$(PIP) install --constraint constraints.txt --editable '.[test,hosts,meteor,joblib,submitit,ray,optuna,bench,onnx,demo,docs,browser]'
 	$(BIN)/python -m pytest -m extras
 
 torture: $(VENV)/.installed-test  ## 120 kills at random moments; nothing may be lost (under 25 minutes)

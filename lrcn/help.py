@@ -15,6 +15,9 @@ VERBS = {
     "fuse": "several streams as one, such as RGB and flow, beside each of them alone",
     "browse": "draws what a network sees of a data set, its classes and its lengths",
     "import": "weights of Caffe, bvlc_alexnet.npy or torchvision's VGG16 -> a Keras file",
+    "export": "a run as SavedModel, ONNX or LiteRT, compared with Keras, labels beside it",
+    "report": "a run or a sweep as one HTML file: curves, confusion, best and worst items",
+    "demo": "a web page: drop a video or an image, see what one run or several make of it",
 }
 EXAMPLES = {
     "serialize": (
@@ -67,6 +70,20 @@ EXAMPLES = {
         "lrcn import file=bvlc_alexnet.npy",
         "lrcn import file=bvlc_reference_caffenet.caffemodel backbone=caffenet backbone.layer=fc7",
         "lrcn import file=lrcn_flow.caffemodel 'mean=[128,128,128]' output=flow.keras",
+    ),
+    "export": (
+        "lrcn export run=RUN format=saved_model",
+        "lrcn export run=RUN format=onnx time=fixed",
+        "lrcn export run=CAPTIONER format=litert search=greedy",
+    ),
+    "report": (
+        "lrcn report run=RUN",
+        "lrcn report run=RUN split=val items=10 output=report.html",
+        "lrcn report run=multirun/train",
+    ),
+    "demo": (
+        "lrcn demo run=RUN",
+        "lrcn demo run=[LSTM,SINGLEFRAME] port=8000",
     ),
 }
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>\w+): *(?P<value>[^#]*?) *(?:# *(?P<comment>.*))?$")

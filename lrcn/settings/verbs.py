@@ -272,6 +272,50 @@ class ImportSettings:
     limits: Limits = Limits()
 
 
+@dataclasses.dataclass(frozen=True)
+class ExportSettings:
+    """Everything `lrcn export` needs."""
+
+    search: networks.Search
+    run: str
+    format: Literal["saved_model", "onnx", "litert"]
+    time: Literal["dynamic", "fixed"]
+    output_folder: str | None
+    overwrite: bool
+    checkpoint: Literal["best", "last"]
+    traceback: bool
+    limits: Limits = Limits()
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportSettings:
+    """Everything `lrcn report` needs."""
+
+    run: str
+    split: Literal["train", "val", "test"] | None
+    items: int = within(Range(low=1, high=50))
+    output: str | None
+    num_threads: int = within(POSITIVE)
+    traceback: bool
+    limits: Limits = Limits()
+
+
+@dataclasses.dataclass(frozen=True)
+class DemoSettings:
+    """Everything `lrcn demo` needs."""
+
+    search: networks.Search
+    run: tuple[str, ...]
+    host: str
+    port: int = within(Range(low=0, high=65535))
+    upload_mb: int = within(POSITIVE)
+    seconds: float = within(POSITIVE)
+    top_k: int = within(POSITIVE)
+    checkpoint: Literal["best", "last"]
+    traceback: bool
+    limits: Limits = Limits()
+
+
 VERBS: dict[str, type] = {
     "serialize": SerializeSettings,
     "check": CheckSettings,
@@ -282,4 +326,7 @@ VERBS: dict[str, type] = {
     "fuse": FuseSettings,
     "browse": BrowseSettings,
     "import": ImportSettings,
+    "export": ExportSettings,
+    "report": ReportSettings,
+    "demo": DemoSettings,
 }

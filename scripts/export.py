@@ -1,0 +1,11 @@
+"""`lrcn export` from a checkout."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from lrcn import cli  # noqa: E402 - the checkout's package comes first
+
+if __name__ == "__main__":
+    sys.exit(cli.main(["export", *sys.argv[1:]]))
