@@ -1,0 +1,111 @@
+"""What stands before the page: which requests pass, from where, and how large they may be."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib import parse
+
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
+
+# What the page itself asks for. All else that Gradio offers is not there: files by their path,
+# proxies, streams, its API and its documents.
+_READS = re.compile(
+    r"/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/manifest\.json"
+    r"|/(assets|static)/[\w./-]+"
+    r"|/gradio_api/(startup-events|theme\.css|queue/data|upload_progress|heartbeat/\w+)"
+)
+_WRITES = re.compile(r"/gradio_api/(queue/join|upload|cancel|reset)/?")
+_UPLOAD = "/gradio_api/upload"
+_AROUND = 2**16  # bytes of a request around its file
+_QUESTION = 2**20  # bytes of any other request
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Guard:
+    """Lets pass to an application of ASGI what its page needs.
+
+    Attributes:
+        app: The application.
+        most_bytes: Of a file that is uploaded.
+        local: Whether names of this machine alone are answered: a page of somebody else, whose
+            name is made to lead here, gets nothing.
+        has_room: Tells whether another upload may begin.
+    """
+
+    app: App
+    most_bytes: int
+    local: bool
+    has_room: Callable[[], bool]
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answers a request, or has the application do so."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+        if refusal:
+            await _refuse(send, *refusal)
+            return
+        most = self._most(scope["path"])
+        await self.app(scope, _bounded(receive, most), send)
+
+    def _refusal(self, scope: Mapping[str, Any]) -> tuple[int, str] | None:
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        path, method = scope["path"], scope["method"]
+        if self.local and _host(headers.get("host", "")) not in _LOOPBACK:
+            return 421, "This page answers on this machine alone."
+        allowed = {"GET": _READS, "HEAD": _READS, "POST": _WRITES}.get(method)
+        if allowed is None or not allowed.fullmatch(path) or ".." in path:
+            return 404, "There is no such thing on this page."
+        if method == "POST":
+            return self._refused_upload(path, headers)
+        return None
+
+    def _refused_upload(self, path: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
+        origin = headers.get("origin")
+        if origin is not None and parse.urlsplit(origin).netloc != headers.get("host"):
+            return 403, "Another page may not send anything here."
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self._most(path):
+            return 413, f"The file is larger than {self.most_bytes:,} bytes."
+        if path.startswith(_UPLOAD) and not self.has_room():
+            return 503, "Other files are being looked at: try again in a minute."
+        return None
+
+    def _most(self, path: str) -> int:
+        return self.most_bytes + _AROUND if path.startswith(_UPLOAD) else _QUESTION
+
+
+def _host(header: str) -> str:
+    return re.sub(r":\d+$", "", header).lower()
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    """Returns what reads a request, and breaks it off where it is longer than it told."""
+    read = 0
+
+    async def bounded() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        return message if read <= most else {"type": "http.disconnect"}
+
+    return bounded
+
+
+async def _refuse(send: Send, status: int, why: str) -> None:
+    body = why.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
