@@ -14,7 +14,7 @@ from lrcn.data import claim, lists
 from lrcn.data.limits import Limits
 from lrcn.inference import predict, trained
 from lrcn.models import networks
-from lrcn.page import hearing
+from lrcn.page import hearing, looking
 
 _WORKFLOWS = {
     "singleframe": "single frames",
@@ -47,6 +47,17 @@ class Told:
     seconds: float = 0.0
     problem: errors.UserError | None = None
 
+    @property
+    def spans(self) -> list[dict[str, Any]]:
+        """The windows of a video with their captions, where the same one follows as one."""
+        found: list[dict[str, Any]] = []
+        for window in self.line.get("windows", ()):
+            if found and found[-1]["caption"] == window.get("caption"):
+                found[-1] = {**found[-1], "end": window["end"]}
+            elif "caption" in window:
+                found.append(dict(window))
+        return found
+
 
 @dataclasses.dataclass(frozen=True)
 class Network:
@@ -75,7 +86,7 @@ class Network:
         try:
             line = self.predictor.predict_item(item)
         except errors.UserError as error:
-            return Told(problem=error)
+            return Told(problem=looking.named(error, item))
         given = {"line": line, "basis": self._basis(line, item)}
         if isinstance(self.ear, hearing.Captions):
             given["words"] = self.ear.words(line)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio
 
-from lrcn import errors
+from lrcn import errors, faults
 from lrcn.page import answers, cards, looking, uploads
+
+log = logging.getLogger(__name__)
 
 _TITLE = "lrcn"
 _FONTS = ("system-ui", "sans-serif")
@@ -37,14 +40,14 @@ def build(
         """Yields what stands in the place of the file, and the answer so far."""
         if given is None:
             return
-        name = given.get("orig_name") or pathlib.Path(given["path"]).name
+        name = pathlib.Path(given["path"]).name
         yield None, cards.waiting(name)  # the next one can be dropped at any time
         try:
             with uploaded.taken(given["path"]) as path:
                 for text in answered(path, networks, bounds):
                     yield gradio.skip(), text
-        except errors.UserError as error:
-            yield gradio.skip(), cards.refused(error, name=name)
+        except Exception as error:  # noqa: BLE001 - the page goes on, whatever a file does
+            yield gradio.skip(), cards.refused(_told(error), name=name)
 
     with gradio.Blocks(title=_TITLE, analytics_enabled=False) as page:
         gradio.HTML(cards.head(networks, local=local))
@@ -86,6 +89,21 @@ def build(
         photo.input(answer, photo, [photo, said], **options)
     page.queue(max_size=8, api_open=False)
     return page
+
+
+def _told(error: Exception) -> errors.UserError:
+    """Returns an error as the page shows it; what is no mistake of a user is logged as a whole."""
+    meant = faults.told(error)
+    if isinstance(meant, errors.UserError):
+        return meant
+    log.error("a file could not be answered: this is a bug in lrcn", exc_info=error)
+    return errors.UserError(
+        "there is no answer, by a bug in lrcn",
+        where="page",
+        received=type(error).__name__,
+        expected="an answer",
+        remedy="Tell who started the page: its log has the rest",
+    )
 
 
 def answered(

@@ -89,17 +89,38 @@ def look(path: str | os.PathLike, bounds: Bounds) -> Seen:
         UserError: It is neither, does not decode, or asks for more.
     """
     path = pathlib.Path(path)
-    kind = lists.kind_of(path)
-    if not path.stat().st_size:
-        raise errors.UserError(
-            "the file is empty",
-            where=path.name,
-            received="0 bytes",
-            expected="an image or a video",
-            remedy="Drop it again, or take another file",
-        )
-    item = lists.Item(id=path.name, path=str(path.absolute()), kind=kind)
-    return _image(item, bounds) if kind == "image" else _video(item, bounds)
+    item = lists.Item(id=path.name, path=str(path.absolute()), kind="")
+    try:
+        if not path.stat().st_size:
+            raise _empty(item)
+        item = dataclasses.replace(item, kind=lists.kind_of(path))
+        return _image(item, bounds) if item.kind == "image" else _video(item, bounds)
+    except errors.UserError as error:
+        raise named(error, item) from error
+
+
+def named(error: errors.UserError, item: lists.Item) -> errors.UserError:
+    """Returns an error as somebody reads it who knows a file by its name alone.
+
+    Args:
+        error: About the file.
+        item: Its id is the name.
+    """
+    parts = {
+        name: str(getattr(error, name)).replace(item.path, item.id)
+        for name in ("where", "received", "expected")
+    }
+    return error.but(**parts, remedy=error.remedy.replace(images.CAN_SKIP, ""))
+
+
+def _empty(item: lists.Item) -> errors.UserError:
+    return errors.UserError(
+        "the file is empty",
+        where=item.id,
+        received="0 bytes",
+        expected="an image or a video",
+        remedy="Drop it again, or take another file",
+    )
 
 
 def _image(item: lists.Item, bounds: Bounds) -> Seen:
@@ -164,6 +185,8 @@ def _require_short(item: lists.Item, timeline: containers.Timeline, bounds: Boun
 
 def duration(seconds: float) -> str:
     """Returns a length of time as people say it, such as `1.6 seconds` or `10:00:00 hours`."""
+    if seconds < 1:
+        return f"{seconds:.2f} seconds"
     if seconds < 60:
         return f"{seconds:.1f} seconds".replace(".0 ", " ")
     minutes, rest = divmod(round(seconds), 60)
