@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pathlib
 from collections.abc import Sequence
 
 import jinja2
@@ -11,14 +12,32 @@ from lrcn import errors
 from lrcn.page import answers, looking, pictures
 
 
-def head(networks: Sequence[answers.Network], *, local: bool) -> str:
+def head(networks: Sequence[answers.Network]) -> str:
     """Returns what stands above: what the page is for, and which runs answer.
 
     Args:
         networks: The runs.
-        local: Whether this machine alone can open the page.
     """
-    return _template("head.html").render(networks=networks, local=local)
+    return _template("head.html").render(networks=networks)
+
+
+def large(most_bytes: int) -> str:
+    """Returns a problem that the page itself shows, of a file that is too large to be sent.
+
+    Args:
+        most_bytes: Of a file.
+    """
+    return _template("large.html").render(megabytes=most_bytes // 10**6)
+
+
+def script(most_bytes: int) -> str:
+    """Returns what the page does by itself: it holds files against their largest size."""
+    return _source("page.js").replace("MOST_BYTES", str(most_bytes))
+
+
+def style() -> str:
+    """Returns the style sheet of our own parts."""
+    return _source("page.css")
 
 
 def waiting(name: str) -> str:
@@ -63,6 +82,10 @@ def answered(
         pictures=pictures,
         shown=errors.shown,
     )
+
+
+def _source(name: str) -> str:
+    return (pathlib.Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
 
 
 @functools.cache

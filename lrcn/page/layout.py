@@ -18,6 +18,8 @@ _TITLE = "lrcn"
 _FONTS = ("system-ui", "sans-serif")
 _MONO = ("ui-monospace", "monospace")
 _DROP_HEIGHT = 170
+# Networks see a few hundred pixels; more would only be sent and decoded.
+_CAMERA = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}}}
 
 
 def build(
@@ -25,7 +27,6 @@ def build(
     *,
     bounds: looking.Bounds,
     uploaded: uploads.Folder,
-    local: bool,
 ) -> gradio.Blocks:
     """Returns the page.
 
@@ -33,7 +34,6 @@ def build(
         networks: The runs that answer, beside each other.
         bounds: The most that a file may ask for.
         uploaded: Where files lie until they are answered.
-        local: Whether this machine alone can open the page.
     """
 
     def answer(given: dict[str, Any] | None) -> Iterator[tuple[Any, str]]:
@@ -49,8 +49,9 @@ def build(
         except Exception as error:  # noqa: BLE001 - the page goes on, whatever a file does
             yield gradio.skip(), cards.refused(_told(error), name=name)
 
+    camera = gradio.WebcamOptions(mirror=False, constraints=_CAMERA)
     with gradio.Blocks(title=_TITLE, analytics_enabled=False) as page:
-        gradio.HTML(cards.head(networks, local=local))
+        gradio.HTML(cards.head(networks))
         with gradio.Tabs():
             with gradio.Tab("File"):
                 file = gradio.File(
@@ -63,7 +64,7 @@ def build(
                 video = gradio.Video(
                     sources=["webcam"],
                     show_label=False,
-                    webcam_options=gradio.WebcamOptions(mirror=False),
+                    webcam_options=camera,
                     include_audio=False,
                     elem_id="lrcn-video",
                 )
@@ -72,9 +73,10 @@ def build(
                     sources=["webcam"],
                     type="filepath",
                     show_label=False,
-                    webcam_options=gradio.WebcamOptions(mirror=False),
+                    webcam_options=camera,
                     elem_id="lrcn-photo",
                 )
+        gradio.HTML(cards.large(uploaded.most_bytes))
         said = gradio.HTML(elem_id="lrcn-said")
         # Gradio is not to look into the files: it would convert videos with an ffmpeg of its own.
         options = {
@@ -125,8 +127,3 @@ def answered(
 def theme() -> gradio.themes.Base:
     """Returns a look of the fonts of the system: nothing is fetched."""
     return gradio.themes.Base(font=_FONTS, font_mono=_MONO)
-
-
-def style() -> str:
-    """Returns the style sheet of our own parts."""
-    return (pathlib.Path(__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")

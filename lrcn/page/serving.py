@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from lrcn.page import answers, doors, guard, looking, uploads
+from lrcn.page import answers, cards, doors, guard, looking, uploads
 
 _GOODBYE = 2  # seconds that answers under way have when the page is stopped
 _MOST_CONNECTIONS = 64
@@ -41,7 +41,7 @@ def serve(
     with uploads.opened(most_bytes) as uploaded, _environment(uploaded):
         import uvicorn
 
-        app = _app(networks, bounds=bounds, uploaded=uploaded, local=at.local)
+        app = _app(networks, bounds=bounds, uploaded=uploaded)
         own = guard.Guard(app, most_bytes, at.local, uploaded.has_room)
         config = uvicorn.Config(
             own,
@@ -60,14 +60,13 @@ def _app(
     *,
     bounds: looking.Bounds,
     uploaded: uploads.Folder,
-    local: bool,
 ) -> Any:
     import fastapi
     import gradio
 
     from lrcn.page import layout
 
-    page = layout.build(networks, bounds=bounds, uploaded=uploaded, local=local)
+    page = layout.build(networks, bounds=bounds, uploaded=uploaded)
     app = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     return gradio.mount_gradio_app(
         app,
@@ -81,7 +80,9 @@ def _app(
         pwa=False,
         mcp_server=False,
         theme=layout.theme(),
-        css=layout.style(),
+        css=cards.style(),
+        js=cards.script(uploaded.most_bytes),
+        run_history=False,
     )
 
 
