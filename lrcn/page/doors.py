@@ -78,7 +78,7 @@ def _no_door(host: str, port: int, error: Exception) -> errors.UserError:
             where="port",
             received=port,
             expected="a port that no other program listens at",
-            remedy=f"Set port=0 for any that is free, or port={port + 1}; or end the other program",
+            remedy="Set port=0 for any that is free, or another one, or end the other program",
         )
     if code == errno.EACCES:
         return errors.UserError(
