@@ -30,7 +30,12 @@ class Course:
 
 @dataclasses.dataclass(frozen=True)
 class Word:
-    """A word of a caption as it is written, and its probability after those before it."""
+    """A word of a caption.
+
+    Attributes:
+        text: As it is written, with the blank before it; empty for the end of the caption.
+        probability: After the words before it.
+    """
 
     text: str
     probability: float
@@ -116,10 +121,10 @@ class Captions:
             yield batch
 
     def words(self, line: Mapping[str, Any]) -> tuple[Word, ...]:
-        """Returns the caption of a line word by word.
+        """Returns the caption of a line word by word, and its end.
 
-        The network reads the caption once more; the product of all probabilities, with that of
-        the end, is the probability of the caption.
+        The network reads the caption once more; the product of all is the probability of the
+        caption.
 
         Args:
             line: The one of the item that was answered last.
@@ -135,7 +140,7 @@ class Captions:
         pieces = written(line["caption"], [self.inner.vocabulary.tokens[number] for number in ids])
         return tuple(
             Word(piece, float(np.exp(log)))
-            for piece, log in zip(pieces, logs[crop][:-1], strict=True)
+            for piece, log in zip([*pieces, ""], logs[crop], strict=True)
         )
 
     def _log_probabilities(self, features: np.ndarray, ids: list[int]) -> np.ndarray:
