@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib import parse
+
+from lrcn.data import bounded
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -21,9 +23,9 @@ _READS = re.compile(
     r"|/gradio_api/(startup-events|theme\.css|queue/data|upload_progress|heartbeat/\w+)"
 )
 _WRITES = re.compile(r"/gradio_api/(queue/join|upload|cancel|reset)/?")
-_UPLOAD = "/gradio_api/upload"
+_UPLOAD, _QUESTION = "/gradio_api/upload", "/gradio_api/queue/join"
 _AROUND = 2**16  # bytes of a request around its file
-_QUESTION = 2**20  # bytes of any other request
+_OTHER = 2**20  # bytes of any other request
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -37,12 +39,16 @@ class Guard:
         local: Whether names of this machine alone are answered: a page of somebody else, whose
             name is made to lead here, gets nothing.
         has_room: Tells whether another upload may begin.
+        holds: Tells whether a path is one of a file that was uploaded. Gradio opens what a
+            question names, fetches it where it is an address, and looks at no path by itself
+            where its page is part of another application.
     """
 
     app: App
     most_bytes: int
     local: bool
     has_room: Callable[[], bool]
+    holds: Callable[[str], bool]
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answers a request, or has the application do so."""
@@ -54,8 +60,14 @@ class Guard:
         if refusal:
             await _refuse(send, *refusal)
             return
-        most = self._most(scope["path"])
-        await self.app(scope, _bounded(receive, most), send)
+        receive = _bounded(receive, self._most(scope["path"]))
+        if scope["path"].startswith(_QUESTION):
+            body = await _whole(receive)
+            if not all(map(self.holds, _paths(body))):
+                await _refuse(send, 403, "Only files that were dropped on this page are looked at.")
+                return
+            receive = _again(body, receive)
+        await self.app(scope, receive, send)
 
     def _refusal(self, scope: Mapping[str, Any]) -> tuple[int, str] | None:
         headers = {
@@ -83,7 +95,7 @@ class Guard:
         return None
 
     def _most(self, path: str) -> int:
-        return self.most_bytes + _AROUND if path.startswith(_UPLOAD) else _QUESTION
+        return self.most_bytes + _AROUND if path.startswith(_UPLOAD) else _OTHER
 
 
 def _host(header: str) -> str:
@@ -94,13 +106,49 @@ def _bounded(receive: Receive, most: int) -> Receive:
     """Returns what reads a request, and breaks it off where it is longer than it told."""
     read = 0
 
-    async def bounded() -> Message:
+    async def limited() -> Message:
         nonlocal read
         message = await receive()
         read += len(message.get("body", b""))
         return message if read <= most else {"type": "http.disconnect"}
 
-    return bounded
+    return limited
+
+
+async def _whole(receive: Receive) -> bytes:
+    parts, more = [], True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Returns what gives a request that was read once more, and then what follows it."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return left.pop() if left else await receive()
+
+    return again
+
+
+def _paths(body: bytes) -> Iterator[str]:
+    """Yields every path that a question names; one that cannot be read names an empty one."""
+    try:
+        waiting = [bounded.parse_json(body)]
+    except ValueError:
+        yield ""
+        return
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "path" in value:
+                yield value["path"] if isinstance(value["path"], str) else ""
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
 
 
 async def _refuse(send: Send, status: int, why: str) -> None:

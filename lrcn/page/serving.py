@@ -42,7 +42,7 @@ def serve(
         import uvicorn
 
         app = _app(networks, bounds=bounds, uploaded=uploaded)
-        own = guard.Guard(app, most_bytes, at.local, uploaded.has_room)
+        own = guard.Guard(app, most_bytes, at.local, uploaded.has_room, uploaded.holds)
         config = uvicorn.Config(
             own,
             log_level="error",
@@ -67,6 +67,7 @@ def _app(
     from lrcn.page import layout
 
     page = layout.build(networks, bounds=bounds, uploaded=uploaded)
+    page.has_launched = True  # else Gradio holds no path against its folder; the guard does, too
     app = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     return gradio.mount_gradio_app(
         app,

@@ -37,8 +37,7 @@ class Folder:
             UserError: It is not there, or no file of this folder.
         """
         path = pathlib.Path(given)
-        inside = path.resolve().is_relative_to(self.path.resolve())
-        if not (inside and path.is_file() and not path.is_symlink()):
+        if not self.holds(path):
             raise errors.UserError(
                 "the file is not there any more",
                 where=path.name,
@@ -51,6 +50,14 @@ class Folder:
         finally:
             path.unlink(missing_ok=True)
             self.tidy()
+
+    def holds(self, given: str | os.PathLike) -> bool:
+        """Tells whether a path is one of a file of this folder, and leads nowhere else."""
+        path = pathlib.Path(given)
+        with contextlib.suppress(OSError, ValueError):  # such as a NUL in it
+            inside = path.resolve().is_relative_to(self.path.resolve())
+            return inside and path.is_file() and not path.is_symlink()
+        return False
 
     def has_room(self) -> bool:
         """Tells whether another file may come; files that were abandoned are removed."""

@@ -4,6 +4,8 @@ import pytest
 
 from lrcn.page import guard
 
+QUESTION = "/gradio_api/queue/join"
+
 
 def ask(method, path, *, headers=(), body=(b"",), local=True, room=True):
     """Returns the status, and how many bytes of the request came to the application."""
@@ -36,7 +38,8 @@ def ask(method, path, *, headers=(), body=(b"",), local=True, room=True):
         "path": path,
         "headers": [(name.encode(), value.encode()) for name, value in own.items()],
     }
-    asyncio.run(guard.Guard(app, 1000, local, lambda: room)(scope, receive, send))
+    own = guard.Guard(app, 1000, local, lambda: room, lambda path: path == "/folder/a.mp4")
+    asyncio.run(own(scope, receive, send))
     return (told or [None])[0], sum(read)
 
 
@@ -70,7 +73,7 @@ def test_the_rest_of_gradio_is_not_there(path):
 
 
 def test_only_the_page_writes():
-    assert ask("POST", "/gradio_api/queue/join")[0] == 200
+    assert ask("POST", QUESTION, body=[b"{}"])[0] == 200
     for path in ("/gradio_api/vibe-edit", "/gradio_api/run/answer", "/login", "/"):
         assert ask("POST", path)[0] == 404
     assert ask("DELETE", "/")[0] == 404
@@ -103,7 +106,28 @@ def test_a_request_that_tells_no_size_is_broken_off():
 
 def test_no_further_upload_begins_where_there_is_no_room():
     assert ask("POST", "/gradio_api/upload", room=False)[0] == 503
-    assert ask("POST", "/gradio_api/queue/join", room=False)[0] == 200
+    assert ask("POST", QUESTION, body=[b"{}"], room=False)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("question", "status"),
+    [
+        (b'{"data": [{"path": "/folder/a.mp4", "url": null}], "fn_index": 0}', 200),
+        (b'{"data": [{"path": "/etc/passwd"}]}', 403),
+        (b'{"data": [{"path": "https://example.org/a.mp4"}]}', 403),
+        (b'{"data": [[{"x": {"path": "/folder/a.mp4", "more": {"path": "/b.mp4"}}}]]}', 403),
+        (b'{"data": [{"path": "/etc/passwd", "path": "/folder/a.mp4"}]}', 403),
+        (b'{"data": [{"path": ["/etc/passwd"]}]}', 403),
+        (b'{"data": ["path"]}', 200),
+        (b"no json", 403),
+        (b"\xff", 403),
+        (b"", 403),
+    ],
+)
+def test_a_question_is_about_dropped_files_alone(question, status):
+    parts = [question[:5], question[5:]]
+    came = len(question) if status == 200 else 0
+    assert ask("POST", QUESTION, body=parts) == (status, came)
 
 
 def test_what_is_no_request_does_not_pass():
@@ -112,7 +136,7 @@ def test_what_is_no_request_does_not_pass():
     async def app(scope, receive, send):
         passed.append(scope["type"])
 
-    own = guard.Guard(app, 1, True, lambda: True)
+    own = guard.Guard(app, 1, True, lambda: True, bool)
     for kind in ("websocket", "lifespan"):
         asyncio.run(own({"type": kind, "path": "/"}, None, None))
     assert passed == ["lifespan"]

@@ -43,7 +43,15 @@ def test_only_files_of_the_folder_are_taken(folder, tmp_path):
     mine.write_bytes(b"mine")
     link = folder.path / "link.mp4"
     link.symlink_to(mine)
-    for given in (mine, link, folder.path / "x" / ".." / ".." / "etc", folder.path, "", "none"):
+    for given in (
+        mine,
+        link,
+        folder.path / "x" / ".." / ".." / "etc",
+        folder.path,
+        "",
+        "none",
+        "\0",
+    ):
         with pytest.raises(errors.UserError, match="not there any more"), folder.taken(given):
             pytest.fail("it was taken")
     assert mine.read_bytes() == b"mine"
