@@ -5,22 +5,28 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import importlib.util
+import importlib.metadata
 import ipaddress
 import socket
 from collections.abc import Iterator
 
 from lrcn import errors
 
+_GRADIO = 6  # its oldest version that will do
+
 
 def require_gradio() -> None:
-    """Raises a `UserError` if Gradio is not installed, without importing it."""
-    if importlib.util.find_spec("gradio") is None:
+    """Raises a `UserError` if Gradio is not installed, or too old, without importing it."""
+    try:
+        version = importlib.metadata.version("gradio")
+    except importlib.metadata.PackageNotFoundError:
+        version = ""
+    if not version or int(version.partition(".")[0]) < _GRADIO:
         raise errors.UserError(
             "the web page needs Gradio",
             where="demo",
-            received="no package gradio",
-            expected="the extra `demo`",
+            received=f"gradio {version}" if version else "no package gradio",
+            expected=f"gradio {_GRADIO} or later, the extra `demo`",
             remedy="Install it: pip install 'lrcn[demo]'",
         )
 

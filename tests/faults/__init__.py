@@ -8,6 +8,7 @@ from . import (
     lists,
     machine,
     media,
+    page,
     places,
     records,
     registry,
@@ -24,7 +25,7 @@ SUBJECTS = tuple(
         registry.Subject.of,
         (
             *(lists, media, folders, captions, words, records, shards),
-            *(settings, strategies, runs, weights, places, interruptions, machine, hostile),
+            *(settings, strategies, runs, weights, page, places, interruptions, machine, hostile),
         ),
     )
 )

@@ -1,4 +1,4 @@
-import importlib.util
+import importlib.metadata
 import socket
 
 import pytest
@@ -39,12 +39,17 @@ def test_all_addresses_are_not_this_machine_alone():
         assert not door.local and door.address.startswith("http://127.0.0.1:")
 
 
-def test_gradio_is_asked_for_before_anything_else(monkeypatch):
-    found = importlib.util.find_spec
+@pytest.mark.parametrize("version", [None, "5.49.1", "6.0.0"])
+def test_gradio_is_asked_for_before_anything_else(monkeypatch, version):
+    def told(name):
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
 
-    def find(name, *more):
-        return None if name == "gradio" else found(name, *more)
-
-    monkeypatch.setattr(importlib.util, "find_spec", find)
-    with pytest.raises(errors.UserError, match=r"pip install 'lrcn\[demo\]'"):
+    monkeypatch.setattr(importlib.metadata, "version", told)
+    if version == "6.0.0":
+        doors.require_gradio()
+        return
+    received = f"gradio {version}" if version else "no package gradio"
+    with pytest.raises(errors.UserError, match=rf"{received}.*pip install 'lrcn\[demo\]'"):
         doors.require_gradio()
