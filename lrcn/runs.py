@@ -12,7 +12,7 @@ import traceback
 
 from lrcn import config, files
 from lrcn import settings as settings_lib
-from lrcn.data import bounded, claim, clips, lines, modality
+from lrcn.data import bounded, clips, lines, modality
 from lrcn.data.limits import Limits
 from lrcn.errors import CannotWrite, UserError
 
@@ -353,9 +353,7 @@ class RunDirectory:
             where=self.path,
             received="no checkpoints/best.keras",
             expected="a run that finished an epoch",
-            remedy="It is being trained: wait for the end of its first epoch"
-            if claim.is_marked(self.path)
-            else "It never finished an epoch: repeat the command that started it",
+            remedy="It never finished an epoch: repeat the command that started it",
         )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from lrcn import runs
 from lrcn import settings as settings_lib
-from lrcn.data import progress
+from lrcn.data import claim, progress
+from lrcn.errors import UserError
 from lrcn.verbs import showing
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def demo(settings: settings_lib.DemoSettings) -> int:
 
     doors.require_gradio()
     for run in settings.run:
-        runs.RunDirectory(run).checkpoint()  # tells what is not there before anything is loaded
+        _require_checkpoint(runs.RunDirectory(run))
     with doors.opened(settings.host, settings.port) as door:
         showing.start_tensorflow()
         from lrcn.page import looking, serving
@@ -50,6 +51,17 @@ def demo(settings: settings_lib.DemoSettings) -> int:
             ready=lambda: log.info("page: %s (Ctrl-C ends it)", door.address),
         )
     return 0
+
+
+def _require_checkpoint(run: runs.RunDirectory) -> None:
+    """Tells what is not there before anything is loaded."""
+    try:
+        run.checkpoint()
+    except UserError as error:
+        if claim.is_marked(run.path):
+            wait = "It is being trained: wait for the end of its first epoch"
+            raise error.but(remedy=wait) from error
+        raise
 
 
 def _networks(settings: settings_lib.DemoSettings) -> list[Any]:
