@@ -11,7 +11,6 @@ from typing import Any
 from lrcn import errors, runs
 from lrcn import settings as settings_lib
 from lrcn.data import claim, lists
-from lrcn.data.limits import Limits
 from lrcn.inference import predict, trained
 from lrcn.models import networks
 from lrcn.page import hearing, looking
@@ -110,32 +109,33 @@ def opened(
     run: str,
     *,
     name: str,
+    bounds: looking.Bounds,
     checkpoint: str = "best",
     search: settings_lib.Search | None = None,
     top_k: int = 5,
-    limits: Limits = Limits(),
 ) -> Network:
     """Opens a run to be asked.
 
     Args:
         run: Its folder.
         name: How it is called on the page.
+        bounds: The most that the run and what is dropped may ask for.
         checkpoint: "best" or "last".
         search: How captions are found, for a run that describes; others do without.
         top_k: Classes that are told.
-        limits: The most that the run and what is dropped may ask for.
 
     Raises:
         UserError: There is no such run, or it has no checkpoint.
     """
-    own = trained.load(run, checkpoint=checkpoint, limits=limits)
+    own = trained.load(run, checkpoint=checkpoint, limits=bounds.limits)
     search = search if own.vocabulary is not None else None
-    predictor = own.predictor(search=search, top_k=top_k, limits=limits)
+    predictor = own.predictor(search=search, top_k=top_k, limits=bounds.of_decoding)
     if own.vocabulary is None:
-        ear: Any = hearing.Labels(predictor.answer)
+        ear: Any = hearing.Labels(predictor.answer, bounds.watch)
     else:
-        ear = hearing.Captions(predictor.answer, networks.head(own.model))
-    predictor = dataclasses.replace(predictor, answer=ear)
+        ear = hearing.Captions(predictor.answer, networks.head(own.model), bounds.watch)
+    reading = dataclasses.replace(predictor.reading, watch=bounds.watch)
+    predictor = dataclasses.replace(predictor, answer=ear, reading=reading)
     return Network(name, _about(own), notice_of(own.run), predictor)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib import parse
 
 from lrcn.data import bounded
+
+log = logging.getLogger(__name__)
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -67,7 +70,11 @@ class Guard:
                 await _refuse(send, 403, "Only files that were dropped on this page are looked at.")
                 return
             receive = _again(body, receive)
-        await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        except Exception:  # not that the page is being stopped
+            log.exception("a request failed: %s", scope["path"])
+            raise
 
     def _refusal(self, scope: Mapping[str, Any]) -> tuple[int, str] | None:
         headers = {

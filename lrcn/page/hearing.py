@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -11,6 +11,10 @@ import numpy as np
 
 from lrcn.data import lists, text
 from lrcn.inference import answers, outputs, windows
+
+
+def _nobody() -> None:
+    """Ends nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +51,11 @@ class Labels:
 
     Args:
         inner: What answers.
+        watch: Called at each batch of windows; what it raises ends the answer.
     """
 
     inner: answers.Labels
+    watch: Callable[[], None] = _nobody
     _probabilities: list[np.ndarray] = dataclasses.field(default_factory=list)
     _clips: list[np.ndarray] = dataclasses.field(default_factory=list)
     _scored: windows.Scored | None = None
@@ -68,6 +74,7 @@ class Labels:
         self._clips.clear()
         multi_label = outputs.is_multi_label(self.inner.model)
         for batch in batches:
+            self.watch()
             logits = self.inner.model.predict_on_batch(batch["features"])["logits"]
             values = outputs.probabilities(logits, multi_label=multi_label)
             self._probabilities.append(values.astype(np.float32))
@@ -98,10 +105,12 @@ class Captions:
     Args:
         inner: What answers.
         model: The network after its CNN, from `features` and `words` to `logits`.
+        watch: Called at each batch of windows; what it raises ends the answer.
     """
 
     inner: answers.Captions
     model: keras.Model
+    watch: Callable[[], None] = _nobody
     _batches: list[Mapping[str, Any]] = dataclasses.field(default_factory=list)
     _scored: windows.Scored | None = None
 
@@ -117,6 +126,7 @@ class Captions:
 
     def _heard(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         for batch in batches:
+            self.watch()
             self._batches.append(batch)
             yield batch
 

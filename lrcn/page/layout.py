@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 _TITLE = "lrcn"
 _FONTS = ("system-ui", "sans-serif")
 _MONO = ("ui-monospace", "monospace")
-_DROP_HEIGHT = 170
+_DROP_HEIGHT = 150
 # Networks see a few hundred pixels; more would only be sent and decoded.
 _CAMERA = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}}}
 
@@ -46,6 +46,8 @@ def build(
             with uploaded.taken(given["path"]) as path:
                 for text in answered(path, networks, bounds):
                     yield gradio.skip(), text
+        except looking.Ended:
+            return
         except Exception as error:  # noqa: BLE001 - the page goes on, whatever a file does
             yield gradio.skip(), cards.refused(_told(error), name=name)
 

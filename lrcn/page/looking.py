@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import threading
 
 import numpy as np
 
@@ -21,6 +22,10 @@ _LARGEST_IMAGE = 720  # pixels of the only one
 _QUALITY = 82
 
 
+class Ended(Exception):
+    """The page is being stopped: nobody waits for an answer any more."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Bounds:
     """The most that a file may ask for.
@@ -28,10 +33,12 @@ class Bounds:
     Attributes:
         seconds: Length of a video.
         limits: Bound each image and frame.
+        over: Set when the page is stopped: what is under way ends at the next frame.
     """
 
     seconds: float
     limits: Limits = Limits()
+    over: threading.Event = dataclasses.field(default_factory=threading.Event, compare=False)
 
     @property
     def frames(self) -> int:
@@ -42,6 +49,11 @@ class Bounds:
     def of_decoding(self) -> Limits:
         """The limits that hold while a video is decoded, whatever its packets promised."""
         return dataclasses.replace(self.limits, frames=self.frames)
+
+    def watch(self) -> None:
+        """Raises `Ended` if the page is being stopped."""
+        if self.over.is_set():
+            raise Ended
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +149,7 @@ def _video(item: lists.Item, bounds: Bounds) -> Seen:
     rgb, found, size = containers.RgbConverter(), {}, []
 
     def visit(index: int, frame) -> None:
+        bounds.watch()
         if index in wanted:
             picture = rgb(frame)
             size[:] = picture.shape[:2]

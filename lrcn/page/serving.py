@@ -45,14 +45,25 @@ def serve(
         own = guard.Guard(app, most_bytes, at.local, uploaded.has_room, uploaded.holds)
         config = uvicorn.Config(
             own,
-            log_level="error",
+            log_level="critical",  # the guard tells of requests that fail
             timeout_graceful_shutdown=_GOODBYE,
             limit_concurrency=_MOST_CONNECTIONS,
             server_header=False,
         )
         ready()
-        # It ends at SIGINT and SIGTERM, and raises them again.
-        uvicorn.Server(config).run(sockets=[at.socket])
+        _server(config, bounds).run(sockets=[at.socket])
+
+
+def _server(config: Any, bounds: looking.Bounds) -> Any:
+    """Returns what serves until SIGINT or SIGTERM, which it raises again in the end."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            bounds.over.set()
+            super().handle_exit(sig, frame)
+
+    return Server(config)
 
 
 def _app(

@@ -36,7 +36,7 @@ def demo(settings: settings_lib.DemoSettings) -> int:
         from lrcn.page import looking, serving
 
         bounds = looking.Bounds(settings.seconds, settings.limits)
-        networks = _networks(settings)
+        networks = _networks(settings, bounds)
         if not door.local:
             log.warning(
                 "whoever reaches %s over the network may open this page and use this machine; "
@@ -64,7 +64,7 @@ def _require_checkpoint(run: runs.RunDirectory) -> None:
         raise
 
 
-def _networks(settings: settings_lib.DemoSettings) -> list[Any]:
+def _networks(settings: settings_lib.DemoSettings, bounds: Any) -> list[Any]:
     """Opens the runs of a page, and has each answer once: its first answer takes long."""
     from lrcn.page import answers, warming
 
@@ -77,7 +77,7 @@ def _networks(settings: settings_lib.DemoSettings) -> list[Any]:
                 checkpoint=settings.checkpoint,
                 search=settings.search,
                 top_k=settings.top_k,
-                limits=settings.limits,
+                bounds=bounds,
             )
             if network.notice:
                 log.warning("%s: %s", run, network.notice)
