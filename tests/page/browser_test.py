@@ -1,5 +1,6 @@
 """The page as somebody without Python meets it: opened, a file dropped, the answer read."""
 
+import base64
 import contextlib
 import fractions
 import http.client
@@ -167,6 +168,22 @@ def answer_to(page, path):
     return page.locator(ANSWER)
 
 
+DROP = """([name, content]) => {
+  const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name));
+  return data;
+}"""
+
+
+def drop(page, name, content):
+    """Drops a file as a mouse does."""
+    text = base64.b64encode(content).decode()
+    data = page.evaluate_handle(DROP, [name, text])
+    for event in ("dragenter", "dragover", "drop"):
+        page.locator("#lrcn-file button").first.dispatch_event(event, {"dataTransfer": data})
+
+
 def of_predict(place, run, path):
     return json.loads(command(place, "predict", f"run={run}", f"input={path}", "top_k=3"))
 
@@ -256,6 +273,17 @@ def test_a_file_that_is_too_large_is_told_before_any_of_it_is_sent(page_of_all, 
         assert "POST" not in sent
         page.set_input_files(INPUT, str(conftest.VIDEO))
         page.wait_for_selector(ANSWER)
+        assert not page.locator("#lrcn-large").is_visible()
+
+
+def test_a_file_is_dropped_with_a_mouse(page_of_all, chromium):
+    with opened(chromium, page_of_all[0]) as page:
+        drop(page, "large.mp4", bytes(1_500_000))
+        page.locator("#lrcn-large").wait_for()
+        assert "1.5 MB" in page.locator("#lrcn-large").inner_text()
+        drop(page, "mine.mp4", conftest.VIDEO.read_bytes())
+        page.wait_for_selector(ANSWER)
+        assert "mine.mp4" in page.locator(ANSWER).inner_text()
         assert not page.locator("#lrcn-large").is_visible()
 
 
