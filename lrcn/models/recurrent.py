@@ -6,7 +6,9 @@ import keras
 from keras import ops
 
 
-def step(cell: keras.layers.LSTMCell, gates, memory):
+def step(
+    cell: keras.layers.LSTMCell, gates: keras.KerasTensor, memory: keras.KerasTensor
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Returns the state and the cell state [batch, units] after a step.
 
     Args:
