@@ -113,7 +113,7 @@ def rooms() -> list[list[str]]:
 
 
 def pages_of_api() -> list[str]:
-    """Returns the rooms that are folders, in the order of the arrows, and `package` for the rest."""
+    """Returns `package`, for rooms of one file, and the rooms that are folders, by the arrows."""
     return ["package", *(room for row in rooms() for room in row if (PACKAGE / room).is_dir())]
 
 
@@ -139,16 +139,16 @@ def _rooms() -> str:
     lines = [
         "# API",
         "",
-        "The package has rooms, named by what they hold. Imports run one way: a room uses only what",
-        "stands left of it, or above. A test reads every import.",
+        "The package has rooms, named by what they hold. Imports run one way: a room uses only",
+        "what stands left of it, or above. A test reads every import.",
         "",
         "```",
         drawing,
         "```",
         "",
-        "From outside, four things are enough: `lrcn.load` with what it returns,",
-        "[`lrcn.inference.trained`](inference.md#lrcn.inference.trained); the builders of networks,",
-        "[`lrcn.models`](models.md); the data, [`lrcn.data`](data.md); and the scores,",
+        "From outside, four things are enough: `lrcn.load` with the",
+        "[`Trained`](inference.md#lrcn.inference.trained.Trained) that it returns; the builders of",
+        "networks, [`lrcn.models`](models.md); the data, [`lrcn.data`](data.md); and the scores,",
         "[`lrcn.scoring`](scoring.md). What goes wrong by the fault of a user is a",
         "[`lrcn.errors.UserError`](package.md#lrcn.errors.UserError).",
         "",
