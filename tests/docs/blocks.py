@@ -1,8 +1,24 @@
-"""The blocks of code of a page, and what they make of a copy of the package."""
+"""The blocks of code of a page: files that it shows, and commands and programs that are run."""
 
 import dataclasses
+import json
+import os
 import pathlib
 import re
+import shlex
+import subprocess
+import sys
+
+# Runs the steps of a page in one process, which imports TensorFlow once.
+_RUNNER = """
+import json, sys
+from lrcn import cli
+for kind, body in json.loads(sys.argv[1]):
+    if kind == "python":
+        exec(compile(body, "the page", "exec"), {"__name__": "page"})
+    elif code := cli.main(body):
+        sys.exit(f"{code} of {body}")
+"""
 
 _BLOCK = re.compile(
     r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$',
@@ -47,3 +63,30 @@ def _sides(hunk):
     old = "".join(row[1:] or row for row in rows if row[0] != "+")
     new = "".join(row[1:] or row for row in rows if row[0] != "-")
     return old, new
+
+
+def steps(page):
+    """Returns the commands and programs of a page in order, each with `lrcn` or `python`."""
+    found = []
+    for block in of_page(page):
+        if block.language == "sh":
+            commands = [shlex.split(line) for line in block.text.splitlines()]
+            assert all(command[0] == "lrcn" for command in commands)
+            found += [("lrcn", command[1:]) for command in commands]
+        elif block.language == "python" and not block.title:
+            found.append(("python", block.text))
+    return found
+
+
+def run(page, folder, package):
+    """Runs the steps of a page in a folder, with a package, and returns what they print."""
+    environment = {**os.environ, "PYTHONPATH": str(package), "LRCN_CACHE": str(folder / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", _RUNNER, json.dumps(steps(page))],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout

@@ -11,13 +11,24 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
+def _module(file):
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def generated():
     """The module of the generated pages, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location("generated", ROOT / "docs" / "generated.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return _module(ROOT / "docs" / "generated.py")
+
+
+@pytest.fixture(scope="session")
+def blocks():
+    """The module that reads the blocks of a page."""
+    return _module(ROOT / "tests" / "docs" / "blocks.py")
 
 
 @pytest.fixture(scope="session")
