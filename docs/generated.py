@@ -12,6 +12,18 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "lrcn"
 WHOLE = ("experiment", "sweep", "debug")
 """Groups whose members are recipes: their files are shown as they are."""
+OF_README = {
+    "captions": ("Describe images and videos",),
+    "streams": ("Two streams: colours and motion",),
+    "weights": ("Weights from elsewhere",),
+    "runs": ("A run", "Sweeps on many cores or machines"),
+    "machines": ("More than one machine: serialization", "Several GPUs, several machines"),
+    "results": ("Results", "Recipes of the paper"),
+    "faults": ("What happens when things go wrong",),
+}
+"""Pages of the guide and the sections of the README that they are."""
+OF_FILES = {"security": "SECURITY.md", "changes": "CHANGELOG.md"}
+"""Pages of the guide that are whole files."""
 _DRAWING = re.compile(r"```\n(errors <-.*?)```", re.DOTALL)
 
 
@@ -19,9 +31,36 @@ def pages() -> dict[str, str]:
     """Returns the Markdown of every page that is generated, by its path in the site."""
     made = {"configuration/index.md": _configuration(), "configuration/verbs.md": _verbs()}
     made |= {f"configuration/{group}.md": _group(group) for group in groups()}
+    made |= {f"guide/{name}.md": _sections(titles) for name, titles in OF_README.items()}
+    made |= {f"guide/{name}.md": _relinked(_read(file)) for name, file in OF_FILES.items()}
     made |= {"api/index.md": _rooms()}
     made |= {f"api/{room}.md": _room(room) for room in pages_of_api()}
     return made
+
+
+def _read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def _sections(titles: Sequence[str]) -> str:
+    """Returns a page of sections of the README, which is the one place where they are written."""
+    parts = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", _read("README.md"), re.M | re.S))
+    if missing := [title for title in titles if title not in parts]:
+        raise ValueError(f"README.md has no section {', '.join(missing)}")
+    first, *others = titles
+    text = f"# {first}\n{parts[first]}"
+    return _relinked(text + "".join(f"## {title}\n{parts[title]}" for title in others))
+
+
+def _relinked(text: str) -> str:
+    """Returns text of the repository's top level with links as the site has them."""
+    for name, file in OF_FILES.items():
+        text = text.replace(f"]({file}", f"]({name}.md")
+    text = text.replace("](README.md#what-happens-when-things-go-wrong)", "](faults.md)")
+    text = text.replace("](docs/pages/", "](../")
+    # What is folded there is a section here, which search and the table of contents find.
+    text = re.sub(r"<details>\n<summary>(.*?)</summary>", r"## \1", text)
+    return re.sub(r"</details>\n|<!--.*?-->\n", "", text)
 
 
 def navigation() -> dict[str, list[str | dict[str, str]]]:
@@ -29,7 +68,8 @@ def navigation() -> dict[str, list[str | dict[str, str]]]:
     configuration = [{group: f"configuration/{group}.md"} for group in groups()]
     own = ["configuration/index.md", {"Verbs": "configuration/verbs.md"}, *configuration]
     rooms = [{room: f"api/{room}.md"} for room in pages_of_api()]
-    return {"Configuration": own, "API": ["api/index.md", *rooms]}
+    guide: list[str | dict[str, str]] = [f"guide/{name}.md" for name in (*OF_README, *OF_FILES)]
+    return {"Guide": guide, "Configuration": own, "API": ["api/index.md", *rooms]}
 
 
 def groups() -> list[str]:
@@ -106,7 +146,7 @@ def _keys(file: pathlib.Path, group: str = "") -> list[str]:
 
 def rooms() -> list[list[str]]:
     """Returns the rooms of the package as the README draws them, row by row."""
-    drawn = _DRAWING.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    drawn = _DRAWING.search(_read("README.md"))
     if drawn is None:
         raise ValueError("README.md draws no rooms")
     return [[name.strip() for name in row.split(",")] for row in drawn[1].split("<-")]
