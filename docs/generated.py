@@ -13,6 +13,7 @@ PACKAGE = ROOT / "lrcn"
 WHOLE = ("experiment", "sweep", "debug")
 """Groups whose members are recipes: their files are shown as they are."""
 OF_README = {
+    "groups": ("Groups",),
     "captions": ("Describe images and videos",),
     "streams": ("Two streams: colours and motion",),
     "weights": ("Weights from elsewhere",),
@@ -24,6 +25,7 @@ OF_README = {
 """Pages of the guide and the sections of the README that they are."""
 OF_FILES = {"security": "SECURITY.md", "changes": "CHANGELOG.md"}
 """Pages of the guide that are whole files."""
+_WIDTH = 78  # characters of a line of code that a page shows whole
 _DRAWING = re.compile(r"```\n(errors <-.*?)```", re.DOTALL)
 
 
@@ -58,6 +60,11 @@ def _relinked(text: str) -> str:
         text = text.replace(f"]({file}", f"]({name}.md")
     text = text.replace("](README.md#what-happens-when-things-go-wrong)", "](faults.md)")
     text = text.replace("](docs/pages/", "](../")
+    text = text.replace(
+        "](#several-gpus-several-machines)", "](machines.md#several-gpus-several-machines)"
+    )
+    # GitHub wants a bar in the code of a table escaped, and here it is not.
+    text = re.sub(r"`[^`\n]*`", lambda code: code[0].replace("\\|", "|"), text)
     # What is folded there is a section here, which search and the table of contents find.
     text = re.sub(r"<details>\n<summary>(.*?)</summary>", r"## \1", text)
     return re.sub(r"</details>\n|<!--.*?-->\n", "", text)
@@ -204,7 +211,7 @@ def _arrows() -> Iterator[str]:
     row = ""
     for number, names in enumerate(rooms()):
         part = ("<- " if number else "") + ", ".join(names)
-        if row and len(row) + len(part) > 92:
+        if row and len(row) + len(part) > _WIDTH:
             yield row
             row = "      "
         row = f"{row} {part}" if row else part

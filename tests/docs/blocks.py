@@ -70,7 +70,7 @@ def steps(page):
     found = []
     for block in of_page(page):
         if block.language == "sh":
-            commands = [shlex.split(line) for line in block.text.splitlines()]
+            commands = [shlex.split(line) for line in block.text.replace("\\\n", " ").splitlines()]
             assert all(command[0] == "lrcn" for command in commands)
             found += [("lrcn", command[1:]) for command in commands]
         elif block.language == "python" and not block.title:
