@@ -157,6 +157,8 @@ def test_a_run_directory_holds_everything(trained):
         "labels.txt",
         "metrics.json",
         "curves.png",
+        "data.json",
+        "MODEL_CARD.md",
         "train.log",
         "DONE",
         ".hydra/overrides.yaml",
