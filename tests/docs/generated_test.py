@@ -104,3 +104,25 @@ def test_the_rooms_are_drawn_as_in_the_readme(pages, generated):
     rows = [[name.strip() for name in row.split(",")] for row in drawn.split("<-")]
     assert rows == generated.rooms()
     assert max(map(len, drawn.splitlines())) <= 100
+
+
+def test_the_guide_is_what_the_readme_says(pages, generated):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, titles in generated.OF_README.items():
+        page = pages[f"guide/{name}.md"]
+        assert page.startswith(f"# {titles[0]}\n")
+        for title in titles:
+            section = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", readme, re.M | re.S)[1]
+            for code in re.findall(r"^```\n.*?^```$", section, re.M | re.S):
+                assert code in page
+    rows = [line for line in readme.splitlines() if line.endswith("` |") and "_test.py::" in line]
+    faults = pages["guide/faults.md"]
+    assert len(rows) > 50
+    assert sum(line.rpartition("| `")[2] in faults for line in rows) == len(rows)
+    assert "<" not in re.sub(r"```.*?```|`[^`]*`", "", faults, flags=re.S)  # nothing is folded
+
+
+def test_a_section_that_is_gone_is_told(generated, monkeypatch):
+    monkeypatch.setitem(generated.OF_README, "results", ("Figures",))
+    with pytest.raises(ValueError, match="README.md has no section Figures"):
+        generated.pages()
