@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lrcn.data import clips, examples, metadata, records
+from lrcn.data import clips, examples, lists, metadata, records
 from lrcn.inference import probabilities
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -26,6 +26,27 @@ def table(heading):
 
 def names(heading):
     return [row[0].strip("` |") for row in table(heading)]
+
+
+def test_the_lists_are_read_as_they_are_told(blocks, tmp_path):
+    for file in ("videos/walk 1.avi", "videos/jump.avi", "photos/dog.jpg", "photos/cat.png"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    (tmp_path / "frames" / "run").mkdir(parents=True)
+    shown = {block.title: block.text for block in blocks.of_page(PAGE) if block.language == "text"}
+    for name, text in shown.items():
+        (tmp_path / name).write_text(text.replace("<TAB>", "\t"), encoding="utf-8")
+    labels = lists.read_list(tmp_path / "data.train", label_names=("jump", "run", "walk", "sport"))
+    assert [(item.id, item.kind, item.labels) for item in labels] == [
+        ("videos/walk 1.avi", "video", (2,)),
+        ("videos/jump.avi", "video", (0,)),
+        ("frames/run", "frames", (1, 3)),
+    ]
+    captions = lists.read_list(tmp_path / "captions.train")
+    assert {item.id: len(item.captions) for item in captions} == {
+        "photos/dog.jpg": 2,
+        "photos/cat.png": 1,
+    }
 
 
 def written(record_set):
