@@ -1,4 +1,4 @@
-"""The pages that are made of other files: the configuration of `conf/`, the API of the rooms."""
+"""The pages that are made of other files: of `conf/`, of the package, and of the README."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _relinked(text: str) -> str:
 
 
 def navigation() -> dict[str, list[str | dict[str, str]]]:
-    """Returns the pages of the two generated sections of the site in their order."""
+    """Returns the pages of each generated section of the site in their order."""
     configuration = [{group: f"configuration/{group}.md"} for group in groups()]
     own = ["configuration/index.md", {"Verbs": "configuration/verbs.md"}, *configuration]
     rooms = [{room: f"api/{room}.md"} for room in pages_of_api()]
