@@ -1,1 +1,1 @@
-"""A run, or the folder of a sweep, as one HTML file that needs nothing else: no network, no files."""
+"""A run, or the folder of a sweep, as one HTML file that needs no network and no other file."""
