@@ -46,9 +46,9 @@ class Box:
         bottom: See `left`.
     """
 
-    width: float = 640
-    height: float = 210
-    left: float = 52
+    width: float = 460
+    height: float = 190
+    left: float = 46
     top: float = 12
     right: float = 14
     bottom: float = 34
@@ -95,6 +95,7 @@ class Chart:
         y_ticks: (place, text).
         lines: The series.
         mark: (place, text) of an upright line, or None.
+        band: (left, width) of a part that is shaded, or None.
     """
 
     title: str
@@ -104,6 +105,7 @@ class Chart:
     y_ticks: tuple[tuple[float, str], ...]
     lines: tuple[Line, ...]
     mark: tuple[float, str] | None = None
+    band: tuple[float, float] | None = None
 
 
 def lines(
@@ -115,6 +117,7 @@ def lines(
     x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
     mark: tuple[float, str] | None = None,
+    band: tuple[float, float] | None = None,
     most_dots: int = 60,
 ) -> Chart:
     """Returns a chart of lines.
@@ -128,6 +131,7 @@ def lines(
         y_range: Ends of the axis; None for those of the values, by powers of ten if they are
             positive and far apart.
         mark: Where an upright line stands, and what it says.
+        band: First and last whole number of the part that is shaded.
         most_dots: Of longer series no single points are drawn.
     """
     x_all = np.concatenate([np.asarray(own.x, float) for own in series])
@@ -150,7 +154,13 @@ def lines(
         tuple((up(tick), _tick_text(tick)) for tick in up.ticks()),
         tuple(drawn),
         None if mark is None else (across(mark[0]), mark[1]),
+        None if band is None else _part(across, *band),
     )
+
+
+def _part(across: _Scale, first: float, last: float) -> tuple[float, float]:
+    start, end = across(first - 0.5), across(last + 0.5)
+    return start, round(end - start, 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +185,7 @@ class _Scale:
         if self.by_powers:
             found = ticker.LogLocator(subs=(1, 2, 5)).tick_values(self.low, self.high)
             return [float(tick) for tick in found if self.low <= tick <= self.high]
-        found = ticker.MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
+        found = ticker.MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(self.low, self.high)
         slack = (self.high - self.low) * 1e-6
         return [float(tick) for tick in found if self.low - slack <= tick <= self.high + slack]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import pathlib
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +44,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": share, "number": number}
+    environment.filters |= {"share": share, "number": number, "shell": shlex.quote}
     return environment
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+import math
 from typing import Any
 
 from lrcn import runs
-from lrcn.report import classes, curves, pages, states, told
+from lrcn.errors import UserError
+from lrcn.inference import trained
+from lrcn.report import captions, classes, curves, items, pages, states, told
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +40,9 @@ def page(run: runs.RunDirectory, asked: Asked) -> str:
     Raises:
         UserError: A file of the run or of its evaluation is damaged.
     """
-    config = run.read_config()
+    config = run.read_config() if run.config_file.exists() else {}
     history = curves.read(run)
-    describes = "desc" in str(told.value_of(config, "workflow.name"))
+    opened, reason = _opened(run)
     values: dict[str, Any] = {
         "title": run.path.resolve().name,
         "state": states.state(run),
@@ -46,22 +52,61 @@ def page(run: runs.RunDirectory, asked: Asked) -> str:
         "settings": told.settings(config),
         "config": told.whole(config),
         "command": told.command(config),
+        "run": str(run.path),
         "headline": None,
-        "confusion": None,
-        "per_class": None,
+        "classes": None,
+        "captions": None,
         "metrics": {},
     }
-    known = None
-    if asked.split and not describes:
-        found = classes.read(run, asked.split)
-        known = len(found.predicted.names)
-        values |= {
-            "headline": classes.headline(found),
-            "confusion": classes.confusion(found),
-            "per_class": classes.per_class(found),
-            "metrics": found.metrics,
-            "protocol": found.protocol,
-        }
+    values |= _evaluation(run, asked, config, opened, reason)
+    known = len(run.read_labels()) if run.labels_file.exists() else None
     values["sentence"] = told.sentence(config, classes=known)
-    values["cost"] = states.cost(run, history, parameters=None)
+    values["cost"] = states.cost(run, history, parameters=_parameters(opened))
     return pages.render("run.html.jinja", values)
+
+
+def _evaluation(
+    run: runs.RunDirectory,
+    asked: Asked,
+    config: dict,
+    opened: trained.Trained | None,
+    reason: str,
+) -> dict[str, Any]:
+    """Returns what is told of the evaluation, if there is one."""
+    if asked.split is None:
+        return {}
+    if "desc" in str(told.value_of(config, "workflow.name")):
+        described = captions.shown(run, asked.split, asked.items)
+        return {
+            "captions": described,
+            "headline": described.headline,
+            "metrics": described.metrics,
+        }
+    found = classes.read(run, asked.split)
+    if found.protocol.get("checkpoint", "best") != "best":
+        opened, reason = _opened(run, str(found.protocol["checkpoint"]))
+    return {
+        "headline": classes.headline(found),
+        "metrics": found.metrics,
+        "classes": {
+            "confusion": classes.confusion(found),
+            "table": classes.per_class(found),
+            "items": items.shown(found, asked.items, opened, reason=reason),
+        },
+    }
+
+
+def _opened(run: runs.RunDirectory, checkpoint: str = "best") -> tuple[trained.Trained | None, str]:
+    """Returns the run with its network, or why it cannot be had."""
+    try:
+        return trained.load(run.path, checkpoint=checkpoint), ""
+    except UserError as error:
+        log.warning("report: the network cannot be opened: %s", error)
+        return None, str(error)
+
+
+def _parameters(opened: trained.Trained | None) -> str | None:
+    if opened is None:
+        return None
+    learnt = sum(math.prod(variable.shape) for variable in opened.model.trainable_variables)
+    return f"{opened.model.count_params():,}, of which {learnt:,} are learnt"
