@@ -163,9 +163,9 @@ def _found(line: Mapping[str, Any]) -> Found:
 
 def _lines(file: pathlib.Path, run: runs.RunDirectory, split: str, read: Any) -> list:
     """Returns what each line of a file of JSON lines says."""
-    number, found = 0, []
+    found = []
     try:
-        for number, line in enumerate(bounded.lines(file, what="file", limits=Limits()), start=1):
+        for line in bounded.lines(file, what="file", limits=Limits()):
             found.append(read(json.loads(line)))
         if not found:
             raise ValueError("no line")
@@ -174,7 +174,7 @@ def _lines(file: pathlib.Path, run: runs.RunDirectory, split: str, read: Any) ->
             raise
         raise UserError(
             "no lines as `lrcn evaluate` and `lrcn retrieve` write them",
-            where=f"{file}:{number or 1}",
+            where=f"{file}:{len(found) + 1}",
             received=f"{type(error).__name__}: {error}",
             expected="a JSON object in each line",
             remedy=f"Evaluate the run again: lrcn evaluate run={run.path} split={split}",

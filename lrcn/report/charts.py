@@ -11,6 +11,7 @@ from matplotlib import ticker
 
 COLOURS = 6
 """How many series the style tells apart by colour."""
+_LETTER = 7  # width of a letter, about
 _LOG_SCALE_FROM = 20  # the largest value over the smallest
 
 
@@ -47,11 +48,11 @@ class Box:
     """
 
     width: float = 460
-    height: float = 190
+    height: float = 180
     left: float = 46
     top: float = 12
     right: float = 14
-    bottom: float = 34
+    bottom: float = 26
 
     @property
     def inner_right(self) -> float:
@@ -150,8 +151,8 @@ def lines(
         title,
         x_label,
         box,
-        tuple((across(tick), f"{tick:g}") for tick in _whole_ticks(across)),
-        tuple((up(tick), _tick_text(tick)) for tick in up.ticks()),
+        tuple((across(tick), f"{tick:g}") for tick in _whole_ticks(across, x_label)),
+        tuple((up(tick), _tick_text(tick)) for tick in up.ticks(5 if y_range is None else 2)),
         tuple(drawn),
         None if mark is None else (across(mark[0]), mark[1]),
         None if band is None else _part(across, *band),
@@ -181,11 +182,11 @@ class _Scale:
             low, high, at = math.log(low), math.log(high), math.log(max(value, self.low))
         return round(self.start + (at - low) / (high - low) * (self.end - self.start), 2)
 
-    def ticks(self) -> list[float]:
+    def ticks(self, most: int) -> list[float]:
         if self.by_powers:
             found = ticker.LogLocator(subs=(1, 2, 5)).tick_values(self.low, self.high)
             return [float(tick) for tick in found if self.low <= tick <= self.high]
-        found = ticker.MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(self.low, self.high)
+        found = ticker.MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(self.low, self.high)
         slack = (self.high - self.low) * 1e-6
         return [float(tick) for tick in found if self.low - slack <= tick <= self.high + slack]
 
@@ -205,9 +206,11 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def _whole_ticks(scale: _Scale) -> list[int]:
+def _whole_ticks(scale: _Scale, label: str) -> list[int]:
+    """Returns whole numbers along an axis; what the axis is stands at its end, in their line."""
     found = ticker.MaxNLocator(8, integer=True).tick_values(scale.low, scale.high)
-    return [int(tick) for tick in found if scale.low <= tick <= scale.high]
+    end = scale.end - _LETTER * len(label) - 2 * _LETTER
+    return [int(tick) for tick in found if scale.low <= tick and scale(tick) <= end]
 
 
 def _tick_text(value: float) -> str:

@@ -69,9 +69,9 @@ def heated(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
         frame: [height, width, 3] uint8.
         heat: [height, width] float, 0 to 1.
     """
-    grey = np.repeat(frame.mean(axis=-1, keepdims=True), 3, axis=-1)
-    painted = matplotlib.colormaps["inferno"](0.25 + 0.75 * heat)[..., :3] * 255
-    density = (_STRONGEST * np.sqrt(heat))[..., None]
+    grey = np.repeat(frame.mean(axis=-1, keepdims=True), 3, axis=-1) * 0.75 + 55
+    painted = matplotlib.colormaps["inferno"](0.3 + 0.6 * heat)[..., :3] * 255
+    density = (_STRONGEST * np.cbrt(heat))[..., None]
     return np.rint(grey * (1 - density) + painted * density).astype(np.uint8)
 
 

@@ -53,10 +53,15 @@ def share(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f} %"
 
 
-def number(value: Any) -> str:
-    """Returns a value of metrics as it is read best: integers whole, others with four digits."""
+def number(value: Any, digits: int = 4) -> str:
+    """Returns a value of metrics as it is read best: integers whole, others rounded.
+
+    Args:
+        value: Of `metrics.json` or a table.
+        digits: Behind the point.
+    """
     if isinstance(value, bool) or value is None:
         return {None: "none", True: "yes", False: "no"}[value]
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
