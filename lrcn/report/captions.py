@@ -16,7 +16,7 @@ from lrcn.data import bounded
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import describe
-from lrcn.report import classes, media, watching
+from lrcn.report import classes, media, protocols
 from lrcn.scoring import bootstrap
 from lrcn.scoring import captions as captions_lib
 
@@ -101,7 +101,7 @@ def shown(run: runs.RunDirectory, split: str, count: int) -> Shown:
         UserError: A file of the evaluation is damaged.
     """
     folder = run.evaluation(split)
-    metrics = classes.read_json(folder / "metrics.json", run, split)
+    metrics = protocols.read_metrics(run, folder, split)
     lines = _lines(folder / "predictions.jsonl", run, split, _described)
     tokens = captions_lib.tokenised([own.caption for own in lines], [o.references for o in lines])
     scores = captions_lib.cider_items(*tokens)
@@ -113,9 +113,8 @@ def shown(run: runs.RunDirectory, split: str, count: int) -> Shown:
     best = [lines[place] for place in order[:count]]
     worst = [lines[place] for place in order[::-1][: min(count, len(lines) - len(best))]]
     retrieval, found = _retrieval(folder / "retrieval", run, split, count)
-    protocol = folder / "protocol.json"
-    known = classes.read_json(protocol, run, split) if protocol.exists() else {}
-    pictures, reason = _pictures(known, [own.id for own in (*best, *worst, *found)])
+    protocol = protocols.read(run, split)
+    pictures, reason = _pictures(protocol, [own.id for own in (*best, *worst, *found)])
 
     def pictured(own: Sequence) -> tuple:
         return tuple(dataclasses.replace(o, pictures=pictures.get(o.id, ())) for o in own)
@@ -149,7 +148,7 @@ def _retrieval(
     """Returns the metrics of a retrieval, and the items that were found best and worst."""
     if not (folder / "metrics.json").exists():
         return {}, []
-    metrics = classes.read_json(folder / "metrics.json", run, split)
+    metrics = protocols.read_metrics(run, folder, split)
     lines = _lines(folder / "retrieval.jsonl", run, split, _found)
     ranked = sorted(lines, key=lambda line: line.rank)
     best = ranked[: (count + 1) // 2]
@@ -172,22 +171,17 @@ def _lines(file: pathlib.Path, run: runs.RunDirectory, split: str, read: Any) ->
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(
-            "no lines as `lrcn evaluate` and `lrcn retrieve` write them",
-            where=f"{file}:{len(found) + 1}",
-            received=f"{type(error).__name__}: {error}",
-            expected="a JSON object in each line",
-            remedy=f"Evaluate the run again: lrcn evaluate run={run.path} split={split}",
-        ) from error
+        told = f"{type(error).__name__}: {error}"
+        raise protocols.damaged(f"{file}:{len(found) + 1}", told, run, split) from error
     return found
 
 
 def _pictures(
-    protocol: Mapping[str, Any], ids: Sequence[str]
+    protocol: protocols.Protocol, ids: Sequence[str]
 ) -> tuple[dict[str, tuple[str, ...]], str]:
     """Returns data URIs of items, or why there are none."""
     try:
-        record_set = watching.open_records(protocol)
+        record_set = protocol.open_records()
         place = {id: number for number, id in enumerate(record_set.metadata.ids)}
         wanted = [place[id] for id in dict.fromkeys(ids) if id in place]
         frames = describe.pictures(record_set, wanted)

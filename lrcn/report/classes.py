@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lrcn import runs
-from lrcn.errors import UserError
 from lrcn.inference import probabilities
+from lrcn.report import protocols
 from lrcn.scoring import bootstrap, metrics
 
 _TABLE_UP_TO = 30  # classes whose confusion matrix is a table of numbers
@@ -23,14 +23,14 @@ class Evaluated:
     Attributes:
         split: "train", "val" or "test".
         metrics: What `metrics.json` holds.
-        protocol: What `protocol.json` holds; empty if there is none.
+        protocol: How it was made.
         predicted: The probabilities of every item.
         multi_label: Whether an item may have several classes.
     """
 
     split: str
     metrics: dict[str, Any]
-    protocol: dict[str, Any]
+    protocol: protocols.Protocol
     predicted: probabilities.Predicted
     multi_label: bool
 
@@ -64,39 +64,15 @@ def read(run: runs.RunDirectory, split: str) -> Evaluated:
         UserError: A file of the evaluation is damaged.
     """
     folder = run.evaluation(split)
-    found = read_json(folder / "metrics.json", run, split)
-    protocol = folder / "protocol.json"
+    found = protocols.read_metrics(run, folder, split)
     predicted = probabilities.read(folder / probabilities.FILE)
     multi_label = "video_map" in found
     lone = all(len(truth) == 1 for truth in predicted.truth)
     if not (multi_label or lone) or found.get("videos") not in (None, len(predicted.ids)):
-        raise UserError(
-            "the files of the evaluation do not belong together",
-            where=folder,
-            received=f"{len(predicted.ids)} items with probabilities, videos={found.get('videos')}",
-            expected="what one `lrcn evaluate` wrote",
-            remedy=_again(run, split),
-        )
-    known = read_json(protocol, run, split) if protocol.exists() else {}
-    return Evaluated(split, found, known, predicted, multi_label)
-
-
-def read_json(file: Any, run: runs.RunDirectory, split: str) -> dict[str, Any]:
-    """Reads a JSON file of an evaluation; the remedy of a damaged one is to evaluate again.
-
-    Args:
-        file: The file.
-        run: The run.
-        split: Of the evaluation.
-    """
-    try:
-        return runs.read_json(file)
-    except UserError as error:
-        raise error.but(remedy=_again(run, split)) from error
-
-
-def _again(run: runs.RunDirectory, split: str) -> str:
-    return f"Evaluate the run again: lrcn evaluate run={run.path} split={split}"
+        told = f"{len(predicted.ids)} items with probabilities, videos={found.get('videos')}"
+        raise protocols.damaged(folder, told, run, split)
+    protocol = protocols.read(run, split)
+    return Evaluated(split, found, protocol, predicted, multi_label)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -83,8 +83,8 @@ def _evaluation(
             "metrics": described.metrics,
         }
     found = classes.read(run, asked.split)
-    if found.protocol.get("checkpoint", "best") != "best":
-        opened, reason = _opened(run, str(found.protocol["checkpoint"]))
+    if found.protocol.checkpoint != "best":
+        opened, reason = _opened(run, found.protocol.checkpoint)
     return {
         "headline": classes.headline(found),
         "metrics": found.metrics,

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from lrcn import litert
 from lrcn.data import augment, damage, dataset, epochs, records
-from lrcn.data import clips as clips_lib
 from lrcn.errors import UserError
 from lrcn.inference import gradcam, outputs, trained
 from lrcn.models import networks
+from lrcn.report import protocols
 from lrcn.scoring import clips as clips_of_features
 
 _MOST_WINDOWS = 60  # of an item; of more an even spread is shown
 _AT_ONCE = 64  # frames that go through the CNN together
-_MODE = re.compile(r"(\w+)\((.*)\)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,78 +42,27 @@ class Watched:
     no_heat: str = ""
 
 
-def open_records(protocol: Mapping[str, Any]) -> records.RecordSet:
-    """Opens the records that an evaluation was made on.
-
-    Args:
-        protocol: What `protocol.json` holds.
-
-    Raises:
-        UserError: They are gone, or not the same any more.
-    """
-    path, digest = protocol.get("records"), protocol.get("digest")
-    if not isinstance(path, str):
-        raise UserError(
-            "the evaluation does not tell its records",
-            where="protocol.json",
-            received="no key `records`",
-            expected="the file as `lrcn evaluate` writes it",
-            remedy="Evaluate the run again",
-        )
-    found = records.open_records(path)
-    if found.digest != digest:
-        raise UserError(
-            "the records were changed since the evaluation",
-            where=path,
-            received=f"digest {found.digest}",
-            expected=f"digest {digest}",
-            remedy="Evaluate the run again",
-        )
-    return found
-
-
-def clip_mode(told: object) -> clips_lib.ClipMode | None:
-    """Returns the mode that `protocol.json` tells; None for the records' own clips and images.
-
-    Args:
-        told: Such as "iterative(num_frames_per_clip=16, clip_offset_or_num=-8, tail=align)".
-    """
-    match = _MODE.fullmatch(str(told))
-    if match is None:
-        return None
-    given = dict(part.split("=", 1) for part in match[2].split(", "))
-    numbers = ("num_frames_per_clip", "clip_offset_or_num")
-    values = {key: int(value) if key in numbers else value for key, value in given.items()}
-    return clips_lib.ClipMode(match[1], **values)
-
-
 class Watcher:
     """A run's network beside the records that it was evaluated on.
 
     Args:
         run: The run, with the checkpoint that was evaluated.
         record_set: The records.
-        protocol: How it was evaluated, as `protocol.json` tells.
+        protocol: How it was evaluated.
     """
 
     def __init__(
-        self, run: trained.Trained, record_set: records.RecordSet, protocol: Mapping[str, Any]
+        self, run: trained.Trained, record_set: records.RecordSet, protocol: protocols.Protocol
     ):
         view = run.view(None)
-        crop = protocol.get("view", {}).get("crop", view.crop)
-        self._view = augment.View(
-            view.size, "centre" if crop == "ten" else crop, modality=view.modality
-        )
-        self._chosen = epochs.Clips(
-            record_set,
-            clip_mode(protocol.get("clips")),
-            short_videos=protocol.get("short_videos", "error"),
-        )
+        crop = "centre" if protocol.crop == "ten" else protocol.crop
+        self._view = augment.View(view.size, crop, modality=view.modality)
+        self._chosen = epochs.Clips(record_set, protocol.mode, short_videos=protocol.short_videos)
         self._model = run.model
         self._batch_size = run.settings.batch_size
         self._multi_label = outputs.is_multi_label(run.model)
         self._forward = litert.forward(networks.backbone(run.model))
-        rows = self._chosen.every(int(protocol.get("seed", 0)))
+        rows = self._chosen.every(protocol.seed)
         self._tables = self._chosen.tables(rows)
 
     def watch(self, items: Sequence[int], labels: Sequence[int]) -> Iterator[Watched]:

@@ -60,7 +60,9 @@ def _require_run(folder: pathlib.Path) -> None:
 
 
 def _of_sweep(folder: pathlib.Path, target: pathlib.Path) -> str:
-    raise NotImplementedError
+    from lrcn.report import sweep
+
+    return sweep.page(folder, target)
 
 
 def _of_run(settings: settings_lib.ReportSettings, folder: pathlib.Path) -> str:
