@@ -177,11 +177,11 @@ def _lines(file: pathlib.Path, run: runs.RunDirectory, split: str, read: Any) ->
 
 
 def _pictures(
-    protocol: protocols.Protocol, ids: Sequence[str]
+    protocol: protocols.Protocol | None, ids: Sequence[str]
 ) -> tuple[dict[str, tuple[str, ...]], str]:
     """Returns data URIs of items, or why there are none."""
     try:
-        record_set = protocol.open_records()
+        record_set = protocols.open_records(protocol)
         place = {id: number for number, id in enumerate(record_set.metadata.ids)}
         wanted = [place[id] for id in dict.fromkeys(ids) if id in place]
         frames = describe.pictures(record_set, wanted)

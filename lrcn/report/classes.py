@@ -23,23 +23,26 @@ class Evaluated:
     Attributes:
         split: "train", "val" or "test".
         metrics: What `metrics.json` holds.
-        protocol: How it was made.
+        protocol: How it was made, if that is known.
         predicted: The probabilities of every item.
         multi_label: Whether an item may have several classes.
     """
 
     split: str
     metrics: dict[str, Any]
-    protocol: protocols.Protocol
+    protocol: protocols.Protocol | None
     predicted: probabilities.Predicted
     multi_label: bool
 
     @property
     def labels(self) -> np.ndarray:
         """[items] class numbers, or [items, classes] multi-hot."""
-        if self.multi_label:
-            return metrics.multi_hot(self.predicted.truth, len(self.predicted.names))
-        return self.predicted.labels
+        if not self.multi_label:
+            return self.predicted.labels
+        targets = np.zeros(self.predicted.values.shape, bool)
+        for row, own in zip(targets, self.predicted.truth, strict=True):
+            row[list(own)] = True
+        return targets
 
     @property
     def taken_for(self) -> np.ndarray:

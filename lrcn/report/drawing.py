@@ -9,7 +9,7 @@ import numpy as np
 
 from lrcn.report import charts, media, watching
 
-BOX = charts.Box(width=720, height=190, left=40, top=10, right=8, bottom=26)
+BOX = charts.Box(width=720, height=200, left=40, top=14, right=8, bottom=26)
 """Of a chart of probabilities; the strips below it keep its left and right."""
 
 _STRIP = 8  # frames of a strip

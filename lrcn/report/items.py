@@ -9,7 +9,7 @@ import numpy as np
 
 from lrcn.errors import UserError
 from lrcn.inference import trained
-from lrcn.report import charts, classes, drawing, media, watching
+from lrcn.report import charts, classes, drawing, media, protocols, watching
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +82,10 @@ def choose(found: classes.Evaluated, count: int) -> tuple[list[int], list[int]]:
 
 
 def _of_each_group(items: list[int], clusters: list[str], count: int) -> list[int]:
-    first, seen = [], set()
-    for item in items:
-        if clusters[item] not in seen:
-            first.append(item)
-        seen.add(clusters[item])
-    rest = [item for item in items if item not in set(first)]
-    return sorted([*first, *rest][:count], key=items.index)
+    first = {clusters[item]: item for item in reversed(items)}
+    is_first = {item: first[clusters[item]] == item for item in items}
+    chosen = sorted(items, key=lambda item: not is_first[item])[:count]
+    return sorted(chosen, key=items.index)
 
 
 def shown(
@@ -113,7 +110,7 @@ def shown(
             reason = str(error)
     cards = {item: _card(found, item, pictures.get(item)) for item in chosen}
     remarks = []
-    if found.protocol.crop == "ten":
+    if found.protocol is not None and found.protocol.crop == "ten":
         remarks.append(_OF_TEN)
     return Shown(
         tuple(cards[item] for item in best),
@@ -141,7 +138,7 @@ def _card(found: classes.Evaluated, item: int, pictures: drawing.Pictures | None
 def _pictures(
     found: classes.Evaluated, chosen: list[int], run: trained.Trained
 ) -> dict[int, drawing.Pictures]:
-    record_set = found.protocol.open_records()
+    record_set = protocols.open_records(found.protocol)
     place = {id: number for number, id in enumerate(record_set.metadata.ids)}
     if lacking := [found.predicted.ids[i] for i in chosen if found.predicted.ids[i] not in place]:
         raise UserError(

@@ -70,8 +70,8 @@ def heated(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
         heat: [height, width] float, 0 to 1.
     """
     grey = np.repeat(frame.mean(axis=-1, keepdims=True), 3, axis=-1) * 0.75 + 55
-    painted = matplotlib.colormaps["inferno"](0.3 + 0.6 * heat)[..., :3] * 255
-    density = (_STRONGEST * np.cbrt(heat))[..., None]
+    painted = matplotlib.colormaps["inferno"](0.5 + 0.4 * heat)[..., :3] * 255  # red to yellow
+    density = (_STRONGEST * heat**0.6)[..., None]
     return np.rint(grey * (1 - density) + painted * density).astype(np.uint8)
 
 

@@ -36,35 +36,20 @@ class Protocol:
     short_videos: str
     seed: int
 
-    def open_records(self) -> records.RecordSet:
-        """Opens the records.
 
-        Raises:
-            UserError: They are gone, or not the same any more.
-        """
-        found = records.open_records(self.path)
-        if found.digest != self.digest:
-            raise UserError(
-                "the records were changed since the evaluation",
-                where=self.path,
-                received=f"digest {found.digest}",
-                expected=f"digest {self.digest}",
-                remedy="Evaluate the run again",
-            )
-        return found
-
-
-def read(run: runs.RunDirectory, split: str) -> Protocol:
-    """Reads how a run was evaluated.
+def read(run: runs.RunDirectory, split: str) -> Protocol | None:
+    """Reads how a run was evaluated; None of an evaluation from before that was told.
 
     Args:
         run: The run.
         split: "train", "val" or "test".
 
     Raises:
-        UserError: The file is missing or damaged.
+        UserError: The file is damaged.
     """
     file = run.evaluation(split) / "protocol.json"
+    if not file.exists():
+        return None
     values = read_json(file, run, split)
     try:
         return Protocol(
@@ -78,6 +63,35 @@ def read(run: runs.RunDirectory, split: str) -> Protocol:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(file, f"{type(error).__name__}: {error}", run, split) from error
+
+
+def open_records(protocol: Protocol | None) -> records.RecordSet:
+    """Opens the records of an evaluation.
+
+    Args:
+        protocol: How it was made, if that is known.
+
+    Raises:
+        UserError: They are gone, not the same any more, or not known.
+    """
+    if protocol is None:
+        raise UserError(
+            "the evaluation does not tell its records",
+            where="evaluation",
+            received="no protocol.json",
+            expected="an evaluation of this version",
+            remedy="Evaluate the run again",
+        )
+    found = records.open_records(protocol.path)
+    if found.digest != protocol.digest:
+        raise UserError(
+            "the records were changed since the evaluation",
+            where=protocol.path,
+            received=f"digest {found.digest}",
+            expected=f"digest {protocol.digest}",
+            remedy="Evaluate the run again",
+        )
+    return found
 
 
 def read_metrics(run: runs.RunDirectory, folder: pathlib.Path, split: str) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _evaluation(
             "metrics": described.metrics,
         }
     found = classes.read(run, asked.split)
-    if found.protocol.checkpoint != "best":
+    if found.protocol is not None and found.protocol.checkpoint != "best":
         opened, reason = _opened(run, found.protocol.checkpoint)
     return {
         "headline": classes.headline(found),

@@ -84,9 +84,17 @@ def _evaluated(
     known = results.evaluated(run)
     if settings.split in known or (settings.split is None and "test" in known):
         return settings.split or "test", []
-    if not states.state(run).is_done:
-        told = f"Nothing was evaluated for this page, as the run is {states.state(run).name}."
-        return (None if settings.split else next(iter(known), None)), [told]
+    if not (found := states.state(run)).is_done:
+        if settings.split is not None:
+            raise UserError(
+                "the run was not evaluated on this split, and is not done",
+                where="split",
+                received=settings.split,
+                expected=" | ".join(known) or "split=null",
+                remedy=f"Leave split out (split=null), or finish the run. {found.remedy}",
+            )
+        told = f"Nothing was evaluated for this page, as the state of the run is: {found.name}."
+        return next(iter(known), None), [told]
     try:
         return _evaluate(settings, run)
     except CannotWrite:
