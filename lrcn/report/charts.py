@@ -152,7 +152,7 @@ def lines(
         x_label,
         box,
         tuple((across(tick), f"{tick:g}") for tick in _whole_ticks(across, x_label)),
-        tuple((up(tick), _tick_text(tick)) for tick in up.ticks(5 if y_range is None else 2)),
+        tuple((up(tick), _tick_text(tick)) for tick in up.ticks(6 if y_range is None else 2)),
         tuple(drawn),
         None if mark is None else (across(mark[0]), mark[1]),
         None if band is None else _part(across, *band),
@@ -198,8 +198,10 @@ def _vertical(values: np.ndarray, given: tuple[float, float] | None, box: Box) -
     if low > 0 and high / low > _LOG_SCALE_FROM:
         return _Scale(low / 1.15, high * 1.15, box.inner_bottom, box.top, by_powers=True)
     room = (high - low or abs(high) or 1) * 0.08
-    return _Scale.linear(min(low - room, 0) if low < 0 else max(low - room, 0), high + room,
-                         box.inner_bottom, box.top)  # fmt: skip
+    if low == high:
+        low = min(low, 0.0)  # a value that never changes is told best by its height
+    lowest = low - room if low < 0 else max(low - room, 0.0)
+    return _Scale.linear(lowest, high + room, box.inner_bottom, box.top)
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import pathlib
 import re
 from typing import Any
 
-from lrcn import runs
+from lrcn import files, runs
 from lrcn.data import clips, records
 from lrcn.errors import UserError
 
@@ -22,6 +22,7 @@ class Protocol:
         path: The records.
         digest: Of them.
         checkpoint: "best" or "last".
+        checkpoint_sha256: Of its file; empty where that was not told.
         mode: How clips were chosen; None for the records' own, and for images.
         crop: What part of a frame was seen.
         short_videos: "error" or "loop".
@@ -31,6 +32,7 @@ class Protocol:
     path: str
     digest: str
     checkpoint: str
+    checkpoint_sha256: str
     mode: clips.ClipMode | None
     crop: str
     short_videos: str
@@ -56,6 +58,7 @@ def read(run: runs.RunDirectory, split: str) -> Protocol | None:
             str(values["records"]),
             str(values["digest"]),
             str(values["checkpoint"]),
+            str(values.get("checkpoint_sha256", "")),
             clip_mode(str(values["clips"])),
             str(values["view"]["crop"]),
             str(values["short_videos"]),
@@ -92,6 +95,17 @@ def open_records(protocol: Protocol | None) -> records.RecordSet:
             remedy="Evaluate the run again",
         )
     return found
+
+
+def is_of(protocol: Protocol | None, checkpoint: pathlib.Path) -> bool:
+    """Tells whether an evaluation was made with a checkpoint, as far as that is known.
+
+    Args:
+        protocol: How it was made, if that is known.
+        checkpoint: The file, which may be gone.
+    """
+    told = protocol.checkpoint_sha256 if protocol is not None else ""
+    return not told or not checkpoint.exists() or files.checksum(checkpoint) == told
 
 
 def read_metrics(run: runs.RunDirectory, folder: pathlib.Path, split: str) -> dict[str, Any]:

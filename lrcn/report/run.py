@@ -7,12 +7,17 @@ import logging
 import math
 from typing import Any
 
-from lrcn import runs
+from lrcn import provenance, runs
 from lrcn.errors import UserError
 from lrcn.inference import trained
-from lrcn.report import captions, classes, curves, items, pages, states, told
+from lrcn.report import captions, classes, curves, items, pages, protocols, states, told
 
 log = logging.getLogger(__name__)
+
+_OLDER = (
+    "The evaluation on {split} is of an earlier checkpoint than the one that is there now: figures "
+    "are of that one, pictures of this one. `lrcn evaluate` makes them one."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +57,7 @@ def page(run: runs.RunDirectory, asked: Asked) -> str:
         "settings": told.settings(config),
         "config": told.whole(config),
         "command": told.command(config),
+        "data": told.data(provenance.read(run)),
         "run": str(run.path),
         "headline": None,
         "classes": None,
@@ -59,10 +65,19 @@ def page(run: runs.RunDirectory, asked: Asked) -> str:
         "metrics": {},
     }
     values |= _evaluation(run, asked, config, opened, reason)
+    if asked.split and not _is_of_this_network(run, asked.split):
+        values["notes"] = (*asked.notes, _OLDER.format(split=asked.split))
     known = len(run.read_labels()) if run.labels_file.exists() else None
     values["sentence"] = told.sentence(config, classes=known)
     values["cost"] = states.cost(run, history, parameters=_parameters(opened))
     return pages.render("run.html.jinja", values)
+
+
+def _is_of_this_network(run: runs.RunDirectory, split: str) -> bool:
+    """Tells whether the checkpoint is still the one that was evaluated."""
+    protocol = protocols.read(run, split)
+    is_last = protocol is not None and protocol.checkpoint == "last"
+    return protocols.is_of(protocol, run.last if is_last else run.best)
 
 
 def _evaluation(

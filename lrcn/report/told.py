@@ -60,6 +60,22 @@ def settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+def data(splits: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """Returns the columns and rows of the table of what a run was trained on.
+
+    Args:
+        splits: What `data.json` holds.
+    """
+    rows = []
+    for name, own in splits.items():
+        known = own if isinstance(own, Mapping) else {}
+        groups = known.get("groups")
+        counts = [known.get("items"), known.get("frames")]
+        counts.append(len(groups) if isinstance(groups, list) and groups else None)
+        rows.append([name, *counts, known.get("digest"), known.get("source")])
+    return ["split", "items", "frames", "groups", "digest", "source"], rows
+
+
 def value_of(config: Mapping[str, Any], key: str) -> Any:
     """Returns the value of a dotted key, None where there is none.
 

@@ -53,6 +53,14 @@ def test_a_split_that_was_not_evaluated_is(shapes, report, tmp_path):
     assert "video accuracy on val" in page.text
 
 
+def test_a_network_that_came_after_its_evaluation_is_told(shapes, report, tmp_path):
+    run = runs.RunDirectory(shutil.copytree(shapes.path, tmp_path / "run"))
+    assert "earlier checkpoint" not in report(run.path, "items=1")[1].text
+    file = run.evaluation("test") / "protocol.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "checkpoint_sha256": "0" * 64}))
+    assert "is of an earlier checkpoint" in report(run.path, "items=1")[1].text
+
+
 @pytest.mark.parametrize("spoilt", ["gone", "changed"])
 def test_without_the_records_the_page_says_why_there_are_no_pictures(
     shapes, report, tmp_path, spoilt

@@ -28,3 +28,10 @@ def test_the_command_can_be_typed_again():
 def test_what_a_configuration_lacks_is_left_out():
     assert told.settings({"workflow": "no mapping", "epochs": 3}) == [("length", "epochs=3")]
     assert told.value_of({"a": {"b": [1]}}, "a.b.c") is None
+
+
+def test_what_it_was_trained_on_is_a_table():
+    known = {"items": 3, "frames": 48, "groups": ["a", "b"], "digest": "d", "source": "s"}
+    columns, rows = told.data({"train": known, "val": "damaged"})
+    assert columns[:3] == ["split", "items", "frames"]
+    assert rows == [["train", 3, 48, 2, "d", "s"], ["val", None, None, None, None, None]]
