@@ -44,8 +44,8 @@ class Described:
     caption: str
     log_probability: float
     references: tuple[str, ...]
-    score: float
-    is_exact: bool
+    score: float = 0.0
+    is_exact: bool = False
     pictures: tuple[str, ...] = ()
 
 
@@ -135,11 +135,12 @@ def _headline(metrics: Mapping[str, Any], scores: np.ndarray) -> classes.Headlin
 
 
 def _described(line: Mapping[str, Any]) -> Described:
-    references = tuple(str(text) for text in line["references"])
     return Described(
-        str(line["id"]), str(line["caption"]), float(line["log_probability"]), references, 0.0,
-        is_exact=False,
-    )  # fmt: skip
+        id=str(line["id"]),
+        caption=str(line["caption"]),
+        log_probability=float(line["log_probability"]),
+        references=tuple(map(str, line["references"])),
+    )
 
 
 def _retrieval(

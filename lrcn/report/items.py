@@ -17,6 +17,10 @@ _OF_TEN = (
     "Pictures and probabilities over time are of the middle crop alone; the answer is the mean of "
     "ten crops."
 )
+_FLOW = (
+    "Frames are optical flow in colours: red moves to the right, green up, cyan to the left, "
+    "violet down; the paler, the slower."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,9 +113,9 @@ def shown(
             log.warning("report: no pictures: %s", error)
             reason = str(error)
     cards = {item: _card(found, item, pictures.get(item)) for item in chosen}
-    remarks = []
-    if found.protocol is not None and found.protocol.crop == "ten":
-        remarks.append(_OF_TEN)
+    is_of_ten = found.protocol is not None and found.protocol.crop == "ten"
+    is_flow = run is not None and run.shown.modality == "flow"
+    remarks = [*[_OF_TEN] * is_of_ten, *[_FLOW] * is_flow]
     return Shown(
         tuple(cards[item] for item in best),
         tuple(cards[item] for item in worst),

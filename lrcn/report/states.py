@@ -7,6 +7,7 @@ import datetime
 import pathlib
 import re
 import shlex
+import statistics
 from collections.abc import Mapping, Sequence
 
 from lrcn import files, runs
@@ -14,7 +15,8 @@ from lrcn.data import bounded
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 
-_STAMP = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d{3} ")
+_STAMP = re.compile(rb"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d{3} ")
+_EPOCH = b" lrcn.training.callbacks: epoch "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,31 +93,35 @@ def cost(
         history: A row an epoch.
         parameters: Of the network, if it was opened.
     """
-    facts = []
-    if parameters:
-        facts.append(Fact("parameters", parameters, "checkpoints/best.keras"))
-    for file in (run.best, run.last):
-        if file.exists():
-            size = f"{file.stat().st_size / 1e6:.1f} MB"
-            facts.append(Fact(f"size of {file.name}", size, "with optimizer" if file == run.last
-                              else ""))  # fmt: skip
+    facts = [Fact("parameters", parameters, "checkpoints/best.keras")] if parameters else []
+    facts += [
+        Fact(f"size of {file.name}", f"{file.stat().st_size / 1e6:.1f} MB")
+        for file in (run.best, run.last)
+        if file.exists()
+    ]
     if history:
-        facts.append(Fact("epochs", str(int(history[-1].get("epoch", len(history)))),
-                          "history.csv"))  # fmt: skip
+        epochs = int(history[-1].get("epoch", len(history)))
+        facts.append(Fact("epochs", str(epochs), "history.csv"))
+    facts += _times(run, history)
+    facts.append(Fact("machine", "not recorded", "a run keeps no description of its machine"))
+    return facts
+
+
+def _times(run: runs.RunDirectory, history: Sequence[Mapping[str, float]]) -> list[Fact]:
+    facts = []
     seconds = [row["seconds"] for row in history if "seconds" in row]
     if seconds:
-        median = sorted(seconds)[len(seconds) // 2]
-        facts.append(Fact("training steps of an epoch", f"{_span(median)} (median)", "history.csv"))
+        told = f"{_span(statistics.median(seconds))} (median)"
+        facts.append(Fact("training steps of an epoch", told, "history.csv"))
         told = f"{_span(sum(seconds))} in {len(seconds)} epochs"
         facts.append(Fact("training steps in all", told, "history.csv; without validation"))
     if (wall := _logged_span(run.path / "train.log")) is not None:
-        source = "first to last line of train.log; breaks between sessions count"
-        facts.append(Fact("from start to end", _span(wall), source))
+        source = "train.log; with data and validation, and with breaks if it was resumed"
+        facts.append(Fact("from its start to the end of its last epoch", _span(wall), source))
     rates = [row["frames_per_second"] for row in history if "frames_per_second" in row]
     if rates:
-        median = sorted(rates)[len(rates) // 2]
-        facts.append(Fact("frames a second in training", f"{median:,.0f} (median)", "history.csv"))
-    facts.append(Fact("machine", "not recorded", "a run keeps no description of its machine"))
+        told = f"{statistics.median(rates):,.0f} (median)"
+        facts.append(Fact("frames a second in training", told, "history.csv"))
     return facts
 
 
@@ -128,15 +134,18 @@ def _span(seconds: float) -> str:
 
 
 def _logged_span(file: pathlib.Path) -> float | None:
-    """Returns the seconds from the first to the last line of a log, or None if it tells none."""
+    """Returns the seconds from the first line of a log to its last epoch, if it tells of one.
+
+    What comes after that, such as a run that is asked again when it is done, took no training.
+    """
     if not file.is_file():
         return None
     first = last = None
     for line in bounded.lines(file, what="log", limits=Limits(), whole=False):
-        if match := _STAMP.match(line[:40].decode(errors="replace")):
-            last = match[1]
-            first = first or last
-    if first is None:
+        if match := _STAMP.match(line):
+            first = first or match[1]
+            last = match[1] if _EPOCH in line else last
+    if last is None:
         return None
-    start, end = (datetime.datetime.fromisoformat(text) for text in (first, last))
+    start, end = (datetime.datetime.fromisoformat(text.decode()) for text in (first, last))
     return max((end - start).total_seconds(), 0.0)

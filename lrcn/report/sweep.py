@@ -110,11 +110,7 @@ def page(folder: pathlib.Path, target: pathlib.Path) -> str:
     metrics = [name for name in metrics if name in present]
     measured = [name for name in metrics if not name.endswith(_COUNTS)]
     rows = [_row(folder, target, job, keys, metrics) for job in sweeps.ranked(jobs, metric)]
-    same = {
-        key: jobs[0].overrides[key]
-        for key in jobs[0].overrides
-        if key not in keys and all(job.overrides.get(key) == jobs[0].overrides[key] for job in jobs)
-    }  # fmt: skip
+    same = {key: value for key, value in jobs[0].overrides.items() if _is_same(jobs, key, value)}
     failed = [row for row in rows if row.status != "DONE"]
     values: dict[str, Any] = {
         "title": folder.resolve().name,
@@ -133,6 +129,10 @@ def page(folder: pathlib.Path, target: pathlib.Path) -> str:
         "folder": str(folder),
     }
     return pages.render("sweep.html.jinja", values)
+
+
+def _is_same(jobs: Sequence[sweeps.Job], key: str, value: str) -> bool:
+    return all(job.overrides.get(key) == value for job in jobs)
 
 
 def _row(

@@ -20,43 +20,52 @@ _NAME = "report.html"
 def report(settings: settings_lib.ReportSettings) -> int:
     """Writes the page of a run or of a sweep."""
     folder = pathlib.Path(settings.run).expanduser()
-    is_sweep = (folder / _SUMMARY).is_file() and not (folder / "config.json").exists()
     target = pathlib.Path(settings.output).expanduser() if settings.output else folder / _NAME
+    run = runs.RunDirectory(folder)
+    is_sweep = (folder / _SUMMARY).is_file() and not run.config_file.exists()
     if not is_sweep:
-        _require_run(folder)
-    showing.require_target("output" if settings.output else "run", str(target))
-    text = _of_sweep(folder, target) if is_sweep else _of_run(settings, folder)
-    files.write_text(target, text)
-    if is_sweep:
-        first = next(iter(sorted(file.parent for file in folder.glob("*/config.json"))), folder)
-        showing.log_next(target, f"lrcn report {shlex.quote(f'run={first}')}")
-    else:
-        showing.log_next(target, f"lrcn demo {shlex.quote(f'run={folder}')}")
+        _require_run(run)
+    showing.require_target("output", str(target))
+    files.write_text(target, _of_sweep(folder, target) if is_sweep else _of_run(settings, run))
+    shown = next(iter(_runs_in(folder)), folder) if is_sweep else folder
+    verb = "report" if is_sweep else "demo"
+    showing.log_next(target, f"lrcn {verb} {shlex.quote(f'run={shown}')}")
     return 0
 
 
-def _require_run(folder: pathlib.Path) -> None:
+def _runs_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(file.parent for file in folder.glob("*/config.json"))
+
+
+def _require_run(run: runs.RunDirectory) -> None:
     """Refuses what is neither a run nor a sweep, and runs of which nothing can be shown."""
     from lrcn.report import states
 
-    run = runs.RunDirectory(folder)
     if not run.config_file.exists() and run.failure is None:
-        inside = sorted(file.parent for file in folder.glob("*/config.json"))
-        raise UserError(
-            "neither a run nor the folder of a sweep",
-            where="run",
-            received=f"{folder}, " + ("a folder of runs without summary.csv" if inside else
-                     "a folder without config.json" if folder.is_dir() else "no such folder"),
-            expected="a folder with config.json, as `lrcn train` wrote it, or with summary.csv, as "
-            "a sweep did",
-            remedy=f"Give a run in it, such as {inside[0]}" if inside
-            else "Give the folder that `lrcn train` printed",
-        )  # fmt: skip
+        raise _neither(run.path)
     run.require_own()
     found = states.state(run)
     states.require_something(run, found)
     if not found.is_done:
         log.warning("report: %s %s", found.told, found.remedy)
+
+
+def _neither(folder: pathlib.Path) -> UserError:
+    """Returns the error for a folder that is neither a run nor that of a sweep."""
+    inside = _runs_in(folder)
+    received = "a folder without config.json" if folder.is_dir() else "no such folder"
+    remedy = "Give the folder that `lrcn train` printed"
+    if inside:
+        received = "a folder of runs without summary.csv"
+        remedy = f"Give a run in it, such as {inside[0]}"
+    return UserError(
+        "neither a run nor the folder of a sweep",
+        where="run",
+        received=f"{folder}, {received}",
+        expected="a folder with config.json, as `lrcn train` wrote it, or with summary.csv, as a "
+        "sweep did",
+        remedy=remedy,
+    )
 
 
 def _of_sweep(folder: pathlib.Path, target: pathlib.Path) -> str:
@@ -65,8 +74,7 @@ def _of_sweep(folder: pathlib.Path, target: pathlib.Path) -> str:
     return sweep.page(folder, target)
 
 
-def _of_run(settings: settings_lib.ReportSettings, folder: pathlib.Path) -> str:
-    run = runs.RunDirectory(folder)
+def _of_run(settings: settings_lib.ReportSettings, run: runs.RunDirectory) -> str:
     showing.start_tensorflow()
     from lrcn.report import run as run_page
 
