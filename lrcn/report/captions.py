@@ -89,13 +89,14 @@ class Shown:
     no_pictures: str
 
 
-def shown(run: runs.RunDirectory, split: str, count: int) -> Shown:
+def shown(run: runs.RunDirectory, split: str, count: int, *, limits: Limits = Limits()) -> Shown:
     """Returns what is told of a run that describes.
 
     Args:
         run: It was evaluated on the split.
         split: "train", "val" or "test".
         count: The most items of each kind.
+        limits: The most that the records may ask for.
 
     Raises:
         UserError: A file of the evaluation is damaged.
@@ -114,7 +115,7 @@ def shown(run: runs.RunDirectory, split: str, count: int) -> Shown:
     worst = [lines[place] for place in order[::-1][: min(count, len(lines) - len(best))]]
     retrieval, found = _retrieval(folder / "retrieval", run, split, count)
     protocol = protocols.read(run, split)
-    pictures, reason = _pictures(protocol, [own.id for own in (*best, *worst, *found)])
+    pictures, reason = _pictures(protocol, [own.id for own in (*best, *worst, *found)], limits)
 
     def pictured(own: Sequence) -> tuple:
         return tuple(dataclasses.replace(o, pictures=pictures.get(o.id, ())) for o in own)
@@ -178,11 +179,11 @@ def _lines(file: pathlib.Path, run: runs.RunDirectory, split: str, read: Any) ->
 
 
 def _pictures(
-    protocol: protocols.Protocol | None, ids: Sequence[str]
+    protocol: protocols.Protocol | None, ids: Sequence[str], limits: Limits
 ) -> tuple[dict[str, tuple[str, ...]], str]:
     """Returns data URIs of items, or why there are none."""
     try:
-        record_set = protocols.open_records(protocol)
+        record_set = protocols.open_records(protocol, limits=limits)
         place = {id: number for number, id in enumerate(record_set.metadata.ids)}
         wanted = [place[id] for id in dict.fromkeys(ids) if id in place]
         frames = describe.pictures(record_set, wanted)

@@ -7,6 +7,7 @@ import logging
 
 import numpy as np
 
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import trained
 from lrcn.report import charts, classes, drawing, media, protocols, watching
@@ -93,7 +94,12 @@ def _of_each_group(items: list[int], clusters: list[str], count: int) -> list[in
 
 
 def shown(
-    found: classes.Evaluated, count: int, run: trained.Trained | None, *, reason: str
+    found: classes.Evaluated,
+    count: int,
+    run: trained.Trained | None,
+    *,
+    reason: str,
+    limits: Limits = Limits(),
 ) -> Shown:
     """Returns the best and the worst items with their pictures.
 
@@ -102,13 +108,14 @@ def shown(
         count: The most of each.
         run: The run with the checkpoint that was evaluated; None if it cannot be opened.
         reason: Why it cannot.
+        limits: The most that the records may ask for.
     """
     best, worst = choose(found, count)
     chosen = [*best, *worst]
     pictures: dict[int, drawing.Pictures] = {}
     if run is not None:
         try:
-            pictures = _pictures(found, chosen, run)
+            pictures = _pictures(found, chosen, run, limits)
         except UserError as error:
             log.warning("report: no pictures: %s", error)
             reason = str(error)
@@ -140,9 +147,9 @@ def _card(found: classes.Evaluated, item: int, pictures: drawing.Pictures | None
 
 
 def _pictures(
-    found: classes.Evaluated, chosen: list[int], run: trained.Trained
+    found: classes.Evaluated, chosen: list[int], run: trained.Trained, limits: Limits
 ) -> dict[int, drawing.Pictures]:
-    record_set = protocols.open_records(found.protocol)
+    record_set = protocols.open_records(found.protocol, limits=limits)
     place = {id: number for number, id in enumerate(record_set.metadata.ids)}
     if lacking := [found.predicted.ids[i] for i in chosen if found.predicted.ids[i] not in place]:
         raise UserError(

@@ -9,6 +9,7 @@ from typing import Any
 
 from lrcn import files, runs
 from lrcn.data import clips, records
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 
 _MODE = re.compile(r"(\w+)\((.*)\)")
@@ -68,11 +69,12 @@ def read(run: runs.RunDirectory, split: str) -> Protocol | None:
         raise damaged(file, f"{type(error).__name__}: {error}", run, split) from error
 
 
-def open_records(protocol: Protocol | None) -> records.RecordSet:
+def open_records(protocol: Protocol | None, *, limits: Limits = Limits()) -> records.RecordSet:
     """Opens the records of an evaluation.
 
     Args:
         protocol: How it was made, if that is known.
+        limits: The most that the records may ask for.
 
     Raises:
         UserError: They are gone, not the same any more, or not known.
@@ -85,7 +87,7 @@ def open_records(protocol: Protocol | None) -> records.RecordSet:
             expected="an evaluation of this version",
             remedy="Evaluate the run again",
         )
-    found = records.open_records(protocol.path)
+    found = records.open_records(protocol.path, limits=limits)
     if found.digest != protocol.digest:
         raise UserError(
             "the records were changed since the evaluation",

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from lrcn import provenance, runs
+from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import trained
 from lrcn.report import captions, classes, curves, items, pages, protocols, states, told
@@ -28,11 +29,13 @@ class Asked:
         split: Whose evaluation; None if there is none.
         items: The best and the worst items that are shown, each.
         notes: What the reader has to know of how the page was made.
+        limits: The most that the network and the records may ask for.
     """
 
     split: str | None
     items: int
     notes: tuple[str, ...] = ()
+    limits: Limits = Limits()
 
 
 def page(run: runs.RunDirectory, asked: Asked) -> str:
@@ -47,7 +50,7 @@ def page(run: runs.RunDirectory, asked: Asked) -> str:
     """
     config = run.read_config() if run.config_file.exists() else {}
     history = curves.read(run)
-    opened, reason = _opened(run)
+    opened, reason = _opened(run, "best", asked.limits)
     values: dict[str, Any] = {
         "title": run.path.resolve().name,
         "state": states.state(run),
@@ -91,7 +94,7 @@ def _evaluation(
     if asked.split is None:
         return {}
     if "desc" in str(told.value_of(config, "workflow.name")):
-        described = captions.shown(run, asked.split, asked.items)
+        described = captions.shown(run, asked.split, asked.items, limits=asked.limits)
         return {
             "captions": described,
             "headline": described.headline,
@@ -99,22 +102,24 @@ def _evaluation(
         }
     found = classes.read(run, asked.split)
     if found.protocol is not None and found.protocol.checkpoint != "best":
-        opened, reason = _opened(run, found.protocol.checkpoint)
+        opened, reason = _opened(run, found.protocol.checkpoint, asked.limits)
     return {
         "headline": classes.headline(found),
         "metrics": found.metrics,
         "classes": {
             "confusion": classes.confusion(found),
             "table": classes.per_class(found),
-            "items": items.shown(found, asked.items, opened, reason=reason),
+            "items": items.shown(found, asked.items, opened, reason=reason, limits=asked.limits),
         },
     }
 
 
-def _opened(run: runs.RunDirectory, checkpoint: str = "best") -> tuple[trained.Trained | None, str]:
+def _opened(
+    run: runs.RunDirectory, checkpoint: str, limits: Limits
+) -> tuple[trained.Trained | None, str]:
     """Returns the run with its network, or why it cannot be had."""
     try:
-        return trained.load(run.path, checkpoint=checkpoint), ""
+        return trained.load(run.path, checkpoint=checkpoint, limits=limits), ""
     except UserError as error:
         log.warning("report: the network cannot be opened: %s", error)
         return None, str(error)

@@ -79,7 +79,8 @@ def _of_run(settings: settings_lib.ReportSettings, run: runs.RunDirectory) -> st
     from lrcn.report import run as run_page
 
     split, notes = _evaluated(settings, run)
-    return run_page.page(run, run_page.Asked(split, settings.items, tuple(notes)))
+    asked = run_page.Asked(split, settings.items, tuple(notes), settings.limits)
+    return run_page.page(run, asked)
 
 
 def _evaluated(
