@@ -7,6 +7,7 @@ import logging
 
 import numpy as np
 
+from lrcn.data import progress
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import trained
@@ -159,15 +160,14 @@ def _pictures(
             expected="the records that were evaluated",
             remedy="Evaluate the run again",
         )
-    log.info("report: pictures of %d items", len(chosen))
     watcher = watching.Watcher(run, record_set, found.protocol)
     labels = [int(found.taken_for[item]) for item in chosen]
     items = [place[found.predicted.ids[item]] for item in chosen]
     share = media.BYTES // max(len(chosen), 1)
-    made = {}
-    for item, watched in zip(chosen, watcher.watch(items, labels), strict=True):
-        lines = drawing.series(
-            watched, found.predicted.names, int(found.taken_for[item]), found.predicted.truth[item]
-        )
-        made[item] = drawing.pictures(watched, lines, share=share, modality=run.shown.modality)
+    made, names = {}, found.predicted.names
+    with progress.shown("report", len(chosen), unit="items") as advance:
+        for item, label, watched in zip(chosen, labels, watcher.watch(items, labels), strict=True):
+            lines = drawing.series(watched, names, label, found.predicted.truth[item])
+            made[item] = drawing.pictures(watched, lines, share=share, modality=run.shown.modality)
+            advance()
     return made
