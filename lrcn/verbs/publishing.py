@@ -1,4 +1,4 @@
-"""Verbs by which a run leaves the place where it was trained: `export`, `report` and `demo`."""
+"""Verbs by which a run leaves the place where it was trained: `export` and `demo`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ log = logging.getLogger(__name__)
 
 def export(settings: settings_lib.ExportSettings) -> int:
     """Writes a run for another runtime, and prints how it compares there with Keras."""
-    raise NotImplementedError
-
-
-def report(settings: settings_lib.ReportSettings) -> int:
-    """Writes a run or a sweep as one HTML file."""
     raise NotImplementedError
 
 

@@ -11,6 +11,7 @@ from . import (
     places,
     records,
     registry,
+    reports,
     runs,
     settings,
     shards,
@@ -24,7 +25,17 @@ SUBJECTS = tuple(
         registry.Subject.of,
         (
             *(lists, media, folders, captions, words, records, shards),
-            *(settings, strategies, runs, weights, places, interruptions, machine, hostile),
+            *(
+                settings,
+                strategies,
+                runs,
+                reports,
+                weights,
+                places,
+                interruptions,
+                machine,
+                hostile,
+            ),
         ),
     )
 )
