@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
+from lrcn import runs
 from lrcn import settings as settings_lib
+from lrcn.data import claim, progress
+from lrcn.errors import UserError
+from lrcn.verbs import showing
 
 log = logging.getLogger(__name__)
 
@@ -16,4 +21,62 @@ def export(settings: settings_lib.ExportSettings) -> int:
 
 def demo(settings: settings_lib.DemoSettings) -> int:
     """Serves a web page until it is stopped."""
-    raise NotImplementedError
+    from lrcn.page import doors
+
+    doors.require_gradio()
+    for run in settings.run:
+        _require_checkpoint(runs.RunDirectory(run))
+    with doors.opened(settings.host, settings.port) as door:
+        showing.start_tensorflow()
+        from lrcn.page import looking, serving
+
+        bounds = looking.Bounds(settings.seconds, settings.limits)
+        networks = _networks(settings, bounds)
+        if not door.local:
+            log.warning(
+                "whoever reaches %s over the network may open this page and use this machine; "
+                "host=127.0.0.1 keeps it to this machine",
+                door.address,
+            )
+        serving.serve(
+            networks,
+            door,
+            bounds=bounds,
+            most_bytes=settings.upload_mb * 10**6,
+            ready=lambda: log.info("page: %s (Ctrl-C ends it)", door.address),
+        )
+    return 0
+
+
+def _require_checkpoint(run: runs.RunDirectory) -> None:
+    """Tells what is not there before anything is loaded."""
+    try:
+        run.checkpoint()
+    except UserError as error:
+        if claim.is_marked(run.path):
+            wait = "It is being trained: wait for the end of its first epoch"
+            raise error.but(remedy=wait) from error
+        raise
+
+
+def _networks(settings: settings_lib.DemoSettings, bounds: Any) -> list[Any]:
+    """Opens the runs of a page, and has each answer once: its first answer takes long."""
+    from lrcn.page import answers, warming
+
+    networks = []
+    with progress.shown("opening", len(settings.run), unit="runs") as advance:
+        for run, name in zip(settings.run, answers.names_of(settings.run), strict=True):
+            network = answers.opened(
+                run,
+                name=name,
+                checkpoint=settings.checkpoint,
+                search=settings.search,
+                top_k=settings.top_k,
+                bounds=bounds,
+            )
+            if network.notice:
+                log.warning("%s: %s", run, network.notice)
+            warming.warm(network)
+            networks.append(network)
+            advance()
+    return networks
