@@ -1,0 +1,203 @@
+"""From a run to a folder that needs neither lrcn nor Keras, tried before it gets its name."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import logging
+import pathlib
+import shutil
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+
+import keras
+
+from lrcn import files, logs, runs
+from lrcn import settings as settings_lib
+from lrcn.data import augment, text
+from lrcn.errors import UserError
+from lrcn.inference import outputs, trained
+from lrcn.inference.export import comparing, contract, example, graph, precision
+
+log = logging.getLogger(__name__)
+
+_OTHERS = {"saved_model": "TensorFlow", "onnx": "ONNX", "litert": "LiteRT"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        megabytes: Of the model alone.
+        compared: How it stands beside Keras.
+    """
+
+    megabytes: float
+    compared: comparing.Compared
+
+
+def export(settings: settings_lib.ExportSettings, folder: pathlib.Path) -> Exported:
+    """Writes a run in another format, whole and found equal to Keras, or not at all.
+
+    Args:
+        settings: The settings of the export.
+        folder: Where it goes; what stands there is replaced.
+
+    Raises:
+        UserError: The run cannot be used, the format lacks what it needs, or the result is
+            another one than that of Keras.
+    """
+    _require_tensorflow()
+    run = trained.load(settings.run, checkpoint=settings.checkpoint, limits=settings.limits)
+    network = _network(run, settings)
+    _tell(run, settings)
+    module = importlib.import_module(f"lrcn.inference.export.{settings.format}")
+    with files.whole_folder(folder) as staging:
+        with _quiet(settings, "be written"):
+            function = graph.traced(network)
+            module.write(function, staging)
+        size = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
+        _write_beside(staging, run, network, settings, module)
+        with _quiet(settings, "be run"):
+            own = example.load(staging)
+            count = _count(run, network)
+
+            def traced(frames):
+                return {name: own.numpy() for name, own in function(frames).items()}
+
+            compared = comparing.compare(own, traced, network, count=count)
+        _require_equal(compared, settings)
+    return Exported(size / 1e6, compared)
+
+
+def _require_tensorflow() -> None:
+    backend = keras.config.backend()
+    if backend != "tensorflow":
+        raise UserError(
+            "only TensorFlow writes exports",
+            where="KERAS_BACKEND",
+            received=backend,
+            expected="tensorflow",
+            remedy="Leave KERAS_BACKEND out: a run of any backend is opened with TensorFlow, too",
+        )
+
+
+def _network(run: trained.Trained, settings: settings_lib.ExportSettings) -> graph.Network:
+    describes = run.vocabulary is not None
+    if not describes and not isinstance(settings.search, settings_lib.Greedy):  # the default
+        trained.refuse_search(settings.search)
+    view = run.view(settings.augment)
+    _refuse_ten_crops(view)
+    of_images = run.shown.mode is None
+    stored = run.shown.frame_shape
+    return graph.Network(
+        model=precision.whole(run.model),
+        view=view,
+        stored=None if stored is None else tuple(stored[:2]),
+        of_images=of_images,
+        find=run.find(settings.search, seed=0) if describes else None,
+        time=run.shown.mode["num_frames_per_clip"]
+        if settings.time == "fixed" and not of_images
+        else None,
+    )
+
+
+def _refuse_ten_crops(view: augment.View) -> None:
+    if view.crop == "ten":
+        raise UserError(
+            "an export sees one crop of each frame, and the run sees ten",
+            where="augment",
+            received="ten crops",
+            expected="one crop: fit, centre or squash",
+            remedy="Give augment=none, which sees the middle; its probabilities are another "
+            "evaluation's: lrcn evaluate run=RUN augment=none",
+        )
+
+
+def _tell(run: trained.Trained, settings: settings_lib.ExportSettings) -> None:
+    """Tells what is particular about a run that is exported."""
+    if not run.run.is_done:
+        state = runs.read_json(run.run.state_file) if run.run.state_file.exists() else {}
+        epoch = state.get("best_epoch" if settings.checkpoint == "best" else "epoch", "?")
+        reason = run.run.failure
+        log.warning(
+            "export: the run %s; it is exported as it is after epoch %s",
+            "is not finished" if reason is None else f"failed ({reason})",
+            epoch,
+        )
+    if run.settings.precision != "float32":
+        log.info("export: trained in %s, exported in float32", run.settings.precision)
+
+
+def _count(run: trained.Trained, network: graph.Network) -> int:
+    return 1 if network.of_images else run.shown.mode["num_frames_per_clip"]
+
+
+def _write_beside(
+    folder: pathlib.Path,
+    run: trained.Trained,
+    network: graph.Network,
+    settings: settings_lib.ExportSettings,
+    module: ModuleType,
+) -> None:
+    search = None if run.vocabulary is None else run.search_options(settings.search)
+    told = contract.of(
+        run,
+        network,
+        format=settings.format,
+        file=module.FILE,
+        checkpoint=settings.checkpoint,
+        search=search,
+    )
+    if run.vocabulary is None:
+        names = outputs.class_names(run.labels, outputs.num_classes(run.model))
+        files.write_text(folder / "labels.txt", "".join(f"{name}\n" for name in names))
+    else:
+        text.write_vocabulary(folder / "vocabulary.json", run.vocabulary)
+    with files.atomic_path(folder / "example.py") as temporary:
+        shutil.copyfile(example.__file__, temporary)
+    files.write_json(folder / contract.FILE, told)
+
+
+@contextlib.contextmanager
+def _quiet(settings: settings_lib.ExportSettings, what: str) -> Iterator[None]:
+    """Keeps a converter and a runtime quiet, and tells what they cannot do in one line."""
+    with logs.quiet_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except (OSError, MemoryError, UserError):
+            raise
+        except Exception as error:
+            raise _cannot(settings, what, error) from error
+
+
+def _cannot(settings: settings_lib.ExportSettings, what: str, error: Exception) -> UserError:
+    others = [name for name in _OTHERS if name != settings.format]
+    tries = [f"format={name}" for name in others]
+    if settings.time == "dynamic":
+        tries.insert(0, "time=fixed")
+    if isinstance(settings.search, settings_lib.Beam):
+        tries.insert(0, "search=greedy")
+    return UserError(
+        f"the run cannot {what} as {_OTHERS[settings.format]}",
+        where=f"format={settings.format}",
+        received=f"{type(error).__name__}: {str(error).strip().splitlines()[-1:]}"[:300],
+        expected="a network whose every operation the format has",
+        remedy=f"Try {' or '.join(tries)}",
+    )
+
+
+def _require_equal(compared: comparing.Compared, settings: settings_lib.ExportSettings) -> None:
+    if not compared.difference <= comparing.TOLERANCE:
+        others = [f"format={name}" for name in _OTHERS if name != settings.format]
+        raise UserError(
+            "the export does not give what Keras gives, and is not kept",
+            where=f"format={settings.format}",
+            received=f"a difference of {compared.difference:.2g}",
+            expected=f"at most {comparing.TOLERANCE:g}, and the same words",
+            remedy=f"Try {' or '.join(others)}",
+        )
