@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 from collections.abc import Mapping
 from typing import Any
@@ -47,17 +48,18 @@ def of(
         checkpoint: `best` or `last`.
         search: The keys of the search of captions, None for classes.
     """
-    is_whole = search is None
+    tells_classes = search is None
     source = run.run.checkpoint() if checkpoint == "best" else run.run.last
     return {
         "format_version": FORMAT_VERSION,
         "format": format,
         "file": file,
-        "task": "classes" if is_whole else "captions",
+        "task": "classes" if tells_classes else "captions",
         "inputs": [_input(network, run.shown.modality)],
-        "outputs": _classes(run, network) if is_whole else _words(search),
+        "outputs": _classes(run, network) if tells_classes else _words(search),
         "frames": _frames(run, network),
-        **(_labels(run) if is_whole else _captions(search)),
+        **({} if network.of_images else {"windows": _windows(run)}),
+        **(_labels(run) if tells_classes else _captions(search)),
         "precision": {"trained": run.settings.precision, "exported": "float32"},
         "source": {
             "run": run.run.path.name,
@@ -132,6 +134,13 @@ def _frames(run: trained.Trained, network: graph.Network) -> dict[str, Any]:
         "fps": run.shown.fps,
         "inside": {key: value for key, value in run.contract.items() if key != "modality"},
     }
+
+
+def _windows(run: trained.Trained) -> dict[str, Any]:
+    """Returns how `lrcn predict` cuts a video into clips, and what becomes of their answers."""
+    describes = run.vocabulary is not None
+    pooled = "the likeliest caption" if describes else run.settings.pooling.clips
+    return {**dataclasses.asdict(run.mode(None, None)), "pooled_by": pooled}
 
 
 def _labels(run: trained.Trained) -> dict[str, Any]:

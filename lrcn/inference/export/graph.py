@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lrcn.data import augment
@@ -63,6 +64,17 @@ def traced(network: Network) -> tf.types.experimental.PolymorphicFunction:
     with steps.plain(model):
         of_frames.get_concrete_function()
     return of_frames
+
+
+def running(
+    function: tf.types.experimental.PolymorphicFunction,
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """Returns a traced function that takes and returns arrays."""
+
+    def run(frames: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: values.numpy() for name, values in function(frames).items()}
+
+    return run
 
 
 def _features(network: Network, frames: tf.Tensor) -> tf.Tensor:

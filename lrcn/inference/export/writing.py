@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import logging
 import pathlib
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -17,13 +18,15 @@ import keras
 from lrcn import files, logs, runs
 from lrcn import settings as settings_lib
 from lrcn.data import augment, text
-from lrcn.errors import UserError
+from lrcn.errors import UserError, few
 from lrcn.inference import outputs, trained
 from lrcn.inference.export import comparing, contract, example, graph, precision
 
 log = logging.getLogger(__name__)
 
-_OTHERS = {"saved_model": "TensorFlow", "onnx": "ONNX", "litert": "LiteRT"}
+_FORMATS = {"saved_model": "a SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
+# How the converter of LiteRT and onnxruntime name what they lack.
+_LACKING = re.compile(r"'(tf\.\w+)' op is neither|No Op registered for (\w+)|Op \((\w+)\) is not")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,13 +65,8 @@ def export(settings: settings_lib.ExportSettings, folder: pathlib.Path) -> Expor
         size = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
         _write_beside(staging, run, network, settings, module)
         with _quiet(settings, "be run"):
-            own = example.load(staging)
-            count = _count(run, network)
-
-            def traced(frames):
-                return {name: own.numpy() for name, own in function(frames).items()}
-
-            compared = comparing.compare(own, traced, network, count=count)
+            own, traced = example.load(staging), graph.running(function)
+            compared = comparing.compare(own, traced, network, count=_count(run))
         _require_equal(compared, settings)
     return Exported(size / 1e6, compared)
 
@@ -89,6 +87,8 @@ def _network(run: trained.Trained, settings: settings_lib.ExportSettings) -> gra
     describes = run.vocabulary is not None
     if not describes and not isinstance(settings.search, settings_lib.Greedy):  # the default
         trained.refuse_search(settings.search)
+    if describes:
+        _refuse_draws(run.search_options(settings.search)["name"])
     view = run.view(settings.augment)
     _refuse_ten_crops(view)
     of_images = run.shown.mode is None
@@ -99,10 +99,19 @@ def _network(run: trained.Trained, settings: settings_lib.ExportSettings) -> gra
         stored=None if stored is None else tuple(stored[:2]),
         of_images=of_images,
         find=run.find(settings.search, seed=0) if describes else None,
-        time=run.shown.mode["num_frames_per_clip"]
-        if settings.time == "fixed" and not of_images
-        else None,
+        time=_count(run) if settings.time == "fixed" and not of_images else None,
     )
+
+
+def _refuse_draws(search: str) -> None:
+    if search == "sample":
+        raise UserError(
+            "an export draws no captions: each runtime would draw others",
+            where="search",
+            received=search,
+            expected="greedy | beam",
+            remedy="Leave search out for greedy, or give search=beam",
+        )
 
 
 def _refuse_ten_crops(view: augment.View) -> None:
@@ -132,8 +141,9 @@ def _tell(run: trained.Trained, settings: settings_lib.ExportSettings) -> None:
         log.info("export: trained in %s, exported in float32", run.settings.precision)
 
 
-def _count(run: trained.Trained, network: graph.Network) -> int:
-    return 1 if network.of_images else run.shown.mode["num_frames_per_clip"]
+def _count(run: trained.Trained) -> int:
+    """Returns how many frames a clip of the training has; an image is one."""
+    return 1 if run.shown.mode is None else run.shown.mode["num_frames_per_clip"]
 
 
 def _write_beside(
@@ -176,28 +186,39 @@ def _quiet(settings: settings_lib.ExportSettings, what: str) -> Iterator[None]:
 
 
 def _cannot(settings: settings_lib.ExportSettings, what: str, error: Exception) -> UserError:
-    others = [name for name in _OTHERS if name != settings.format]
-    tries = [f"format={name}" for name in others]
+    tries = _other_formats(settings)
     if settings.time == "dynamic":
         tries.insert(0, "time=fixed")
-    if isinstance(settings.search, settings_lib.Beam):
+    if not isinstance(settings.search, settings_lib.Greedy):
         tries.insert(0, "search=greedy")
     return UserError(
-        f"the run cannot {what} as {_OTHERS[settings.format]}",
+        f"the run cannot {what} as {_FORMATS[settings.format]}",
         where=f"format={settings.format}",
-        received=f"{type(error).__name__}: {str(error).strip().splitlines()[-1:]}"[:300],
+        received=_reason(error),
         expected="a network whose every operation the format has",
         remedy=f"Try {' or '.join(tries)}",
     )
 
 
+def _reason(error: Exception) -> str:
+    """Returns which operations lack, or the end of what a converter says at great length."""
+    text = str(error).strip()
+    if lacking := sorted({"".join(names) for names in _LACKING.findall(text)}):
+        return f"operations it has not: {few(lacking)}"
+    last = text.splitlines()[-1] if text else ""
+    return f"{type(error).__name__}: {last:.200}"
+
+
+def _other_formats(settings: settings_lib.ExportSettings) -> list[str]:
+    return [f"format={name}" for name in _FORMATS if name != settings.format]
+
+
 def _require_equal(compared: comparing.Compared, settings: settings_lib.ExportSettings) -> None:
     if not compared.difference <= comparing.TOLERANCE:
-        others = [f"format={name}" for name in _OTHERS if name != settings.format]
         raise UserError(
             "the export does not give what Keras gives, and is not kept",
             where=f"format={settings.format}",
             received=f"a difference of {compared.difference:.2g}",
             expected=f"at most {comparing.TOLERANCE:g}, and the same words",
-            remedy=f"Try {' or '.join(others)}",
+            remedy=f"Try {' or '.join(_other_formats(settings))}",
         )
