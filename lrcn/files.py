@@ -126,12 +126,13 @@ def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
                 os.replace(final, before)
             os.replace(staging, final)
             sync_folder(final.parent)
-        except OSError as error:
-            if faults.is_about(error, staging) or faults.is_about(error, final):
-                raise faults.unwritable(final, error) from error
-            raise
         except CannotWrite as error:
             raise error.but(where=error.where.replace(str(staging), str(final))) from error
+        except OSError as error:
+            named = f"{error.filename}{error.filename2}"
+            if any(str(path) in named for path in (staging, before, final)):
+                raise faults.unwritable(final, error) from error
+            raise
         finally:
             shutil.rmtree(staging, ignore_errors=True)
             shutil.rmtree(before, ignore_errors=True)

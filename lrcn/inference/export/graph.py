@@ -44,16 +44,24 @@ class Network:
         return [None, *([] if self.of_images else [self.time]), None, None, 3]
 
 
-def traced(network: Network) -> tf.types.experimental.PolymorphicFunction:
+def traced(
+    network: Network, *, variables: bool = False
+) -> tf.types.experimental.PolymorphicFunction:
     """Returns the function, traced once, from `frames` uint8 to the dict of outputs.
 
     Of classes those are `probabilities` float32 [batch, classes] and of clips
     `frame_probabilities` float32 [batch, time, classes]; of captions `words` int32 [batch, length]
     and `log_probability` float32 [batch].
+
+    Args:
+        network: What is exported.
+        variables: Whether weights are variables of TensorFlow, and not constants of the graph.
     """
     model = network.model
-    # Weights that are part of the graph need no Keras to be read, and nothing of an optimizer.
+    # Copies of the weights alone: nothing of Keras or of an optimizer is needed to read them.
     weights = [(v, keras.ops.convert_to_numpy(v)) for v in model.variables]
+    if variables:
+        weights = [(v, tf.Variable(values, trainable=False)) for v, values in weights]
     answer = _classes(network) if network.find is None else _caption(network)
 
     @tf.function(input_signature=[tf.TensorSpec(network.shape, tf.uint8, name=INPUT)])

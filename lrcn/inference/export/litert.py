@@ -9,6 +9,7 @@ import tensorflow as tf
 from lrcn import files
 
 FILE = "model.tflite"
+HAS_VARIABLES = False
 
 
 def write(function: tf.types.experimental.PolymorphicFunction, folder: pathlib.Path) -> None:

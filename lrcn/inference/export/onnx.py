@@ -11,6 +11,7 @@ from lrcn import files
 
 FILE = "model.onnx"
 OPSET = 17
+HAS_VARIABLES = False
 
 
 def write(function: tf.types.experimental.PolymorphicFunction, folder: pathlib.Path) -> None:

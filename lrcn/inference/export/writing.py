@@ -15,7 +15,7 @@ from types import ModuleType
 
 import keras
 
-from lrcn import files, logs, runs
+from lrcn import faults, files, logs, runs
 from lrcn import settings as settings_lib
 from lrcn.data import augment, text
 from lrcn.errors import UserError, few
@@ -59,12 +59,12 @@ def export(settings: settings_lib.ExportSettings, folder: pathlib.Path) -> Expor
     _tell(run, settings)
     module = importlib.import_module(f"lrcn.inference.export.{settings.format}")
     with files.whole_folder(folder) as staging:
-        with _quiet(settings, "be written"):
-            function = graph.traced(network)
+        with _quiet(settings, "be written", staging):
+            function = graph.traced(network, variables=module.HAS_VARIABLES)
             module.write(function, staging)
         size = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
         _write_beside(staging, run, network, settings, module)
-        with _quiet(settings, "be run"):
+        with _quiet(settings, "be run", staging):
             own, traced = example.load(staging), graph.running(function)
             compared = comparing.compare(own, traced, network, count=_count(run))
         _require_equal(compared, settings)
@@ -173,15 +173,21 @@ def _write_beside(
 
 
 @contextlib.contextmanager
-def _quiet(settings: settings_lib.ExportSettings, what: str) -> Iterator[None]:
+def _quiet(
+    settings: settings_lib.ExportSettings, what: str, staging: pathlib.Path
+) -> Iterator[None]:
     """Keeps a converter and a runtime quiet, and tells what they cannot do in one line."""
     with logs.quiet_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield
-        except (OSError, MemoryError, UserError):
+        except UserError:
             raise
         except Exception as error:
+            if faults.is_about(error, staging):
+                raise faults.unwritable(staging, error) from error
+            if faults.told(error) is not error:  # of the machine, not of the format
+                raise
             raise _cannot(settings, what, error) from error
 
 

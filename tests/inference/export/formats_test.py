@@ -42,7 +42,7 @@ def written(network, format, folder):
     if format == "onnx":
         pytest.importorskip("tf2onnx", reason="the extra `onnx` is not installed")
     module = importlib.import_module(f"lrcn.inference.export.{format}")
-    function = graph.traced(network)
+    function = graph.traced(network, variables=module.HAS_VARIABLES)
     module.write(function, folder)
     (folder / "contract.json").write_text(json.dumps({"format": format, "file": module.FILE}))
     return example.load(folder), graph.running(function)
