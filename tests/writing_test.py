@@ -45,6 +45,8 @@ ALLOWED = {
     ("training/features.py", "replace"): "of features that are whole",
     ("cache.py", "replace"): "of a folder of records, each of which is whole",
     ("verbs/showing.py", "TemporaryFile"): "without a name, and gone when it is closed",
+    ("logs.py", "TemporaryFile"): "likewise",
+    ("inference/export/saved_model.py", "save"): "into a folder that takes its name when whole",
 }
 
 
