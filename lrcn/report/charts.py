@@ -216,7 +216,7 @@ def _whole_ticks(scale: _Scale, label: str) -> list[int]:
 
 
 def _tick_text(value: float) -> str:
-    return f"{value:.0e}" if 0 < abs(value) < 1e-3 else f"{value:.6g}"
+    return f"{value:.0e}" if 0 < abs(value) < 1e-4 else f"{value:.6g}"
 
 
 @dataclasses.dataclass(frozen=True)
