@@ -62,6 +62,11 @@ class Watcher:
         self._batch_size = run.settings.batch_size
         self._multi_label = outputs.is_multi_label(run.model)
         self._forward = litert.forward(networks.backbone(run.model))
+        self._looking, self._no_heat = None, ""
+        try:
+            self._looking = gradcam.Looking(run.model)
+        except UserError as error:
+            self._no_heat = str(error)
         rows = self._chosen.every(protocol.seed)
         self._tables = self._chosen.tables(rows)
 
@@ -100,12 +105,8 @@ class Watcher:
         np.add.at(sums, table, of_windows)
         np.add.at(counts, table, 1)
         window = table[int(of_windows[..., label].mean(axis=1).argmax())]
-        heat, reason = None, ""
-        try:
-            heat = gradcam.heat(self._model, frames[window], label)
-        except UserError as error:
-            reason = str(error)
-        return Watched(numbers, frames, sums / counts[:, None], window, heat, reason)
+        heat = self._looking.heat(frames[window], label) if self._looking else None
+        return Watched(numbers, frames, sums / counts[:, None], window, heat, self._no_heat)
 
     def _of_windows(self, frames: np.ndarray, table: np.ndarray) -> np.ndarray:
         """Returns the probabilities at each step of each window, [windows, time, classes]."""
