@@ -2,6 +2,7 @@
 
 from . import (
     captions,
+    exports,
     folders,
     hostile,
     interruptions,
@@ -24,7 +25,17 @@ SUBJECTS = tuple(
         registry.Subject.of,
         (
             *(lists, media, folders, captions, words, records, shards),
-            *(settings, strategies, runs, weights, places, interruptions, machine, hostile),
+            *(
+                settings,
+                strategies,
+                runs,
+                weights,
+                exports,
+                places,
+                interruptions,
+                machine,
+                hostile,
+            ),
         ),
     )
 )
