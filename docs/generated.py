@@ -1,4 +1,4 @@
-"""The pages that are made of other files: the configuration of `conf/`, the API of the rooms."""
+"""The pages that are made of other files: of `conf/`, of the package, and of the README."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _relinked(text: str) -> str:
 
 
 def navigation() -> dict[str, list[str | dict[str, str]]]:
-    """Returns the pages of the two generated sections of the site in their order."""
+    """Returns the pages of each generated section of the site in their order."""
     configuration = [{group: f"configuration/{group}.md"} for group in groups()]
     own = ["configuration/index.md", {"Verbs": "configuration/verbs.md"}, *configuration]
     rooms = [{room: f"api/{room}.md"} for room in pages_of_api()]
@@ -234,7 +234,11 @@ def _room(page: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    """Returns plain text as Markdown that shows it as it is; what stands in backticks is code."""
+    parts = text.split("`")
+    parts[::2] = [re.sub(r"([\\*_|\[\]])", r"\\\1", part) for part in parts[::2]]
+    parts[::2] = [part.replace("<", "&lt;") for part in parts[::2]]
+    return "`".join(parts)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

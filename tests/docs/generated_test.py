@@ -79,6 +79,11 @@ def test_a_page_holds_what_the_files_say(pages):
     assert recipe in pages["configuration/experiment.md"]
 
 
+def test_comments_are_shown_as_they_are(pages):
+    assert r"rate \* decay\_rate \*\* (step / decay\_steps)" in pages["configuration/schedule.md"]
+    assert "`path label [label ...]`" in pages["configuration/dataset.md"]
+
+
 def test_every_group_has_a_page_and_every_verb_a_section(pages, generated):
     groups = {path.name for path in (ROOT / "conf").iterdir() if path.is_dir()} - {"hydra"}
     assert set(generated.groups()) == groups
