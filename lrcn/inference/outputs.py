@@ -66,7 +66,7 @@ def score(
         logits = head.predict_on_batch(batch["features"])["logits"]
         parts.append(
             metrics.pool(
-                _probabilities(logits, multi_label=multi_label),
+                of_logits(logits, multi_label=multi_label),
                 pooling_frames,
                 axis=1,
                 renormalise=not multi_label,
@@ -98,7 +98,13 @@ def tracked(batches: Iterable, describe: str | None) -> Iterator:
             advance()
 
 
-def _probabilities(logits: np.ndarray, *, multi_label: bool) -> np.ndarray:
+def of_logits(logits: np.ndarray, *, multi_label: bool) -> np.ndarray:
+    """Returns the probabilities that logits stand for, float64 of the same shape.
+
+    Args:
+        logits: [..., classes].
+        multi_label: Whether they are of independent classes.
+    """
     values = np.asarray(logits, np.float64)
     if multi_label:
         return np.exp(-np.logaddexp(0, -values))

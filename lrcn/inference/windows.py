@@ -29,11 +29,13 @@ class Scored:
         values: What was said of each, [windows, ...].
         start: [windows], seconds from the first frame to the begin of the window.
         end: [windows], seconds to the end of its last frame.
+        times: [windows, time], seconds to each frame that the window shows.
     """
 
     values: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    times: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +82,8 @@ def scored(item: lists.Item, plan: Plan, score: Score) -> Scored:
 
 def _image(item: lists.Item, plan: Plan, score: Score) -> Scored:
     frames = video.read(item, plan.reading).jpegs
-    return Scored(score(frames, np.zeros([1, 1], np.int64)), np.zeros(1), np.zeros(1))
+    values = score(frames, np.zeros([1, 1], np.int64))
+    return Scored(values, np.zeros(1), np.zeros(1), np.zeros([1, 1]))
 
 
 def _folder(item: lists.Item, plan: Plan, score: Score) -> Scored:
@@ -160,4 +163,5 @@ class _Misjudged(Exception):
 
 
 def _timed(values: np.ndarray, table: np.ndarray, times: np.ndarray) -> Scored:
-    return Scored(values, times[table.min(axis=1)], times[table.max(axis=1) + 1])
+    start, end = times[table.min(axis=1)], times[table.max(axis=1) + 1]
+    return Scored(values, start, end, times[table])

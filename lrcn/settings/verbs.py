@@ -277,6 +277,7 @@ class ImportSettings:
 class ExportSettings:
     """Everything `lrcn export` needs."""
 
+    augment: data.Augment
     search: networks.Search
     run: str
     format: Literal["saved_model", "onnx", "litert"]

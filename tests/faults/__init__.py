@@ -8,9 +8,11 @@ from . import (
     lists,
     machine,
     media,
+    page,
     places,
     records,
     registry,
+    reports,
     runs,
     settings,
     shards,
@@ -24,7 +26,18 @@ SUBJECTS = tuple(
         registry.Subject.of,
         (
             *(lists, media, folders, captions, words, records, shards),
-            *(settings, strategies, runs, weights, places, interruptions, machine, hostile),
+            *(
+                settings,
+                strategies,
+                runs,
+                reports,
+                page,
+                weights,
+                places,
+                interruptions,
+                machine,
+                hostile,
+            ),
         ),
     )
 )

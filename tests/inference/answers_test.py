@@ -82,7 +82,10 @@ def test_a_window_that_an_aligned_tail_repeats_is_told_once():
     said = np.empty(3, object)
     said[:] = [answers.caption_of(word, score) for word, score in (("a", -2), ("b", -1), ("b", -1))]
     scored = windows.Scored(
-        values=said, start=np.array([0.0, 0.5, 0.5]), end=np.array([1.0, 1.5, 1.5])
+        values=said,
+        start=np.array([0.0, 0.5, 0.5]),
+        end=np.array([1.0, 1.5, 1.5]),
+        times=np.array([[0.0, 0.5], [0.5, 1.0], [0.5, 1.0]]),
     )
     item = lists.Item("x", "/x.mp4", "video")
     line = answers.Captions(None, None).line(item, scored)

@@ -33,7 +33,7 @@ def test_heat_of_a_linear_network_is_what_its_weights_say():
     for label in (0, 1):
         wanted = (shown / 255 @ kernel[0, 0] + bias) @ told[:, label]
         wanted = np.maximum(wanted, 0)
-        found = gradcam.heat(model, shown, label)
+        found = gradcam.Looking(model).heat(shown, label)
         np.testing.assert_allclose(found, wanted / wanted.max(), atol=1e-5)
         assert found.max() == pytest.approx(1)
 
@@ -45,7 +45,7 @@ def test_heat_is_where_the_only_thing_is():
     model.get_layer("head").get_layer("classes").set_weights([np.ones((1, 1)), np.zeros(1)])
     shown = np.zeros((2, 8, 8, 3), np.uint8)
     shown[0, 2, 5] = 200
-    found = gradcam.heat(model, shown, 0)
+    found = gradcam.Looking(model).heat(shown, 0)
     assert np.unravel_index(found.argmax(), found.shape) == (0, 2, 5)
     assert found.sum() == pytest.approx(1)
 
@@ -55,7 +55,7 @@ def test_nothing_speaks_for_a_class_that_all_speaks_against():
     maps = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones")(values)
     model = network(keras.layers.GlobalAveragePooling2D()(maps), frames, classes=1)
     model.get_layer("head").get_layer("classes").set_weights([-np.ones((1, 1)), np.zeros(1)])
-    assert not gradcam.heat(model, clip(), 0).any()
+    assert not gradcam.Looking(model).heat(clip(), 0).any()
 
 
 @pytest.mark.parametrize("name", ["small", "mobilenet"])
@@ -65,7 +65,7 @@ def test_every_frame_of_an_lstm_has_its_heat(name):
     backbone = backbones.build(name, image_size=size, **options)
     model = activity.lstm(backbone, num_classes=3, units=4)
     shown = np.random.default_rng(1).integers(0, 256, (5, *size, 3), dtype=np.uint8)
-    found = gradcam.heat(model, shown, 2)
+    found = gradcam.Looking(model).heat(shown, 2)
     assert found.shape == (5, *size)
     assert np.isfinite(found).all()
     assert found.min() >= 0
@@ -76,4 +76,4 @@ def test_a_network_without_maps_is_told():
     frames, values = seen()
     model = network(keras.layers.Flatten()(values), frames)
     with pytest.raises(UserError, match="no maps"):
-        gradcam.heat(model, clip(), 0)
+        gradcam.Looking(model).heat(clip(), 0)

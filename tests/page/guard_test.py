@@ -1,0 +1,142 @@
+import asyncio
+
+import pytest
+
+from lrcn.page import guard
+
+QUESTION = "/gradio_api/queue/join"
+
+
+def ask(method, path, *, headers=(), body=(b"",), local=True, room=True):
+    """Returns the status, and how many bytes of the request came to the application."""
+    told, read = [], []
+
+    async def app(scope, receive, send):
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            read.append(len(message["body"]))
+            more = message["more_body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    parts = iter(body)
+
+    async def receive():
+        part = next(parts)
+        return {"type": "http.request", "body": part, "more_body": part is not body[-1]}
+
+    async def send(message):
+        told.append(message.get("status"))
+
+    own = {"host": "127.0.0.1:7860", **dict(headers)}
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "headers": [(name.encode(), value.encode()) for name, value in own.items()],
+    }
+    own = guard.Guard(app, 1000, local, lambda: room, lambda path: path == "/folder/a.mp4")
+    asyncio.run(own(scope, receive, send))
+    return (told or [None])[0], sum(read)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/config", "/theme.css", "/assets/index-1.js", "/gradio_api/queue/data"],
+)
+def test_what_the_page_needs_passes(path):
+    assert ask("GET", path)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file/etc/passwd",
+        "/file=/etc/passwd",
+        "/gradio_api/proxy=http://example.org/",
+        "/gradio_api/info",
+        "/gradio_api/openapi.json",
+        "/gradio_api/deep_link",
+        "/gradio_api/vibe-code/",
+        "/assets/../../etc/passwd",
+        "/static/..",
+        "/docs",
+        "/monitoring",
+    ],
+)
+def test_the_rest_of_gradio_is_not_there(path):
+    assert ask("GET", path) == (404, 0)
+
+
+def test_only_the_page_writes():
+    assert ask("POST", QUESTION, body=[b"{}"])[0] == 200
+    for path in ("/gradio_api/vibe-edit", "/gradio_api/run/answer", "/login", "/"):
+        assert ask("POST", path)[0] == 404
+    assert ask("DELETE", "/")[0] == 404
+    other = {"origin": "http://evil.example"}
+    assert ask("POST", "/gradio_api/upload", headers=other)[0] == 403
+    own = {"origin": "http://127.0.0.1:7860"}
+    assert ask("POST", "/gradio_api/upload", headers=own)[0] == 200
+
+
+def test_a_name_that_is_made_to_lead_here_gets_nothing():
+    elsewhere = {"host": "evil.example:7860"}
+    assert ask("GET", "/", headers=elsewhere)[0] == 421
+    assert ask("GET", "/", headers=elsewhere, local=False)[0] == 200
+    for name in ("localhost", "LOCALHOST:1", "[::1]:7860", "127.0.0.1"):
+        assert ask("GET", "/", headers={"host": name})[0] == 200
+
+
+def test_a_file_is_refused_by_its_size_before_any_of_it_is_read():
+    told = {"content-length": str(2 * 10**9)}
+    assert ask("POST", "/gradio_api/upload", headers=told) == (413, 0)
+    assert ask("POST", "/gradio_api/upload", headers={"content-length": "-1"})[0] == 413
+
+
+def test_a_request_that_tells_no_size_is_broken_off():
+    body = [bytes(30_000) for _ in range(9)]
+    status, read = ask("POST", "/gradio_api/upload", body=body)
+    assert status is None and read == 60_000
+    assert ask("POST", "/gradio_api/upload", body=[bytes(1000)]) == (200, 1000)
+
+
+def test_no_further_upload_begins_where_there_is_no_room():
+    assert ask("POST", "/gradio_api/upload", room=False)[0] == 503
+    assert ask("POST", QUESTION, body=[b"{}"], room=False)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("question", "status"),
+    [
+        (b'{"data": [{"path": "/folder/a.mp4", "url": null}], "fn_index": 0}', 200),
+        (b'{"data": [{"path": "/etc/passwd"}]}', 403),
+        (b'{"data": [{"path": "https://example.org/a.mp4"}]}', 403),
+        (b'{"data": [[{"x": {"path": "/folder/a.mp4", "more": {"path": "/b.mp4"}}}]]}', 403),
+        (b'{"data": [{"path": "/etc/passwd", "path": "/folder/a.mp4"}]}', 403),
+        (b'{"data": [{"path": ["/etc/passwd"]}]}', 403),
+        (b'{"data": ["path"]}', 200),
+        (b"no json", 403),
+        (b"\xff", 403),
+        (b"", 403),
+    ],
+)
+def test_a_question_is_about_dropped_files_alone(question, status):
+    parts = [question[:5], question[5:]]
+    came = len(question) if status == 200 else 0
+    assert ask("POST", QUESTION, body=parts) == (status, came)
+
+
+def test_what_is_no_request_does_not_pass():
+    passed = []
+
+    async def app(scope, receive, send):
+        passed.append(scope["type"])
+
+    own = guard.Guard(app, 1, True, lambda: True, bool)
+    for kind in ("websocket", "lifespan"):
+        asyncio.run(own({"type": kind, "path": "/"}, None, None))
+    assert passed == ["lifespan"]
