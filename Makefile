@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEMO := demo
 
-.PHONY: help demo test test-extras torture fuzz lint format clean
+.PHONY: help demo docs test test-extras torture fuzz lint format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -21,8 +21,16 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --constraint constraints.txt --editable '.[test]'
 	@touch $(VENV)/.installed $@
 
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[docs]'
+	@touch $(VENV)/.installed $@
+
 demo: $(VENV)/.installed  ## train, evaluate and predict on the embedded videos (minutes on 2 cores)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh $(DEMO)
+
+docs: $(VENV)/.installed-docs  ## build the documentation, build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file docs/mkdocs.yml
+	@echo "build/site/index.html; with search: $(BIN)/python -m http.server --directory build/site"
 
 test: $(VENV)/.installed-test lint  ## the core tests (under 20 minutes on 2 cores)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

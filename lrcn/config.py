@@ -24,24 +24,6 @@ UNREADABLE = (omegaconf.errors.OmegaConfBaseException, yaml.YAMLError)
 
 # Groups that are told apart by a key of their own, not by a dataclass alone.
 _DISCRIMINATORS = ("name", "source")
-_PATHS = {
-    "moving_shapes": (),
-    "lists": ("input_files", "path_prepend_folder", "labels", "vocabulary"),
-    "folder": ("root",),
-    "ucf101": ("videos", "lists"),
-    "flickr": ("images", "captions", "train", "val", "test"),
-    "coco": ("images", "annotations", "ids"),
-    "msvd": ("videos", "captions", "mapping"),
-    "tfds": ("name", "data_dir"),
-    "records": ("train", "val", "test"),
-}
-_OTHER_PATHS = {
-    "backbone.weights",
-    "init",
-    "vocabulary.extra_text",
-    "vocabulary.file",
-    "workflow.word_vectors",
-}
 _GROUPS_WITHOUT_SETTINGS = {"experiment", "sweep", "debug"}
 
 
@@ -88,27 +70,12 @@ def to_plain(settings: Any) -> dict:
 
 def with_absolute_paths(settings: settings_lib.TrainSettings) -> settings_lib.TrainSettings:
     """Returns the settings with every path absolute, so that a run is found from anywhere."""
-    dataset = settings.dataset
-    paths = _PATHS[dataset.source]
-    if dataset.source == "tfds" and not _is_prepared(dataset.name):
-        paths = ("data_dir",)
-    dataset = _absolute(dataset, paths)
-    backbone = settings.backbone
-    if backbone.weights not in (None, "imagenet"):
-        backbone = _absolute(backbone, ("weights",))
-    own = {"dataset": dataset, "backbone": backbone}
-    own["vocabulary"] = _absolute(settings.vocabulary, ("extra_text", "file"))
-    if settings.describes:
-        own["workflow"] = _absolute(settings.workflow, ("word_vectors",))
-    return _absolute(dataclasses.replace(settings, **own), ("resume", "init"))
+    groups = ("workflow", "dataset", "backbone", "vocabulary")
+    own = {group: _absolute(getattr(settings, group)) for group in groups}
+    return _absolute(dataclasses.replace(settings, **own))
 
 
-def _is_prepared(name: str) -> bool:
-    """Whether the name of a data set of TensorFlow Datasets is the folder of a prepared one."""
-    return pathlib.Path(name, "dataset_info.json").expanduser().is_file()
-
-
-def _absolute(values: Any, names: tuple[str, ...]) -> Any:
+def _absolute(values: Any) -> Any:
     def absolute(value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(map(absolute, value))
@@ -116,7 +83,23 @@ def _absolute(values: Any, names: tuple[str, ...]) -> Any:
             return {split: absolute(path) for split, path in value.items()}
         return value if value is None else str(pathlib.Path(value).expanduser().absolute())
 
-    return dataclasses.replace(values, **{name: absolute(getattr(values, name)) for name in names})
+    given = {name: getattr(values, name) for name in _paths(values)}
+    return dataclasses.replace(values, **{name: absolute(value) for name, value in given.items()})
+
+
+def _paths(values: Any) -> tuple[str, ...]:
+    """Returns the keys of a group that hold paths, not the names that may stand in their place."""
+    names = set(settings_lib.paths_of(type(values)))
+    if isinstance(values, settings_lib.Tfds) and not _is_prepared(values.name):
+        names -= {"name"}
+    if isinstance(values, settings_lib.Backbone) and values.weights == "imagenet":
+        names -= {"weights"}
+    return tuple(names)
+
+
+def _is_prepared(name: str) -> bool:
+    """Whether the name of a data set of TensorFlow Datasets is the folder of a prepared one."""
+    return pathlib.Path(name, "dataset_info.json").expanduser().is_file()
 
 
 def stored_path(plain: dict, key: str) -> Any:
@@ -124,12 +107,27 @@ def stored_path(plain: dict, key: str) -> Any:
 
     A key may name one path of several by split, such as `dataset.ids.train`.
     """
-    paths = {f"dataset.{name}" for name in _PATHS[plain["dataset"]["source"]]}
-    if ".".join(key.split(".")[:2]) not in paths | _OTHER_PATHS:
+    first, _, rest = key.partition(".")
+    kind, name = settings_lib.TrainSettings, first
+    if rest:
+        hint = typing.get_type_hints(kind).get(first)
+        kind, name = _stored_kind(hint, plain, first), rest.partition(".")[0]
+    if kind is None or name not in settings_lib.paths_of(kind):
         return None
     for part in key.split("."):
         plain = plain[part]
     return plain
+
+
+def _stored_kind(hint: Any, plain: dict, group: str) -> type | None:
+    """Returns the dataclass of a group's stored member; None if it is no group of settings."""
+    members = [part for part in typing.get_args(hint) or (hint,) if dataclasses.is_dataclass(part)]
+    if len(members) < 2:
+        return members[0] if members else None
+    try:
+        return _member(members, plain[group], key=group)
+    except UsageError as error:
+        raise KeyError(error.received) from error
 
 
 def value_of(plain: dict, key: str) -> Any:

@@ -47,7 +47,7 @@ def of_run(settings: settings_lib.EvaluateSettings) -> tuple[str, dict, pathlib.
     measure = _recognition if run.vocabulary is None else _description
     with files.together(folder, last="metrics.json") as beside:
         metrics, protocol = measure(run, settings, shown, paths, beside)
-        _write_protocol(beside, folder, settings, shown, protocol)
+        _write_protocol(run, beside, folder, settings, shown, protocol)
     return split, metrics, folder
 
 
@@ -86,7 +86,7 @@ def retrieval_of_run(
             normalise=settings.normalise,
             folder=beside,
         )
-        _write_protocol(beside, folder, settings, shown, {"normalise": settings.normalise})
+        _write_protocol(run, beside, folder, settings, shown, {"normalise": settings.normalise})
     return split, metrics, folder
 
 
@@ -177,6 +177,7 @@ def _prepared(
 
 
 def _write_protocol(
+    run: trained.Trained,
     beside: pathlib.Path,
     folder: pathlib.Path,
     settings: settings_lib.EvaluateSettings | settings_lib.RetrieveSettings,
@@ -186,6 +187,7 @@ def _write_protocol(
     """Writes what was measured how, and says so where it replaces what was measured otherwise.
 
     Args:
+        run: What was measured.
         beside: Where the new results are until they are all there.
         folder: Where they go.
         settings: What was asked for.
@@ -197,6 +199,7 @@ def _write_protocol(
         "records": str(record_set.path),
         "digest": record_set.digest,
         "checkpoint": settings.checkpoint,
+        "checkpoint_sha256": files.checksum(run.file),
         "clips": _clips(shown.chosen),
         "view": {"size": list(shown.view.size), "crop": shown.view.crop},
         "short_videos": shown.chosen.short_videos,

@@ -103,6 +103,50 @@ def together(
 
 
 @contextlib.contextmanager
+def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a new folder beside `path` that takes its name and place when the block succeeds.
+
+    What is in the folder is what the block wrote; of an earlier one nothing stays.
+
+    Args:
+        path: The folder; those above it are created.
+
+    Raises:
+        CannotWrite: As of `atomic_path`.
+    """
+    final = pathlib.Path(path)
+    beside = f".{final.name}.{uuid.uuid4().hex[:8]}"
+    staging, before = (final.with_name(f"{beside}.{what}") for what in ("tmp", "old"))
+    with gone_if_empty(final.parent):
+        try:
+            staging.mkdir(parents=True)
+            yield staging
+            _sync(staging)
+            if final.exists():
+                os.replace(final, before)
+            os.replace(staging, final)
+            sync_folder(final.parent)
+        except CannotWrite as error:
+            raise error.but(where=error.where.replace(str(staging), str(final))) from error
+        except OSError as error:
+            named = f"{error.filename}{error.filename2}"
+            if any(str(path) in named for path in (staging, before, final)):
+                raise faults.unwritable(final, error) from error
+            raise
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+            shutil.rmtree(before, ignore_errors=True)
+
+
+def _sync(folder: pathlib.Path) -> None:
+    """Makes what was written into a folder survive a power loss."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as written:
+                os.fsync(written.fileno())
+
+
+@contextlib.contextmanager
 def gone_if_empty(folder: pathlib.Path) -> Iterator[None]:
     """Takes a folder that is made inside the block away again if nothing came into it.
 

@@ -88,7 +88,10 @@ EXAMPLES = {
 }
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>\w+): *(?P<value>[^#]*?) *(?:# *(?P<comment>.*))?$")
 _DEFAULT = re.compile(r"^ *- (?P<group>\w+): (?P<member>\w+) *$")
-_HIDDEN_KEYS = ("name", "source")
+_MORE = re.compile(r"^ +# *(?P<comment>.*)$")
+_OF_HYDRA = ("defaults", "hydra")
+# Keys that tell the members of a group apart: they are chosen, not set.
+_DISCRIMINATORS = ("source", "name")
 
 
 def conf_folder() -> pathlib.Path:
@@ -127,12 +130,12 @@ def of_verb(verb: str, overrides: list[str] = ()) -> str:
         lines += [_group_line(group, member) for group, member in chosen.items()]
         lines.append("")
     lines.append("keys:")
-    lines += _aligned(_keys(conf_folder() / f"{verb}.yaml"))
+    lines += _aligned(keys_of(conf_folder() / f"{verb}.yaml"))
     for group, member in chosen.items():
         file = conf_folder() / group / f"{member}.yaml"
-        keys = [(f"{group}.{key}", *rest) for key, *rest in _keys(file) if key not in _HIDDEN_KEYS]
+        keys = [(f"{group}.{key}", *rest) for key, *rest in keys_to_set(file)]
         if keys and member != "null":
-            lines += ["", f"{group}={member}: {_summary(file)}", *_aligned(keys)]
+            lines += ["", f"{group}={member}: {summary_of(file)}", *_aligned(keys)]
     lines += ["", "hydra flags: -m (sweep), --cfg job (print the configuration), --config-dir DIR"]
     lines += ["", "examples:", *(f"  {example}" for example in EXAMPLES[verb])]
     return "\n".join(lines)
@@ -161,9 +164,9 @@ def known_keys(verb: str, key: str, overrides: list[str] = ()) -> tuple[str, lis
     group = key.partition(".")[0]
     if "." in key and group in chosen:
         file = conf_folder() / group / f"{chosen[group]}.yaml"
-        names = [name for name, *_ in _keys(file) if name not in _HIDDEN_KEYS]
+        names = [name for name, *_ in keys_to_set(file)]
         return f" ({group}={chosen[group]})", names
-    names = [name for name, *_ in _keys(conf_folder() / f"{verb}.yaml")]
+    names = [name for name, *_ in keys_of(conf_folder() / f"{verb}.yaml")]
     return "", [*names, *chosen]
 
 
@@ -179,8 +182,8 @@ def members_with(key: str, value: str) -> list[str]:
     return [
         f"{group}={member}"
         for member, file in files.items()
-        for known, default, _ in _keys(file)
-        if known == name and known not in _HIDDEN_KEYS
+        for known, default, _ in keys_to_set(file)
+        if known == name
         if _is_number(value) or not _is_number(default)
     ]
 
@@ -194,7 +197,8 @@ def _group_line(group: str, member: str) -> str:
     return f"  {group:<16}{' | '.join([member, *others])}"
 
 
-def _summary(file: pathlib.Path) -> str:
+def summary_of(file: pathlib.Path) -> str:
+    """Returns what a configuration file says of itself in the comment that it opens with."""
     comments = []
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -203,16 +207,33 @@ def _summary(file: pathlib.Path) -> str:
     return " ".join(comment for comment in comments if not comment.startswith("@package"))
 
 
-def _keys(file: pathlib.Path) -> list[tuple[str, str, str]]:
-    """Returns (key, value, comment) of the top-level keys of a configuration file."""
+def keys_of(file: pathlib.Path) -> list[tuple[str, str, str]]:
+    """Returns (key, value, comment) of the top-level keys of a configuration file.
+
+    A comment may go on in the lines below it.
+    """
     if not file.exists():
         return []
-    found = (_KEY.match(line) for line in file.read_text(encoding="utf-8").splitlines())
-    return [
-        (match["key"], match["value"], match["comment"] or "")
-        for match in found
-        if match and not match["indent"] and match["key"] not in ("defaults", "hydra")
-    ]
+    found: list[tuple[str, str, str]] = []
+    belongs = False  # whether the line before is that of the last key that was found
+    for line in file.read_text(encoding="utf-8").splitlines():
+        match, more = _KEY.match(line), _MORE.match(line)
+        if belongs and more:
+            key, value, comment = found[-1]
+            found[-1] = (key, value, f"{comment} {more['comment']}")
+            continue
+        belongs = bool(match and not match["indent"] and match["key"] not in _OF_HYDRA)
+        if belongs:
+            found.append((match["key"], match["value"], match["comment"] or ""))
+    return found
+
+
+def keys_to_set(file: pathlib.Path) -> list[tuple[str, str, str]]:
+    """Returns the keys of a member of a group, without the one that tells the members apart."""
+    found = keys_of(file)
+    names = [key for key, *_ in found]
+    own = next((key for key in _DISCRIMINATORS if key in names), None)
+    return [keys for keys in found if keys[0] != own]
 
 
 def _aligned(keys: list[tuple[str, str, str]]) -> list[str]:

@@ -6,9 +6,12 @@ import contextlib
 import logging
 import os
 import sys
-from typing import TextIO
+import tempfile
+from collections.abc import Iterator
+from typing import IO, TextIO
 
 from lrcn import faults
+from lrcn.errors import UserError
 
 
 class RunLog(logging.FileHandler):
@@ -69,3 +72,28 @@ class RunLog(logging.FileHandler):
             self._is_broken = True
             refused = faults.unwritable(self.baseFilename, error)
             sys.stderr.write(f"warning: the log ends here: {refused}\n")
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[IO[bytes]]:
+    """Keeps back what libraries write to stderr by themselves, past every setting of a log level.
+
+    If the block fails with an unforeseen error it is shown after all.
+
+    Yields:
+        The file that holds it.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield said
+        except Exception as error:  # not an interrupt, of which these lines tell nothing
+            if not isinstance(error, UserError):
+                said.seek(0)
+                os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

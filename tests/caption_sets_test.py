@@ -82,7 +82,7 @@ def test_paths_by_split_are_stored_absolute_and_given_again():
         source="coco", images="i", annotations={"train": "t.json", "val": "v.json"}, ids=None
     )
     dataset = config.from_plain("check", values).dataset
-    absolute = config._absolute(dataset, config._PATHS["coco"])
+    absolute = config._absolute(dataset)
     here = pathlib.Path.cwd()
     assert absolute.images == str(here / "i")
     assert absolute.annotations == {"train": f"{here}/t.json", "val": f"{here}/v.json"}

@@ -89,6 +89,7 @@ def test_a_run_directory_holds_everything(images):
     for name in (
         *("config.json", "checkpoints/best.keras", "checkpoints/last.keras", "history.csv"),
         *("state.json", "vocabulary.json", "metrics.json", "curves.png", "train.log", "DONE"),
+        *("data.json", "MODEL_CARD.md"),
     ):
         assert (images.path / name).exists(), name
     assert not (images.path / "labels.txt").exists()

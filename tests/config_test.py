@@ -174,6 +174,9 @@ def test_plain_values_round_trip_through_json(verb):
         "retrieve": ["run=x"],
         "fuse": ["runs=[[a,b],c]", "weights=[.5,.5]"],
         "import": ["file=x"],
+        "export": ["run=x", "format=onnx"],
+        "report": ["run=x"],
+        "demo": ["run=[x,y]"],
     }
     values = typed(verb, *needed.get(verb, []))
     plain = json.loads(json.dumps(config.to_plain(values)))

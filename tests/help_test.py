@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import time
@@ -66,3 +67,28 @@ def test_lists_are_told_to_hold_labels_or_captions():
     assert "`path label [label ...]` or `path<TAB>caption` a line" in text
     text = help.of_verb("train", ["dataset=coco"])
     assert "'dataset.annotations={train: TRAIN.json, val: VAL.json}'" in text
+
+
+def test_the_readme_names_every_member_of_a_group():
+    text = (help.conf_folder().parent / "README.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Groups\n")[2].partition("\n## ")[0]
+    rows = [line.split(" | ", 1) for line in section.splitlines() if line.startswith("| `")]
+    told = {group: row[1] for row in rows for group in re.findall(r"`(\w+)`", row[0])}
+    groups = {path.name for path in help.conf_folder().iterdir() if path.is_dir()} - {"hydra"}
+    assert groups == set(told)
+    for group in groups - {"callbacks", "experiment", "sweep", "debug", "limits", "vocabulary"}:
+        missing = [own for own in help.members(group) if f"`{own}`" not in told[group]]
+        assert set(missing) <= {"auto"}, group
+
+
+def test_a_comment_may_go_on_below(tmp_path):
+    file = tmp_path / "member.yaml"
+    file.write_text(
+        "# A member.\nname: x\na: 1  # one\n       # and more\nb: 2\n# alone\nc: 3 # c\n"
+    )
+    assert help.keys_to_set(file) == [("a", "1", "one and more"), ("b", "2", ""), ("c", "3", "c")]
+
+
+def test_a_name_that_is_no_discriminator_is_a_key():
+    assert "dataset.name=???" in help.of_verb("check", ["dataset=tfds"])
+    assert "backbone.name" not in help.of_verb("train")

@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 
 from lrcn import cli, runs
-from lrcn.models import activity, backbones, networks
+from lrcn.models import activity, architectures, backbones, networks
 from lrcn.models import weights as weights_lib
 from lrcn.training import assembly
 
@@ -82,7 +82,7 @@ def test_the_input_contract_comes_along(capsys, weights):
     # The file is one of plain Keras, too, which does not look at the contract.
     plain = backbones.build("caffenet", **options)
     plain.load_weights("net.weights.h5")
-    assert backbones.contract_of(plain)["mean"] == list(backbones.CAFFE_MEAN)
+    assert backbones.contract_of(plain)["mean"] == list(architectures.CAFFE_MEAN)
     with h5py.File("net.weights.h5") as stored:
         contract = json.loads(stored.attrs["lrcn_input_contract"])
     assert contract == {

@@ -20,6 +20,7 @@ ROOMS = [
     {"cache"},
     {"datasets"},
     {"runs"},
+    {"provenance"},
     {"training", "inference"},
     {"evaluation", "browsing"},
     {"report", "page"},

@@ -157,6 +157,8 @@ def test_a_run_directory_holds_everything(trained):
         "labels.txt",
         "metrics.json",
         "curves.png",
+        "data.json",
+        "MODEL_CARD.md",
         "train.log",
         "DONE",
         ".hydra/overrides.yaml",
@@ -391,6 +393,7 @@ def test_a_sweep_goes_on_after_a_failure_and_repeats_only_what_is_not_done(
     assert "Traceback" in told
     assert "Traceback" not in err
     assert "=" in failed.name
+    assert "The run is failed: " in (failed / "MODEL_CARD.md").read_text()
     done = [
         folder / row["run"] / "checkpoints/last.keras" for row in rows if row["status"] == "DONE"
     ]
@@ -460,3 +463,24 @@ def test_scripts_are_the_verbs(trained):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["label"] in ("left", "right")
     assert done.stderr == ""
+
+
+def test_the_cards_of_a_sweep_tell_the_spread_of_its_seeds(capsys, records, tmp_path):
+    arguments = [
+        "train",
+        "-m",
+        *records,
+        *SMALL,
+        "epochs=1",
+        "name=s",
+        "seed=0,1",
+        "evaluate=[val]",
+    ]
+    assert run(capsys, *arguments)[0] == 0
+    cards = [path.read_text() for path in (tmp_path / "multirun" / "s").glob("*/MODEL_CARD.md")]
+    assert len(cards) == 2
+    for card in cards:
+        assert "The run is done." in card
+        assert card.count("mean ± standard deviation of seeds 0, 1") == 2
+        rows = [line for line in card.splitlines() if line.startswith("| video_accuracy |")]
+        assert all(row.endswith("(2) |") for row in rows), rows

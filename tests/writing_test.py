@@ -44,7 +44,12 @@ ALLOWED = {
     ("training/checkpoints.py", "replace"): "of a broken checkpoint, which is put aside",
     ("training/features.py", "replace"): "of features that are whole",
     ("cache.py", "replace"): "of a folder of records, each of which is whole",
+    ("page/uploads.py", "mkdtemp"): "a private folder of what is dropped, gone with the page",
+    ("page/warming.py", "TemporaryDirectory"): "of a picture that is answered once, gone with it",
+    ("report/media.py", "save"): "into memory",
     ("verbs/showing.py", "TemporaryFile"): "without a name, and gone when it is closed",
+    ("logs.py", "TemporaryFile"): "likewise",
+    ("inference/export/saved_model.py", "save"): "into a folder that takes its name when whole",
 }
 
 

@@ -25,6 +25,8 @@ from lrcn.data.limits import Limits
 PADDING, BEGIN, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
 FORMAT_VERSION = 1
+# What `joined` replaces by what, one after the other.
+JOINING = ((r"(?<=\w) (['’-]) (?=\w)", r"\1"), (r"(?<=\w) ([,;:.!?])(?= |$)", r"\1"))
 
 _REBUILD = "Take the vocabulary.json of a run, or let `lrcn train` build a vocabulary anew"
 # Runs of what is no letter, digit or underscore, or the unknown word as `decode` writes it.
@@ -99,8 +101,9 @@ def joined(text: str) -> str:
     Hyphens and apostrophes join the words about them, other marks the word before. The tokens stay
     the same, but people's captions, which the result is compared with, have no such spaces.
     """
-    text = re.sub(r"(?<=\w) (['’-]) (?=\w)", r"\1", text)
-    return re.sub(r"(?<=\w) ([,;:.!?])(?= |$)", r"\1", text)
+    for pattern, replacement in JOINING:
+        text = re.sub(pattern, replacement, text)
+    return text
 
 
 def sentence(text: str) -> str:

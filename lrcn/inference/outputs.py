@@ -66,7 +66,7 @@ def score(
         logits = head.predict_on_batch(batch["features"])["logits"]
         parts.append(
             metrics.pool(
-                probabilities(logits, multi_label=multi_label),
+                of_logits(logits, multi_label=multi_label),
                 pooling_frames,
                 axis=1,
                 renormalise=not multi_label,
@@ -98,8 +98,13 @@ def tracked(batches: Iterable, describe: str | None) -> Iterator:
             advance()
 
 
-def probabilities(logits: np.ndarray, *, multi_label: bool) -> np.ndarray:
-    """Returns the probabilities of classes from logits [..., classes], in float64."""
+def of_logits(logits: np.ndarray, *, multi_label: bool) -> np.ndarray:
+    """Returns the probabilities that logits stand for, float64 of the same shape.
+
+    Args:
+        logits: [..., classes].
+        multi_label: Whether they are of independent classes.
+    """
     values = np.asarray(logits, np.float64)
     if multi_label:
         return np.exp(-np.logaddexp(0, -values))

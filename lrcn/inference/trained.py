@@ -30,6 +30,7 @@ class Trained:
 
     Attributes:
         run: The run directory.
+        file: The checkpoint that the model is of.
         model: Maps clips [batch, time, height, width, 3] uint8 to `logits` [batch, time, classes]
             and `probabilities` [batch, classes]; or a dict of `frames` and `words` to the `logits`
             [batch, length, vocabulary] of the words that follow.
@@ -41,6 +42,7 @@ class Trained:
     """
 
     run: runs.RunDirectory
+    file: pathlib.Path
     model: keras.Model = dataclasses.field(repr=False)
     labels: tuple[str, ...]
     vocabulary: text.Vocabulary | None = dataclasses.field(repr=False)
@@ -230,6 +232,7 @@ def load(
         ) from error
     return Trained(
         run=directory,
+        file=file,
         model=model,
         **told,
         settings=settings,

@@ -50,13 +50,13 @@ CAFFENET = _krizhevsky(("pool", "norm"))
 
 
 def extend(
-    inputs,
+    inputs: keras.KerasTensor,
     convolutions: tuple[Convolution, ...],
     *,
     layer: str,
     dropout: float,
     initializer: str | None,
-):
+) -> keras.KerasTensor:
     """Returns the features of `layer` for a contracted input.
 
     Args:

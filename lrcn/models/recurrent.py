@@ -6,7 +6,9 @@ import keras
 from keras import ops
 
 
-def step(cell: keras.layers.LSTMCell, gates, memory):
+def step(
+    cell: keras.layers.LSTMCell, gates: keras.KerasTensor, memory: keras.KerasTensor
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Returns the state and the cell state [batch, units] after a step.
 
     Args:
@@ -20,12 +22,30 @@ def step(cell: keras.layers.LSTMCell, gates, memory):
     return tell * cell.activation(memory), memory
 
 
+def scanned(one, states, gates):
+    """Takes one step after another.
+
+    Args:
+        one: From states and the gates of a step [batch, 4 * units] to the new states, twice.
+        states: State and cell state [batch, units] before the first.
+        gates: [time, batch, 4 * units].
+
+    Returns:
+        The states after each step [time, batch, units], and both states after the last.
+    """
+    states, (outputs, _) = ops.scan(one, states, gates)
+    return outputs, states
+
+
 class _InputsAtOnce(keras.layers.RNN):
     """Runs the steps of an LSTM where its backend has none of its own, as cuDNN on a GPU is.
 
     One product of all steps is faster than many small ones, and the gradient of the kernel is then
     one product, too, where the sum over steps would pass through memory at each of them.
     """
+
+    # A layer is given another way where its graph is for a runtime that has no lists of tensors.
+    steps = staticmethod(scanned)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """Returns the last output, all outputs [batch, time, units] and the last states."""
@@ -43,7 +63,7 @@ class _InputsAtOnce(keras.layers.RNN):
             states = step(cell, own + ops.matmul(state, recurrent), memory)
             return states, states
 
-        states, (outputs, _) = ops.scan(one, tuple(initial_state), ops.swapaxes(gates, 0, 1))
+        outputs, states = self.steps(one, tuple(initial_state), ops.swapaxes(gates, 0, 1))
         return states[0], ops.swapaxes(outputs, 0, 1), list(states)
 
 

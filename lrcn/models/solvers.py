@@ -134,7 +134,13 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         warmup_steps: Length of the rise, in steps.
     """
 
-    def __init__(self, *, schedule, learning_rate: float, warmup_steps: int):
+    def __init__(
+        self,
+        *,
+        schedule: keras.optimizers.schedules.LearningRateSchedule | None,
+        learning_rate: float,
+        warmup_steps: int,
+    ):
         super().__init__()
         self.schedule = schedule
         self.learning_rate = learning_rate

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,7 +27,14 @@ class Words(keras.layers.Embedding):
     """
 
     def __init__(
-        self, input_dim: int, output_dim: int, *, tokens=(), max_length=0, design=None, **kwargs
+        self,
+        input_dim: int,
+        output_dim: int,
+        *,
+        tokens: Sequence[str] = (),
+        max_length: int = 0,
+        design: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ):
         super().__init__(input_dim, output_dim, **kwargs)
         self.tokens = tuple(tokens)

@@ -76,7 +76,7 @@ class Labels:
         for batch in batches:
             self.watch()
             logits = self.inner.model.predict_on_batch(batch["features"])["logits"]
-            values = outputs.probabilities(logits, multi_label=multi_label)
+            values = outputs.of_logits(logits, multi_label=multi_label)
             self._probabilities.append(values.astype(np.float32))
             self._clips.append(np.asarray(batch["clip"]))
             yield batch

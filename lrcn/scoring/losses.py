@@ -6,6 +6,8 @@ Only built-in Keras losses are used, so a compiled model is opened by plain
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -58,7 +60,7 @@ def next_word() -> keras.losses.Loss:
     )
 
 
-def every_step(values, steps: int):
+def every_step(values: Any, steps: int) -> Any:
     """Returns labels or sample weights repeated at every step, [batch, steps, ...].
 
     Args:

@@ -160,8 +160,8 @@ def beam(
 
     _, words, scores, ended, *_ = ops.while_loop(unfinished, extend, start)
     lengths = ops.cast(ops.sum(ops.cast(words != PADDING, "int32"), axis=-1), "float32")
-    best = ops.argmax(scores / ops.power(ops.maximum(lengths, 1.0), length_penalty), axis=1)
-    best = ops.cast(best, "int32")[:, None]
+    # As `likeliest` does; what `argmax` does besides, other runtimes than TensorFlow cannot.
+    _, best = ops.top_k(scores / ops.power(ops.maximum(lengths, 1.0), length_penalty), 1)
     return Captions(
         ops.take_along_axis(words, best[..., None], axis=1)[:, 0],
         ops.take_along_axis(scores, best, axis=1)[:, 0],

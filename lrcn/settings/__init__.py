@@ -49,6 +49,7 @@ from lrcn.settings.networks import (
     Workflow,
     search_options,
 )
+from lrcn.settings.paths import is_path, paths_of
 from lrcn.settings.ranges import (
     RANGE,
     Range,
@@ -137,7 +138,9 @@ __all__ = [
     "Workflow",
     "check",
     "is_of_conduct",
+    "is_path",
     "misfit",
+    "paths_of",
     "resolved",
     "search_options",
 ]

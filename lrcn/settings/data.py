@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from lrcn.settings.paths import is_path
 from lrcn.settings.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, within
 
 
@@ -53,11 +54,11 @@ class Lists(Frames):
     """Keys of `dataset=lists`."""
 
     source: Literal["lists"]
-    input_files: tuple[str, ...]
-    path_prepend_folder: str | None
-    labels: str | None
+    input_files: tuple[str, ...] = is_path()
+    path_prepend_folder: str | None = is_path()
+    labels: str | None = is_path()
     frame_format: str
-    vocabulary: str | None = None
+    vocabulary: str | None = is_path(default=None)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ class Folder(Frames):
     """Keys of `dataset=folder`."""
 
     source: Literal["folder"]
-    root: str
+    root: str = is_path()
     groups: str | None
     fractions: tuple[float, ...] = within(SHARE)
     val_groups: tuple[str, ...] | None
@@ -78,8 +79,8 @@ class Ucf101(Frames):
     """Keys of `dataset=ucf101`."""
 
     source: Literal["ucf101"]
-    videos: str
-    lists: str
+    videos: str = is_path()
+    lists: str = is_path()
     split: Literal[1, 2, 3]
     classes: tuple[str, ...] | None
     val_groups: int = within(NOT_NEGATIVE)
@@ -90,11 +91,11 @@ class Flickr(Frames):
     """Keys of `dataset=flickr`."""
 
     source: Literal["flickr"]
-    images: str
-    captions: str
-    train: str | None
-    val: str | None
-    test: str | None
+    images: str = is_path()
+    captions: str = is_path()
+    train: str | None = is_path()
+    val: str | None = is_path()
+    test: str | None = is_path()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,9 +103,9 @@ class Coco(Frames):
     """Keys of `dataset=coco`; by split, or one for all."""
 
     source: Literal["coco"]
-    images: str | dict[str, str]
-    annotations: str | dict[str, str]
-    ids: dict[str, str] | None
+    images: str | dict[str, str] = is_path()
+    annotations: str | dict[str, str] = is_path()
+    ids: dict[str, str] | None = is_path()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,9 +113,9 @@ class Msvd(Frames):
     """Keys of `dataset=msvd`."""
 
     source: Literal["msvd"]
-    videos: str
-    captions: str | dict[str, str]
-    mapping: str | None
+    videos: str = is_path()
+    captions: str | dict[str, str] = is_path()
+    mapping: str | None = is_path()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,8 +123,8 @@ class Tfds(Frames):
     """Keys of `dataset=tfds`."""
 
     source: Literal["tfds"]
-    name: str
-    data_dir: str | None
+    name: str = is_path()  # of the folder of a prepared one, or a name
+    data_dir: str | None = is_path()
     splits: dict[str, str] | None
 
 
@@ -132,9 +133,9 @@ class Records:
     """Keys of `dataset=records`."""
 
     source: Literal["records"]
-    train: str | None
-    val: str | None
-    test: str | None
+    train: str | None = is_path()
+    val: str | None = is_path()
+    test: str | None = is_path()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
+from lrcn.settings.paths import is_path
 from lrcn.settings.ranges import DROPOUT, NOT_NEGATIVE, POSITIVE, within
 
 
@@ -41,7 +42,7 @@ class DescriptionWorkflow:
     dropout_in: float | None = within(DROPOUT)
     dropout_out: float = within(DROPOUT)
     initializer: str | None = None
-    word_vectors: str | None = None
+    word_vectors: str | None = is_path(default=None)
     trainable_words: bool = True
 
 
@@ -95,8 +96,8 @@ class Vocabulary:
     min_count: int = within(POSITIVE, default=2)
     max_size: int | None = within(POSITIVE, default=None)
     max_length: int = within(POSITIVE, default=20)
-    extra_text: tuple[str, ...] = ()
-    file: str | None = None
+    extra_text: tuple[str, ...] = is_path(default=())
+    file: str | None = is_path(default=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +162,7 @@ class Backbone:
     """Keys of every `backbone`."""
 
     name: Literal["small", "resnet50", "efficientnet_v2", "vgg16"]
-    weights: str | None
+    weights: str | None = is_path()  # or `imagenet`
     layer: str | None
     trainable: bool | int | None = within(NOT_NEGATIVE)
     image_size: tuple[int, ...] = within(POSITIVE)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from lrcn.data.limits import Limits
 from lrcn.settings import data, networks, strategies
+from lrcn.settings.paths import is_path
 from lrcn.settings.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARDS, SHARE, Range, within
 
 
@@ -94,8 +95,8 @@ class TrainSettings(_ByWorkflow):
     batch_size: int | None = within(POSITIVE)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     seed: int = within(SEED)
-    resume: str | None
-    init: str | None
+    resume: str | None = is_path()
+    init: str | None = is_path()
     class_weights: Literal["balanced"] | None
     short_videos: Literal["error", "loop"]
     raw_image_shape: tuple[int, ...] | None = within(POSITIVE)
@@ -276,6 +277,7 @@ class ImportSettings:
 class ExportSettings:
     """Everything `lrcn export` needs."""
 
+    augment: data.Augment
     search: networks.Search
     run: str
     format: Literal["saved_model", "onnx", "litert"]

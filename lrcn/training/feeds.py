@@ -247,6 +247,27 @@ def shown(settings: settings_lib.TrainSettings, data: Data) -> runs.Shown:
     )
 
 
+def told(data: Data) -> dict[str, dict[str, Any]]:
+    """Returns what tells the records of each split from others, as `data.json` keeps it."""
+    splits = {"train": data.train, "val": data.val}
+    return {
+        name: {
+            "records": str(own.path),
+            "digest": own.digest,
+            "source": own.metadata.source.name,
+            "source_sha256": own.metadata.source.sha256,
+            "type": own.metadata.type,
+            "items": own.metadata.items,
+            "frames": sum(own.metadata.frame_counts),
+            "classes": own.metadata.num_classes,
+            "groups": sorted(set(filter(None, own.metadata.groups))),
+            "skipped": len(own.metadata.skipped),
+        }
+        for name, own in splits.items()
+        if own is not None
+    }
+
+
 @dataclasses.dataclass(frozen=True)
 class _Frames:
     """Clips of frames, for the complete network."""

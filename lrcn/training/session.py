@@ -11,7 +11,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from lrcn import datasets, errors, runs
+from lrcn import datasets, errors, provenance, runs
 from lrcn import settings as settings_lib
 from lrcn.data import damage, dataset
 from lrcn.training import (
@@ -67,6 +67,7 @@ def train(settings: settings_lib.TrainSettings, run: runs.RunDirectory) -> dict[
     if strategy.is_chief:
         task.write(run)
         run.write_shown(feeds.shown(settings, task.data))
+        provenance.write(run, feeds.told(task.data))
         if network is not None:  # it may have ended between its checkpoint and this
             callbacks.write_history(run, state)
     with damage.translating_errors(*paths.values(), limits=settings.limits):

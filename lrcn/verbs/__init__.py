@@ -10,7 +10,7 @@ import warnings
 from typing import Any
 
 from lrcn import runs
-from lrcn.verbs import data, fusing, publishing, training, using, weights
+from lrcn.verbs import data, fusing, publishing, reporting, training, using, weights
 from lrcn.verbs.showing import show, start_tensorflow
 from lrcn.verbs.training import finish_sweep
 
@@ -24,7 +24,7 @@ _VERBS = {
     "fuse": fusing.fuse,
     "import": weights.import_weights,
     "export": publishing.export,
-    "report": publishing.report,
+    "report": reporting.report,
     "demo": publishing.demo,
 }
 

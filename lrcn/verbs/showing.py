@@ -17,7 +17,7 @@ import rich.console
 import rich.table
 import rich.text
 
-from lrcn import faults
+from lrcn import faults, logs
 from lrcn.errors import UserError, visible
 
 log = logging.getLogger(__name__)
@@ -33,19 +33,8 @@ def start_tensorflow() -> None:
     """
     # Whoever calls a model with clips of another length is told how it is compiled, at length.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            import tensorflow  # noqa: F401 - only to have it said
-        except Exception:  # not an interrupt, of which these lines tell nothing
-            said.seek(0)
-            os.write(kept, said.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+    with logs.quiet_stderr():
+        import tensorflow  # noqa: F401 - only to have it said
 
 
 def require_file(key: str, path: str | None) -> None:

@@ -105,12 +105,15 @@ def _train(
         run_directory.clear_marks()
         known = {key: stored[key] for key in runs.NOT_SETTINGS if stored and key in stored}
         run_directory.write_config({**dataclasses.asdict(origin), **known, **plain})
+        _write_card(run_directory)
         metrics = None
         missing = settings.evaluate
     with _marking_failure(run_directory, finished=finished):
         metrics = _fit(settings, run_directory) if metrics is None else metrics
         evaluated = {split: _evaluate_run(folder, split, settings.limits) for split in missing}
         _require_still_there(run_directory)
+        if missing or not is_answered:
+            _write_card(run_directory, state="done")
         run_directory.mark_done()
     validated = "videos" in metrics or "items" in metrics
     showing.show_metrics(metrics, title=f"{folder}{': validation' if validated else ''}")
@@ -182,6 +185,12 @@ def _evaluate_run(folder: pathlib.Path, split: str, limits: Limits) -> tuple[dic
     return metrics, results
 
 
+def _write_card(run_directory: runs.RunDirectory, *, state: str | None = None) -> None:
+    from lrcn.inference.card import text
+
+    text.write(run_directory, state=state)
+
+
 def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
     """Writes and prints the summary of a sweep; 1 if a job failed.
 
@@ -190,6 +199,7 @@ def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
         jobs: Run directory, overrides and error (or None) of each job of this one.
     """
     from lrcn.inference import sweeps
+    from lrcn.inference.card import text
 
     read = [sweeps.read_job(run, overrides, error=error) for run, overrides, error in jobs]
     output = showing.console()
@@ -197,6 +207,9 @@ def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
         if table is not None:
             output.print(table)
     sweeps.write_summary(folder, read)  # after the tables, which a full disk need not keep back
+    for job in read:
+        if (run_directory := runs.RunDirectory(job.folder)).config_file.exists():
+            text.write(run_directory)  # again: all seeds are there now
     failed = [job for job in read if job.status == "FAILED"]
     reasons: dict[str, list[str]] = collections.defaultdict(list)
     for job in failed:
@@ -227,6 +240,8 @@ def _marking_failure(run_directory: runs.RunDirectory, *, finished: dict | None)
             run_directory.mark_done()
         else:
             run_directory.mark_failed(faults.told(error))
+            with contextlib.suppress(UserError):  # it is the failure that is told
+                _write_card(run_directory)
         raise
 
 

@@ -2,6 +2,7 @@
 
 from . import (
     captions,
+    exports,
     folders,
     hostile,
     interruptions,
@@ -12,6 +13,7 @@ from . import (
     places,
     records,
     registry,
+    reports,
     runs,
     settings,
     shards,
@@ -25,7 +27,19 @@ SUBJECTS = tuple(
         registry.Subject.of,
         (
             *(lists, media, folders, captions, words, records, shards),
-            *(settings, strategies, runs, weights, page, places, interruptions, machine, hostile),
+            *(
+                settings,
+                strategies,
+                runs,
+                reports,
+                page,
+                weights,
+                exports,
+                places,
+                interruptions,
+                machine,
+                hostile,
+            ),
         ),
     )
 )

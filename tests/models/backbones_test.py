@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from lrcn.errors import UserError
-from lrcn.models import backbones, layers
+from lrcn.models import architectures, backbones, layers
 
 HYBRID_SHAPES = {
     "conv1": (111, 111, 96), "pool1": (55, 55, 96), "norm1": (55, 55, 96),
@@ -261,7 +261,9 @@ def test_imagenet_without_a_network_says_what_to_do(monkeypatch):
     monkeypatch.setitem(
         backbones.ARCHITECTURES,
         "resnet50",
-        backbones.Architecture(backbones._pooled(offline), (32, 32), {}, ("pool",), imagenet=True),
+        architectures.Architecture(
+            architectures._pooled(offline), (32, 32), {}, ("pool",), imagenet=True
+        ),
     )
 
     with pytest.raises(UserError, match="could not be fetched.*Give a local weights file"):

@@ -1,0 +1,139 @@
+"""The verb `report`: a run, or the folder of a sweep, as one HTML file."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import shlex
+
+from lrcn import files, runs
+from lrcn import settings as settings_lib
+from lrcn.errors import CannotWrite, UserError
+from lrcn.inference.card import text as card
+from lrcn.verbs import showing
+
+log = logging.getLogger(__name__)
+
+_SUMMARY = "summary.csv"
+_NAME = "report.html"
+
+
+def report(settings: settings_lib.ReportSettings) -> int:
+    """Writes the page of a run or of a sweep."""
+    folder = pathlib.Path(settings.run).expanduser()
+    target = pathlib.Path(settings.output).expanduser() if settings.output else folder / _NAME
+    run = runs.RunDirectory(folder)
+    is_sweep = (folder / _SUMMARY).is_file() and not run.config_file.exists()
+    if not is_sweep:
+        _require_run(run)
+    showing.require_target("output", str(target))
+    files.write_text(target, _of_sweep(folder, target) if is_sweep else _of_run(settings, run))
+    if settings.output is None and run.config_file.exists():
+        card.write(run)  # again: more may be known than when it was trained
+    shown = next(iter(_runs_in(folder)), folder) if is_sweep else folder
+    verb = "report" if is_sweep else "demo"
+    showing.log_next(target, f"lrcn {verb} {shlex.quote(f'run={shown}')}")
+    return 0
+
+
+def _runs_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(file.parent for file in folder.glob("*/config.json"))
+
+
+def _require_run(run: runs.RunDirectory) -> None:
+    """Refuses what is neither a run nor a sweep, and runs of which nothing can be shown."""
+    from lrcn.report import states
+
+    if not run.config_file.exists() and run.failure is None:
+        raise _neither(run.path)
+    run.require_own()
+    found = states.state(run)
+    states.require_something(run, found)
+    if not found.is_done:
+        log.warning("report: %s %s", found.told, found.remedy)
+
+
+def _neither(folder: pathlib.Path) -> UserError:
+    """Returns the error for a folder that is neither a run nor that of a sweep."""
+    inside = _runs_in(folder)
+    received = "a folder without config.json" if folder.is_dir() else "no such folder"
+    remedy = "Give the folder that `lrcn train` printed"
+    if inside:
+        received = "a folder of runs without summary.csv"
+        remedy = f"Give a run in it, such as {inside[0]}"
+    return UserError(
+        "neither a run nor the folder of a sweep",
+        where="run",
+        received=f"{folder}, {received}",
+        expected="a folder with config.json, as `lrcn train` wrote it, or with summary.csv, as a "
+        "sweep did",
+        remedy=remedy,
+    )
+
+
+def _of_sweep(folder: pathlib.Path, target: pathlib.Path) -> str:
+    from lrcn.report import sweep
+
+    return sweep.page(folder, target)
+
+
+def _of_run(settings: settings_lib.ReportSettings, run: runs.RunDirectory) -> str:
+    showing.start_tensorflow()
+    from lrcn.report import run as run_page
+
+    split, notes = _evaluated(settings, run)
+    asked = run_page.Asked(split, settings.items, tuple(notes), settings.limits)
+    return run_page.page(run, asked)
+
+
+def _evaluated(
+    settings: settings_lib.ReportSettings, run: runs.RunDirectory
+) -> tuple[str | None, list[str]]:
+    """Returns the split that is shown, evaluated if it was not, and what the reader has to know."""
+    from lrcn.inference import results
+    from lrcn.report import states
+
+    known = results.evaluated(run)
+    if settings.split in known or (settings.split is None and "test" in known):
+        return settings.split or "test", []
+    if not (found := states.state(run)).is_done:
+        if settings.split is not None:
+            raise UserError(
+                "the run was not evaluated on this split, and is not done",
+                where="split",
+                received=settings.split,
+                expected=" | ".join(known) or "split=null",
+                remedy=f"Leave split out (split=null), or finish the run. {found.remedy}",
+            )
+        told = f"Nothing was evaluated for this page, as the state of the run is: {found.name}."
+        return next(iter(known), None), [told]
+    try:
+        return _evaluate(settings, run)
+    except CannotWrite:
+        raise
+    except UserError as error:
+        if settings.split is not None:
+            raise
+        log.warning("report: no evaluation on test: %s", error)
+        shown = next(iter(known), None)
+        return shown, [f"The run could not be evaluated for this page: {error}"]
+
+
+def _evaluate(
+    settings: settings_lib.ReportSettings, run: runs.RunDirectory
+) -> tuple[str, list[str]]:
+    from lrcn import evaluation
+    from lrcn.inference import results
+
+    split = settings.split
+    if split is None:
+        split = "test" if "test" in evaluation.splits(run.path) else "val"
+        if split in results.evaluated(run):
+            return split, []
+    log.info("report: evaluating %s on %s first", run.path, split)
+    evaluation.of_run(
+        settings_lib.EvaluateSettings(
+            run=str(run.path), split=split, num_threads=settings.num_threads, limits=settings.limits
+        )
+    )
+    return split, [f"The run was evaluated on {split} for this page."]

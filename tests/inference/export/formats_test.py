@@ -1,0 +1,97 @@
+"""Every format has every network: what its own runtime gives is what Keras gives."""
+
+import importlib
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from lrcn.inference.export import comparing, example, graph, precision
+from lrcn.models import activity, backbones
+from lrcn.scoring import describer
+
+from .conftest import captioner, classifier
+
+NETWORKS = {
+    "lstm": lambda: (classifier(layers=2, pooling="max"), {}),
+    "lstm-fixed": lambda: (classifier(multi_label=True), {"time": 4}),
+    "own-size": lambda: (classifier(), {"stored": None}),
+    "step": lambda: (captioner("step"), {"of_images": True, "find": greedy()}),
+    "state": lambda: (captioner("state", 2), {"of_images": True, "find": greedy()}),
+    "first_input": lambda: (captioner("first_input"), {"find": greedy()}),
+    "encoder": lambda: (captioner("encoder"), {"find": greedy(), "time": 4}),
+    "stack-beam": lambda: (captioner("stack", 2), {"find": beam()}),
+}
+CASES = [  # TensorFlow's own format needs no translation, so two are enough
+    *(("saved_model", name) for name in ("lstm", "step")),
+    *(("litert", name) for name in NETWORKS),
+    *(pytest.param("onnx", name, marks=pytest.mark.extras) for name in NETWORKS),
+]
+
+
+def greedy():
+    return describer.searcher("greedy", max_length=5)
+
+
+def beam():
+    return describer.searcher("beam", max_length=5, width=3, length_penalty=0.5)
+
+
+def written(network, format, folder):
+    if format == "onnx":
+        pytest.importorskip("tf2onnx", reason="the extra `onnx` is not installed")
+    module = importlib.import_module(f"lrcn.inference.export.{format}")
+    function = graph.traced(network, variables=module.HAS_VARIABLES)
+    module.write(function, folder)
+    (folder / "contract.json").write_text(json.dumps({"format": format, "file": module.FILE}))
+    return example.load(folder), graph.running(function)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the converters
+@pytest.mark.parametrize(("format", "name"), CASES)
+def test_an_export_gives_what_keras_gives(format, name, network, tmp_path):
+    model, options = NETWORKS[name]()
+    asked = network(model, **options)
+    own, traced = written(asked, format, tmp_path)
+    compared = comparing.compare(own, traced, asked, count=4)
+    assert compared.difference < 1e-5
+    assert compared.shape == ((1, 24, 32, 3) if asked.of_images else (1, 4, *compared.shape[2:]))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_image_of_a_classifier_is_one_frame(network, tmp_path):
+    asked = network(classifier(), of_images=True)
+    own, _ = written(asked, "litert", tmp_path)
+    found = own(np.zeros((2, 24, 32, 3), np.uint8))
+    assert found.keys() == {"probabilities"} and found["probabilities"].shape == (2, 3)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_frames_have_probabilities_of_their_own(network, tmp_path):
+    own, _ = written(network(classifier()), "litert", tmp_path)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 5, 30, 50, 3), np.uint8)
+    found = own(frames)
+    assert found["frame_probabilities"].shape == (2, 5, 3)
+    np.testing.assert_allclose(
+        found["frame_probabilities"].mean(axis=1), found["probabilities"], atol=1e-6
+    )
+
+
+def test_what_was_trained_in_half_precision_is_exported_in_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = activity.lstm(backbones.build("small", image_size=(16, 16)), num_classes=3, units=4)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    backbone = precision.whole(model).get_layer("backbone").layer
+    assert model.get_layer("backbone").layer.layers[-1].compute_dtype == "bfloat16"
+    assert {layer.compute_dtype for layer in backbone.layers} == {"float32"}
+    for one, other in zip(precision.whole(model).weights, model.weights, strict=True):
+        assert one.path == other.path
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_network_in_float32_is_taken_as_it_is():
+    model = classifier()
+    assert precision.whole(model) is model
