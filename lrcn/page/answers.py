@@ -63,7 +63,7 @@ class Network:
     """A run that answers.
 
     Attributes:
-        name: How it is called on the page; no two have the same.
+        name: How it is called on the page.
         about: What it is, in a few words.
         notice: What somebody should know of it, such as that its training failed; else empty.
         predictor: What answers.
@@ -79,6 +79,11 @@ class Network:
         """What hears the predictor answer."""
         return self.predictor.answer
 
+    @property
+    def describes(self) -> bool:
+        """Whether it writes captions, and tells no classes."""
+        return isinstance(self.ear, hearing.Captions)
+
     def tell(self, item: lists.Item) -> Told:
         """Returns what the run says of an image or a video; a problem is part of it."""
         begun = time.monotonic()
@@ -87,7 +92,7 @@ class Network:
         except errors.UserError as error:
             return Told(problem=looking.named(error, item))
         given = {"line": line, "basis": self._basis(line, item)}
-        if isinstance(self.ear, hearing.Captions):
+        if self.describes:
             given["words"] = self.ear.words(line)
         elif item.kind != "image":
             given["course"] = self.ear.course(line)
@@ -99,7 +104,7 @@ class Network:
         count, frames = len(line.get("windows") or [line]), self.predictor.mode.num_frames_per_clip
         if count == 1:
             return f"one window of {frames} frames"
-        if isinstance(self.ear, hearing.Captions):
+        if self.describes:
             return f"the likeliest caption of {count} windows of {frames} frames"
         how = _POOLED[self.ear.inner.pooling_clips]
         return f"{how} of {count} windows of {frames} frames"

@@ -32,7 +32,7 @@ _OTHER = 2**20  # bytes of any other request
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Guard:
     """Lets pass to an application of ASGI what its page needs.
 
@@ -41,7 +41,8 @@ class Guard:
         most_bytes: Of a file that is uploaded.
         local: Whether names of this machine alone are answered: a page of somebody else, whose
             name is made to lead here, gets nothing.
-        has_room: Tells whether another upload may begin.
+        has_room: Tells whether another upload may begin beside those under way, of which it is
+            given the number.
         holds: Tells whether a path is one of a file that was uploaded. Gradio opens what a
             question names, fetches it where it is an address, and looks at no path by itself
             where its page is part of another application.
@@ -50,8 +51,9 @@ class Guard:
     app: App
     most_bytes: int
     local: bool
-    has_room: Callable[[], bool]
+    has_room: Callable[[int], bool]
     holds: Callable[[str], bool]
+    _coming: int = 0
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answers a request, or has the application do so."""
@@ -70,11 +72,15 @@ class Guard:
                 await _refuse(send, 403, "Only files that were dropped on this page are looked at.")
                 return
             receive = _again(body, receive)
+        is_upload = scope["path"].startswith(_UPLOAD) and scope["method"] == "POST"
+        self._coming += is_upload
         try:
             await self.app(scope, receive, send)
         except Exception:  # not that the page is being stopped
             log.exception("a request failed: %s", scope["path"])
             raise
+        finally:
+            self._coming -= is_upload
 
     def _refusal(self, scope: Mapping[str, Any]) -> tuple[int, str] | None:
         headers = {
@@ -97,7 +103,7 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._most(path):
             return 413, f"The file is larger than {self.most_bytes:,} bytes."
-        if path.startswith(_UPLOAD) and not self.has_room():
+        if path.startswith(_UPLOAD) and not self.has_room(self._coming):
             return 503, "Other files are being looked at: try again in a minute."
         return None
 

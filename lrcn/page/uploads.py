@@ -59,11 +59,15 @@ class Folder:
             return inside and path.is_file() and not path.is_symlink()
         return False
 
-    def has_room(self) -> bool:
-        """Tells whether another file may come; files that were abandoned are removed."""
+    def has_room(self, coming: int = 0) -> bool:
+        """Tells whether another file may come; files that were abandoned are removed.
+
+        Args:
+            coming: Files that are on their way, as large as they may be.
+        """
         self.tidy()
         held = sum(_size(file) for file in self.path.rglob("*"))
-        return held + self.most_bytes <= _HELD * self.most_bytes
+        return held + (coming + 1) * self.most_bytes <= _HELD * self.most_bytes
 
     def tidy(self) -> None:
         """Removes files that nobody asked about for long, and folders without files."""

@@ -7,7 +7,7 @@ import pathlib
 import re
 from typing import Any
 
-from lrcn import files, runs
+from lrcn import runs
 from lrcn.data import clips, records
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
@@ -97,17 +97,6 @@ def open_records(protocol: Protocol | None, *, limits: Limits = Limits()) -> rec
             remedy="Evaluate the run again",
         )
     return found
-
-
-def is_of(protocol: Protocol | None, checkpoint: pathlib.Path) -> bool:
-    """Tells whether an evaluation was made with a checkpoint, as far as that is known.
-
-    Args:
-        protocol: How it was made, if that is known.
-        checkpoint: The file, which may be gone.
-    """
-    told = protocol.checkpoint_sha256 if protocol is not None else ""
-    return not told or not checkpoint.exists() or files.checksum(checkpoint) == told
 
 
 def read_metrics(run: runs.RunDirectory, folder: pathlib.Path, split: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from lrcn import provenance, runs
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import trained
-from lrcn.report import captions, classes, curves, items, pages, protocols, states, told
+from lrcn.inference.card import facts
+from lrcn.report import captions, classes, curves, items, pages, states, told
 
 log = logging.getLogger(__name__)
 
@@ -68,19 +69,24 @@ def page(run: runs.RunDirectory, asked: Asked) -> str:
         "metrics": {},
     }
     values |= _evaluation(run, asked, config, opened, reason)
-    if asked.split and not _is_of_this_network(run, asked.split):
+    known_facts = facts.of_run(run) if config else None
+    if known_facts and asked.split in known_facts.stale:
         values["notes"] = (*asked.notes, _OLDER.format(split=asked.split))
+    values["seeds"] = _over_seeds(known_facts, asked.split, values["headline"])
     known = len(run.read_labels()) if run.labels_file.exists() else None
     values["sentence"] = told.sentence(config, classes=known)
     values["cost"] = states.cost(run, history, parameters=_parameters(opened))
     return pages.render("run.html.jinja", values)
 
 
-def _is_of_this_network(run: runs.RunDirectory, split: str) -> bool:
-    """Tells whether the checkpoint is still the one that was evaluated."""
-    protocol = protocols.read(run, split)
-    is_last = protocol is not None and protocol.checkpoint == "last"
-    return protocols.is_of(protocol, run.last if is_last else run.best)
+def _over_seeds(
+    known: facts.Facts | None, split: str | None, headline: classes.Headline | None
+) -> facts.Spread | None:
+    """Returns the best figure over the like runs of other seeds beside a run, if there are any."""
+    if known is None or headline is None:
+        return None
+    found = known.spread.get(split, {}).get(headline.name)
+    return found if found is not None and len(found.values) > 1 else None
 
 
 def _evaluation(

@@ -98,6 +98,14 @@ def demo(settings: settings_lib.DemoSettings) -> int:
     from lrcn.page import doors
 
     doors.require_gradio()
+    if not settings.run:
+        raise UserError(
+            "there is no run to be asked",
+            where="run",
+            received="[]",
+            expected="a run directory, or several",
+            remedy="Set run=RUN, the folder that `lrcn train` printed",
+        )
     for run in settings.run:
         _require_checkpoint(runs.RunDirectory(run))
     with doors.opened(settings.host, settings.port) as door:
@@ -135,11 +143,13 @@ def _require_checkpoint(run: runs.RunDirectory) -> None:
 
 def _networks(settings: settings_lib.DemoSettings, bounds: Any) -> list[Any]:
     """Opens the runs of a page, and has each answer once: its first answer takes long."""
+    from lrcn.inference import trained
     from lrcn.page import answers, warming
 
     networks = []
     with progress.shown("opening", len(settings.run), unit="runs") as advance:
         for run, name in zip(settings.run, answers.names_of(settings.run), strict=True):
+            log.info("opening: %s", run)
             network = answers.opened(
                 run,
                 name=name,
@@ -153,4 +163,6 @@ def _networks(settings: settings_lib.DemoSettings, bounds: Any) -> list[Any]:
             warming.warm(network)
             networks.append(network)
             advance()
+    if not any(network.describes for network in networks):
+        trained.refuse_search(settings.search)
     return networks

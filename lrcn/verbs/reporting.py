@@ -9,6 +9,7 @@ import shlex
 from lrcn import files, runs
 from lrcn import settings as settings_lib
 from lrcn.errors import CannotWrite, UserError
+from lrcn.inference.card import text as card
 from lrcn.verbs import showing
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ def report(settings: settings_lib.ReportSettings) -> int:
         _require_run(run)
     showing.require_target("output", str(target))
     files.write_text(target, _of_sweep(folder, target) if is_sweep else _of_run(settings, run))
+    if settings.output is None and run.config_file.exists():
+        card.write(run)  # again: more may be known than when it was trained
     shown = next(iter(_runs_in(folder)), folder) if is_sweep else folder
     verb = "report" if is_sweep else "demo"
     showing.log_next(target, f"lrcn {verb} {shlex.quote(f'run={shown}')}")

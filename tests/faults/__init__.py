@@ -2,6 +2,7 @@
 
 from . import (
     captions,
+    exports,
     folders,
     hostile,
     interruptions,
@@ -33,6 +34,7 @@ SUBJECTS = tuple(
                 reports,
                 page,
                 weights,
+                exports,
                 places,
                 interruptions,
                 machine,

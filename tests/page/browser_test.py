@@ -40,6 +40,22 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"),
 )
+# Writes down every machine that the page's process turns to.
+LISTENER = """
+import os
+import sys
+
+def heard(event, arguments):
+    if event not in ("socket.connect", "socket.getaddrinfo"):
+        return
+    place = arguments[1] if event == "socket.connect" else arguments[0]
+    host = place[0] if isinstance(place, tuple) else place
+    if host not in ("127.0.0.1", "::1", "localhost", "0.0.0.0", None):
+        with open(os.environ["ASKED"], "a") as file:
+            file.write(f"{event} {place}\\n")
+
+sys.addaudithook(heard)
+"""
 ANSWER = "#lrcn-said .lrcn-answer:is([data-state=done], [data-state=refused])"
 INPUT = "#lrcn-file input[type=file]"
 QUESTION = "/gradio_api/queue/join"
@@ -78,7 +94,13 @@ def served(place, *arguments):
     """Starts the page and yields its process, its address and the folder of its files."""
     temporary = place / f"tmp{len(list(place.glob('tmp*')))}"
     temporary.mkdir()
-    own = {**os.environ, "TMPDIR": str(temporary)}
+    asked = temporary.with_suffix(".asked")
+    asked.touch()
+    hook = place / "hook"
+    hook.mkdir(exist_ok=True)
+    (hook / "sitecustomize.py").write_text(LISTENER)
+    paths = os.pathsep.join(filter(None, [str(hook), os.environ.get("PYTHONPATH")]))
+    own = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": paths, "ASKED": str(asked)}
     given = [sys.executable, "-m", "lrcn", "demo", "port=0", *map(str, arguments)]
     with (
         (temporary.with_suffix(".log")).open("w+") as log,
@@ -90,6 +112,7 @@ def served(place, *arguments):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 process.wait(SECONDS)
+    assert not asked.read_text()  # no other machine was asked for anything
 
 
 def address(process, log):

@@ -38,7 +38,7 @@ def ask(method, path, *, headers=(), body=(b"",), local=True, room=True):
         "path": path,
         "headers": [(name.encode(), value.encode()) for name, value in own.items()],
     }
-    own = guard.Guard(app, 1000, local, lambda: room, lambda path: path == "/folder/a.mp4")
+    own = guard.Guard(app, 1000, local, lambda coming: room, lambda path: path == "/folder/a.mp4")
     asyncio.run(own(scope, receive, send))
     return (told or [None])[0], sum(read)
 
@@ -130,13 +130,37 @@ def test_a_question_is_about_dropped_files_alone(question, status):
     assert ask("POST", QUESTION, body=parts) == (status, came)
 
 
+def test_uploads_under_way_count():
+    seen = []
+
+    async def app(scope, receive, send):
+        await asyncio.sleep(0)
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        seen.append(message.get("status"))
+
+    own = guard.Guard(app, 1000, True, lambda coming: seen.append(coming) or coming < 2, bool)
+    headers = [(b"host", b"localhost")]
+    upload = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
+
+    async def three():
+        await asyncio.gather(*(own(upload, receive, send) for _ in range(3)))
+        await own(upload, receive, send)
+
+    asyncio.run(three())
+    assert [entry for entry in seen if entry is not None] == [0, 1, 2, 503, 0]
+
+
 def test_what_is_no_request_does_not_pass():
     passed = []
 
     async def app(scope, receive, send):
         passed.append(scope["type"])
 
-    own = guard.Guard(app, 1, True, lambda: True, bool)
+    own = guard.Guard(app, 1, True, bool, bool)
     for kind in ("websocket", "lifespan"):
         asyncio.run(own({"type": kind, "path": "/"}, None, None))
     assert passed == ["lifespan"]

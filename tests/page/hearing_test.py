@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from lrcn.data import lists
 from lrcn.inference import answers as answers_lib
 from lrcn.inference import windows
-from lrcn.page import hearing
+from lrcn.page import hearing, looking
 
 from . import conftest
 
@@ -89,3 +91,18 @@ def test_a_listener_forgets_what_it_heard_before(classifier):
     again = classifier.tell(ITEM).course
     np.testing.assert_array_equal(first.values, again.values)
     assert isinstance(classifier.ear.inner, answers_lib.Labels)
+
+
+@pytest.mark.parametrize("of_captions", [False, True])
+def test_an_answer_ends_where_the_page_is_being_stopped(labels, captions, of_captions):
+    bounds = looking.Bounds(120.0)
+    if of_captions:
+        predictor, head = captions
+        ear = hearing.Captions(predictor.answer, head, bounds.watch)
+    else:
+        predictor, ear = labels, hearing.Labels(labels.answer, bounds.watch)
+    predictor = dataclasses.replace(predictor, answer=ear)
+    assert predictor.predict_item(ITEM)["windows"]
+    bounds.over.set()
+    with pytest.raises(looking.Ended):
+        predictor.predict_item(ITEM)

@@ -104,6 +104,14 @@ def test_true_times_count_once_they_are_known(monkeypatch):
     )
 
 
+def test_nobody_looks_on_where_the_page_is_being_stopped():
+    bounds = looking.Bounds(120.0)
+    bounds.watch()
+    bounds.over.set()
+    with pytest.raises(looking.Ended):
+        looking.look(conftest.VIDEO, bounds)
+
+
 def test_a_large_frame_is_refused_by_the_limits():
     message = refused(conftest.VIDEO, looking.Bounds(120.0, Limits(image_pixels=100)))
     assert "3,072 pixels" in message and "limits.image_pixels" in message

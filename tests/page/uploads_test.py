@@ -67,6 +67,7 @@ def test_there_is_room_for_four_files(folder):
     for number in range(3):
         drop(folder, f"{number}/a.mp4", size=1000)
         assert folder.has_room()
+    assert not folder.has_room(1)
     drop(folder, "3/a.mp4", size=1)
     assert not folder.has_room()
     drop(folder, "0/a.mp4", size=1000, age=1000)

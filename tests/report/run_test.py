@@ -38,7 +38,9 @@ def test_by_default_the_page_stands_in_the_run(shapes, tmp_path, capsys):
     from lrcn import cli
 
     run = runs.RunDirectory(shutil.copytree(shapes.path, tmp_path / "run"))
+    (run.path / "MODEL_CARD.md").unlink()
     assert cli.main(["report", f"run={run.path}", "items=1"]) == 0
+    assert "The run is done." in (run.path / "MODEL_CARD.md").read_text()
     assert (run.path / "report.html").read_text("utf-8").startswith("<!doctype html>")
     assert f"results: {run.path / 'report.html'}" in capsys.readouterr().err
 
@@ -129,3 +131,12 @@ def test_many_classes_fit_into_a_page(write_run, report, self_contained):
     cells = [a for a in page.all("rect") if a.get("class") == "cell"]
     assert len(cells) == 102
     assert len(page.source) < 400_000
+
+
+def test_the_best_figure_is_told_over_the_seeds_that_ran(write_run, report):
+    for seed, right in ((0, 0.5), (1, 1.0)):
+        own = write_run(f"s{seed}", f"seed={seed}", values=[[0.9, 0.1], [0.2, 0.8]], truth=[0, 1])
+        (own.evaluation("test") / "metrics.json").write_text(json.dumps({"video_accuracy": right}))
+    code, page, _ = report(own.path)
+    assert code == 0
+    assert "over 2 seeds: 75.0 % ± 35.4 %, mean and standard deviation" in page.text

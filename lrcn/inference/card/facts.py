@@ -55,7 +55,7 @@ class Facts:
         seeds: The seeds of like runs, the run's own among them.
         spread: By split, "" for the validation of the training, and metric.
         predicted: The probabilities of each evaluated split of a run that tells classes.
-        stale: Splits that were measured with another `best.keras` than the one that is there.
+        stale: Splits that were measured with another checkpoint than the one that is there now.
     """
 
     name: str
@@ -129,14 +129,14 @@ def _evaluations(run: runs.RunDirectory) -> dict[str, pathlib.Path]:
 
 
 def _stale(run: runs.RunDirectory, protocols: dict[str, dict]) -> frozenset[str]:
-    if not run.best.exists() or not protocols:
-        return frozenset()
-    now = files.checksum(run.best)
-    return frozenset(
-        split
-        for split, told in protocols.items()
-        if told["checkpoint"] == "best" and told.get("checkpoint_sha256", now) != now
-    )
+    """Returns the splits whose checkpoint is there and is another one now, as far as is known."""
+    found = set()
+    for split, told in protocols.items():
+        file = {"best": run.best, "last": run.last}.get(told.get("checkpoint"))
+        measured = told.get("checkpoint_sha256")
+        if measured and file is not None and file.exists() and files.checksum(file) != measured:
+            found.add(split)
+    return frozenset(found)
 
 
 def _numbers(file: pathlib.Path) -> dict[str, float]:
