@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import keras
 from keras import ops
 
@@ -22,7 +24,9 @@ def step(
     return tell * cell.activation(memory), memory
 
 
-def scanned(one, states, gates):
+def scanned(
+    one: Callable, states: Sequence[keras.KerasTensor], gates: keras.KerasTensor
+) -> tuple[keras.KerasTensor, Sequence[keras.KerasTensor]]:
     """Takes one step after another.
 
     Args:

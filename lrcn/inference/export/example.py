@@ -11,11 +11,12 @@ import os
 import pathlib
 import re
 import sys
+from collections.abc import Callable
 
 import numpy as np
 
 
-def load(folder):
+def load(folder: str | os.PathLike) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """Opens an export.
 
     Args:
@@ -30,7 +31,7 @@ def load(folder):
     return opened(folder / contract["file"])
 
 
-def read_contract(folder):
+def read_contract(folder: str | os.PathLike) -> dict:
     """Reads `contract.json`: what goes in and what comes out."""
     return json.loads(pathlib.Path(folder, "contract.json").read_text(encoding="utf-8"))
 
