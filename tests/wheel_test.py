@@ -59,9 +59,10 @@ def test_the_configuration_came_along(site, elsewhere):
     assert {
         path.relative_to(shipped): path.read_text() for path in shipped.rglob("*.yaml")
     } == files
-    pages = site / "lrcn" / "report" / "templates"
-    for path in (ROOT / "lrcn" / "report" / "templates").iterdir():
-        assert (pages / path.name).read_text() == path.read_text()
+    for room in ("report", "page"):
+        templates = pathlib.Path("lrcn") / room / "templates"
+        for path in (ROOT / templates).iterdir():
+            assert (site / templates / path.name).read_text() == path.read_text()
     modules = {path.relative_to(ROOT) for path in (ROOT / "lrcn").rglob("*.py")}
     assert {path.relative_to(site) for path in (site / "lrcn").rglob("*.py")} == modules
 

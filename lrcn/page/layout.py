@@ -21,6 +21,15 @@ _DROP_HEIGHT = 150
 # Networks see a few hundred pixels; more would only be sent and decoded.
 _CAMERA = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}}}
 
+_ASKING = {
+    # Gradio is not to look into the files: it would convert videos with an ffmpeg of its own.
+    "preprocess": False,
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "concurrency_limit": 1,
+    "concurrency_id": "answer",
+}
+
 
 def build(
     networks: Sequence[answers.Network],
@@ -51,48 +60,30 @@ def build(
         except Exception as error:  # noqa: BLE001 - the page goes on, whatever a file does
             yield gradio.skip(), cards.refused(_told(error), name=name)
 
-    camera = gradio.WebcamOptions(mirror=False, constraints=_CAMERA)
     with gradio.Blocks(title=_TITLE, analytics_enabled=False) as page:
         gradio.HTML(cards.head(networks))
-        with gradio.Tabs():
-            with gradio.Tab("File"):
-                file = gradio.File(
-                    label="A video or an image",
-                    show_label=False,
-                    height=_DROP_HEIGHT,
-                    elem_id="lrcn-file",
-                )
-            with gradio.Tab("Record"):
-                video = gradio.Video(
-                    sources=["webcam"],
-                    show_label=False,
-                    webcam_options=camera,
-                    include_audio=False,
-                    elem_id="lrcn-video",
-                )
-            with gradio.Tab("Photo"):
-                photo = gradio.Image(
-                    sources=["webcam"],
-                    type="filepath",
-                    show_label=False,
-                    webcam_options=camera,
-                    elem_id="lrcn-photo",
-                )
+        file, video, photo = _ways_in()
         gradio.HTML(cards.large(uploaded.most_bytes))
         said = gradio.HTML(elem_id="lrcn-said")
-        # Gradio is not to look into the files: it would convert videos with an ffmpeg of its own.
-        options = {
-            "preprocess": False,
-            "api_visibility": "private",
-            "show_progress": "hidden",
-            "concurrency_limit": 1,
-            "concurrency_id": "answer",
-        }
-        file.upload(answer, file, [file, said], **options)
-        video.stop_recording(answer, video, [video, said], **options)
-        photo.input(answer, photo, [photo, said], **options)
+        file.upload(answer, file, [file, said], **_ASKING)
+        video.stop_recording(answer, video, [video, said], **_ASKING)
+        photo.input(answer, photo, [photo, said], **_ASKING)
     page.queue(max_size=8, api_open=False)
     return page
+
+
+def _ways_in() -> tuple[gradio.File, gradio.Video, gradio.Image]:
+    """Returns where a file is dropped, a video recorded and a photo taken, each on a tab."""
+    camera = gradio.WebcamOptions(mirror=False, constraints=_CAMERA)
+    common = {"show_label": False, "webcam_options": camera, "sources": ["webcam"]}
+    with gradio.Tabs():
+        with gradio.Tab("File"):
+            file = gradio.File(show_label=False, height=_DROP_HEIGHT, elem_id="lrcn-file")
+        with gradio.Tab("Record"):
+            video = gradio.Video(include_audio=False, elem_id="lrcn-video", **common)
+        with gradio.Tab("Photo"):
+            photo = gradio.Image(type="filepath", elem_id="lrcn-photo", **common)
+    return file, video, photo
 
 
 def _told(error: Exception) -> errors.UserError:
