@@ -10,7 +10,7 @@ import warnings
 from typing import Any
 
 from lrcn import runs
-from lrcn.verbs import data, fusing, publishing, reporting, training, using, weights
+from lrcn.verbs import data, exporting, fusing, reporting, serving, training, using, weights
 from lrcn.verbs.showing import show, start_tensorflow
 from lrcn.verbs.training import finish_sweep
 
@@ -23,9 +23,9 @@ _VERBS = {
     "retrieve": using.retrieve,
     "fuse": fusing.fuse,
     "import": weights.import_weights,
-    "export": publishing.export,
+    "export": exporting.export,
     "report": reporting.report,
-    "demo": publishing.demo,
+    "demo": serving.demo,
 }
 
 
