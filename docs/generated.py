@@ -14,6 +14,7 @@ WHOLE = ("experiment", "sweep", "debug")
 """Groups whose members are recipes: their files are shown as they are."""
 OF_README = {
     "groups": ("Groups",),
+    "looking": ("Look at a run", "Try it in a browser", "Take it elsewhere"),
     "captions": ("Describe images and videos",),
     "streams": ("Two streams: colours and motion",),
     "weights": ("Weights from elsewhere",),

@@ -50,7 +50,8 @@ def of(known: facts.Facts) -> str:
         "Licences": licences.notes(known.settings),
     }
     made = f"Written by lrcn {lrcn.__version__} on {datetime.date.today():%Y-%m-%d}."
-    parts = [f"# Model card: {_safe(known.name)}", f"{made} The run is {_safe(known.state)}."]
+    state = f"The run is {_safe(known.state)}. `lrcn report` writes this card anew."
+    parts = [f"# Model card: {_safe(known.name)}", f"{made} {state}"]
     for title, lines in sections.items():
         parts += [f"## {title}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
