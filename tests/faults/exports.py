@@ -1,6 +1,6 @@
 """Runs that are to leave the place where they were trained."""
 
-from lrcn.verbs import exporting
+from lrcn.verbs import exporting as verb
 
 from .registry import Elsewhere, fault
 from .world import World
@@ -43,7 +43,7 @@ def no_format(world: World):
     says=("format=onnx", "no onnx, onnxruntime, tf2onnx", "pip install 'lrcn[onnx]'"),
 )
 def without_runtime(world: World):
-    world.patch.setattr(exporting.importlib.util, "find_spec", lambda name: None)
+    world.patch.setattr(verb.importlib.util, "find_spec", lambda name: None)
     return ["export", f"run={world.shared.run}", "format=onnx"]
 
 
