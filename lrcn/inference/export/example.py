@@ -74,7 +74,8 @@ def _litert(path):
 
 def labels(folder, found):
     """Returns the likeliest class and its probability for each row of `probabilities`."""
-    names = pathlib.Path(folder, "labels.txt").read_text(encoding="utf-8").splitlines()
+    text = pathlib.Path(folder, "labels.txt").read_bytes().decode("utf-8")
+    names = text.split("\n")  # not `splitlines`: a name may hold U+2028 and the like
     return [f"{names[row.argmax()]} {row.max():.4f}" for row in found["probabilities"]]
 
 
