@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from lrcn.inference.export import comparing, example, graph, precision
+from lrcn.inference.export import comparing, contract, example, graph, precision
 from lrcn.models import activity, backbones
 from lrcn.scoring import describer
 
@@ -44,7 +44,8 @@ def written(network, format, folder):
     module = importlib.import_module(f"lrcn.inference.export.{format}")
     function = graph.traced(network, variables=module.HAS_VARIABLES)
     module.write(function, folder)
-    (folder / "contract.json").write_text(json.dumps({"format": format, "file": module.FILE}))
+    told = {"format": format, "file": module.FILE, "inputs": [contract._input(network, "rgb")]}
+    (folder / "contract.json").write_text(json.dumps(told))
     return example.load(folder), graph.running(function)
 
 
