@@ -1,5 +1,7 @@
 import importlib.metadata
+import pathlib
 import socket
+import tomllib
 
 import pytest
 
@@ -39,7 +41,7 @@ def test_all_addresses_are_not_this_machine_alone():
         assert not door.local and door.address.startswith("http://127.0.0.1:")
 
 
-@pytest.mark.parametrize("version", [None, "5.49.1", "6.0.0"])
+@pytest.mark.parametrize("version", [None, "5.49.1", "6.0.0", "6.4.0", "6.31.0", "7.0"])
 def test_gradio_is_asked_for_before_anything_else(monkeypatch, version):
     def told(name):
         if version is None:
@@ -47,9 +49,15 @@ def test_gradio_is_asked_for_before_anything_else(monkeypatch, version):
         return version
 
     monkeypatch.setattr(importlib.metadata, "version", told)
-    if version == "6.0.0":
+    if version in ("6.31.0", "7.0"):
         doors.require_gradio()
         return
     received = f"gradio {version}" if version else "no package gradio"
     with pytest.raises(errors.UserError, match=rf"{received}.*pip install 'lrcn\[demo\]'"):
         doors.require_gradio()
+
+
+def test_the_extra_asks_for_the_gradio_that_the_page_asks_for():
+    file = pathlib.Path(__file__).parents[2] / "pyproject.toml"
+    extras = tomllib.loads(file.read_text())["project"]["optional-dependencies"]
+    assert extras["demo"] == [f"gradio>={'.'.join(map(str, doors.GRADIO))}"]
