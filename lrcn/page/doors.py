@@ -40,12 +40,12 @@ class Door:
     Attributes:
         socket: It is bound.
         address: What is typed into a browser.
-        local: Whether this machine alone can come to it.
+        own_name: The host that was asked for, where this machine alone can come to it; else None.
     """
 
     socket: socket.socket
     address: str
-    local: bool
+    own_name: str | None
 
 
 @contextlib.contextmanager
@@ -75,7 +75,7 @@ def opened(host: str, port: int) -> Iterator[Door]:
         address = ipaddress.ip_address(given)
         name = "127.0.0.1" if address.is_unspecified else given
         name = f"[{name}]" if ":" in name else name
-        yield Door(own, f"http://{name}:{number}", address.is_loopback)
+        yield Door(own, f"http://{name}:{number}", host if address.is_loopback else None)
 
 
 def _no_door(host: str, port: int, error: Exception) -> errors.UserError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -29,7 +30,6 @@ _WRITES = re.compile(r"/gradio_api/(queue/join|upload|cancel|reset)/?")
 _UPLOAD, _QUESTION = "/gradio_api/upload", "/gradio_api/queue/join"
 _AROUND = 2**16  # bytes of a request around its file
 _OTHER = 2**20  # bytes of any other request
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 @dataclasses.dataclass
@@ -39,8 +39,9 @@ class Guard:
     Attributes:
         app: The application.
         most_bytes: Of a file that is uploaded.
-        local: Whether names of this machine alone are answered: a page of somebody else, whose
-            name is made to lead here, gets nothing.
+        own_name: Under which a page of this machine alone is served: it is answered, `localhost`
+            and addresses that lead no further. A page of somebody else, whose name is made to lead
+            here, gets nothing. None of a page that others may open.
         has_room: Tells whether another upload may begin beside those under way, of which it is
             given the number.
         holds: Tells whether a path is one of a file that was uploaded. Gradio opens what a
@@ -50,7 +51,7 @@ class Guard:
 
     app: App
     most_bytes: int
-    local: bool
+    own_name: str | None
     has_room: Callable[[int], bool]
     holds: Callable[[str], bool]
     _coming: int = 0
@@ -87,7 +88,7 @@ class Guard:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         path, method = scope["path"], scope["method"]
-        if self.local and _host(headers.get("host", "")) not in _LOOPBACK:
+        if self.own_name is not None and not _is_here(headers.get("host", ""), self.own_name):
             return 421, "This page answers on this machine alone."
         allowed = {"GET": _READS, "HEAD": _READS, "POST": _WRITES}.get(method)
         if allowed is None or not allowed.fullmatch(path) or ".." in path:
@@ -111,8 +112,15 @@ class Guard:
         return self.most_bytes + _AROUND if path.startswith(_UPLOAD) else _OTHER
 
 
-def _host(header: str) -> str:
-    return re.sub(r":\d+$", "", header).lower()
+def _is_here(header: str, own_name: str) -> bool:
+    """Tells whether a header `Host` names this machine in a way that no other page can have."""
+    name = re.sub(r":\d+$", "", header).lower()
+    if name in ("localhost", own_name.lower()):
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _bounded(receive: Receive, most: int) -> Receive:

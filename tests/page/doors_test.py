@@ -13,7 +13,7 @@ def test_any_port_that_is_free_is_told():
     with doors.opened("127.0.0.1", 0) as door:
         number = door.socket.getsockname()[1]
         assert number and door.address == f"http://127.0.0.1:{number}"
-        assert door.local
+        assert door.own_name == "127.0.0.1"
         with socket.create_connection(("127.0.0.1", number)):
             pass  # who comes early waits
     with doors.opened("127.0.0.1", number) as again:
@@ -36,9 +36,15 @@ def test_an_address_of_another_machine_is_refused(host):
         doors.opened(host, 0).__enter__()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "localhost"])
+def test_every_address_that_leads_no_further_is_this_machine_alone(host):
+    with doors.opened(host, 0) as door:
+        assert door.own_name == host
+
+
 def test_all_addresses_are_not_this_machine_alone():
     with doors.opened("0.0.0.0", 0) as door:
-        assert not door.local and door.address.startswith("http://127.0.0.1:")
+        assert door.own_name is None and door.address.startswith("http://127.0.0.1:")
 
 
 @pytest.mark.parametrize("version", [None, "5.49.1", "6.0.0", "6.4.0", "6.31.0", "7.0"])

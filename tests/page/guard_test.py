@@ -7,7 +7,7 @@ from lrcn.page import guard
 QUESTION = "/gradio_api/queue/join"
 
 
-def ask(method, path, *, headers=(), body=(b"",), local=True, room=True):
+def ask(method, path, *, headers=(), body=(b"",), own_name="127.0.0.1", room=True):
     """Returns the status, and how many bytes of the request came to the application."""
     told, read = [], []
 
@@ -38,7 +38,7 @@ def ask(method, path, *, headers=(), body=(b"",), local=True, room=True):
         "path": path,
         "headers": [(name.encode(), value.encode()) for name, value in own.items()],
     }
-    own = guard.Guard(app, 1000, local, lambda coming: room, lambda path: path == "/folder/a.mp4")
+    own = guard.Guard(app, 1000, own_name, lambda coming: room, lambda path: path == "/folder/a.mp4")
     asyncio.run(own(scope, receive, send))
     return (told or [None])[0], sum(read)
 
@@ -86,9 +86,18 @@ def test_only_the_page_writes():
 def test_a_name_that_is_made_to_lead_here_gets_nothing():
     elsewhere = {"host": "evil.example:7860"}
     assert ask("GET", "/", headers=elsewhere)[0] == 421
-    assert ask("GET", "/", headers=elsewhere, local=False)[0] == 200
+    assert ask("GET", "/", headers=elsewhere, own_name=None)[0] == 200
     for name in ("localhost", "LOCALHOST:1", "[::1]:7860", "127.0.0.1"):
         assert ask("GET", "/", headers={"host": name})[0] == 200
+
+
+def test_every_name_of_this_machine_alone_is_answered():
+    for name in ("127.0.0.2:7860", "127.0.1.1", "[::1]"):  # Debian's own name is 127.0.1.1
+        assert ask("GET", "/", headers={"host": name})[0] == 200
+    mine = {"host": "MyHost:7860"}
+    assert ask("GET", "/", headers=mine, own_name="myhost")[0] == 200
+    for name in ("myhost", "", "127.0.0.1.evil.example", "192.0.2.1", "0.0.0.0", "[::", "127.1:x"):
+        assert ask("GET", "/", headers={"host": name})[0] == 421
 
 
 def test_a_file_is_refused_by_its_size_before_any_of_it_is_read():
@@ -142,7 +151,7 @@ def test_uploads_under_way_count():
     async def send(message):
         seen.append(message.get("status"))
 
-    own = guard.Guard(app, 1000, True, lambda coming: seen.append(coming) or coming < 2, bool)
+    own = guard.Guard(app, 1000, "localhost", lambda coming: seen.append(coming) or coming < 2, bool)
     headers = [(b"host", b"localhost")]
     upload = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
 
@@ -160,7 +169,7 @@ def test_what_is_no_request_does_not_pass():
     async def app(scope, receive, send):
         passed.append(scope["type"])
 
-    own = guard.Guard(app, 1, True, bool, bool)
+    own = guard.Guard(app, 1, "localhost", bool, bool)
     for kind in ("websocket", "lifespan"):
         asyncio.run(own({"type": kind, "path": "/"}, None, None))
     assert passed == ["lifespan"]
