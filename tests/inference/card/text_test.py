@@ -51,7 +51,7 @@ def test_a_card_has_every_section(told):
     assert "Tells 2 classes of videos apart: workflow `lstm`" in card
     assert "The run is done." in card
     assert "| train | 8 | 80 | 2 | 0 | `d1` | mine |" in card
-    assert "| video_accuracy | 0.0000 |" in card
+    assert "| video_accuracy | 0.6667 |" in card
     assert "records `0123456789abcdef`" in card
 
 
@@ -69,7 +69,7 @@ def test_several_seeds_are_told_with_their_spread(told):
     told(seed=1)
     card = told()
     assert "mean ± standard deviation of seeds 0, 1" in card
-    assert "| video_accuracy | 0.0000 | 0.0000 ± 0.0000 (2) |" in card
+    assert "| video_accuracy | 0.6667 | 0.6667 ± 0.0000 (2) |" in card
     assert "One seed was trained" not in card
 
 
