@@ -1,13 +1,20 @@
-"""What a run was trained on: `data.json` in its folder, read when the records are long gone."""
+"""Where a run comes from: its command, and `data.json`, which tells what it was trained on."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from lrcn import files, runs
+from lrcn.errors import UserError
 
 FILE = "data.json"
+_KEYS = {
+    **dict.fromkeys(("records", "digest", "source", "source_sha256", "type"), str),
+    **dict.fromkeys(("items", "frames", "classes", "skipped"), int),
+    "groups": list,
+}
 
 
 def write(run: runs.RunDirectory, splits: Mapping[str, Mapping[str, Any]]) -> None:
@@ -30,4 +37,24 @@ def read(run: runs.RunDirectory) -> dict[str, Any]:
         UserError: The file is damaged.
     """
     file = run.path / FILE
-    return runs.read_json(file) if file.exists() else {}
+    found = runs.read_json(file) if file.exists() else {}
+    for split, own in found.items():
+        if not isinstance(own, dict) or any(type(own.get(key)) is not _KEYS[key] for key in _KEYS):
+            raise UserError(
+                "what the run was trained on cannot be read",
+                where=f"{file}: {split}",
+                received=f"{own!s:.80}",
+                expected=", ".join(_KEYS),
+                remedy="The file was changed by hand or by another program: restore it",
+            )
+    return found
+
+
+def command(config: Mapping[str, Any]) -> str:
+    """Returns the command line that a run was started with.
+
+    Args:
+        config: What `config.json` holds.
+    """
+    given = config.get("overrides")
+    return shlex.join(["lrcn", "train", *map(str, given if isinstance(given, list) else ())])

@@ -20,7 +20,7 @@ ROOMS = [
     {"cache"},
     {"datasets"},
     {"runs"},
-    {"provenance"},
+    {"provenance", "states"},
     {"training", "inference"},
     {"evaluation", "browsing"},
     {"report", "page"},

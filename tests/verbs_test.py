@@ -393,7 +393,7 @@ def test_a_sweep_goes_on_after_a_failure_and_repeats_only_what_is_not_done(
     assert "Traceback" in told
     assert "Traceback" not in err
     assert "=" in failed.name
-    assert "The run is failed: " in (failed / "MODEL_CARD.md").read_text()
+    assert "The run failed: " in (failed / "MODEL_CARD.md").read_text()
     done = [
         folder / row["run"] / "checkpoints/last.keras" for row in rows if row["status"] == "DONE"
     ]

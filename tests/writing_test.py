@@ -46,6 +46,7 @@ ALLOWED = {
     ("cache.py", "replace"): "of a folder of records, each of which is whole",
     ("page/uploads.py", "mkdtemp"): "a private folder of what is dropped, gone with the page",
     ("page/warming.py", "TemporaryDirectory"): "of a picture that is answered once, gone with it",
+    ("page/warming.py", "write_bytes"): "likewise",
     ("report/media.py", "save"): "into memory",
     ("verbs/showing.py", "TemporaryFile"): "without a name, and gone when it is closed",
     ("logs.py", "TemporaryFile"): "likewise",

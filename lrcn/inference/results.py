@@ -12,26 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from lrcn import files, runs
+from lrcn import files
 from lrcn.inference import outputs, plots, probabilities
 from lrcn.scoring import metrics
 
 _TOP = 5
-
-
-def evaluated(run: runs.RunDirectory) -> tuple[str, ...]:
-    """Returns the splits that a run was evaluated on as a whole, of its classes or captions.
-
-    Args:
-        run: The run directory.
-    """
-    found = []
-    for split in ("test", "val", "train"):
-        folder = run.evaluation(split)
-        values = folder / probabilities.FILE, folder / "coco_results.json"
-        if (folder / "metrics.json").exists() and any(file.exists() for file in values):
-            found.append(split)
-    return tuple(found)
 
 
 def write(

@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lrcn import errors, runs
+from lrcn import errors, runs, states
 from lrcn import settings as settings_lib
-from lrcn.data import claim, lists
+from lrcn.data import lists
 from lrcn.inference import predict, trained
 from lrcn.models import networks
 from lrcn.page import hearing, looking
@@ -155,13 +155,8 @@ def names_of(folders: Sequence[str]) -> list[str]:
 
 def notice_of(run: runs.RunDirectory) -> str:
     """Returns what somebody should know of a run that did not come to its end, else nothing."""
-    if run.is_done:
-        return ""
-    if run.failure is not None:
-        return f"training failed: {run.failure}"
-    if claim.is_marked(run.path):
-        return "still training: this is its checkpoint of now"
-    return "training was cut off before its end"
+    found = states.state(run)
+    return "" if found.is_done else found.told
 
 
 def _about(own: trained.Trained) -> str:

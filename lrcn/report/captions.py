@@ -15,8 +15,8 @@ from lrcn import runs
 from lrcn.data import bounded
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
-from lrcn.inference import describe
-from lrcn.report import classes, media, protocols
+from lrcn.inference import describe, protocols
+from lrcn.report import classes, media, stored
 from lrcn.scoring import captions as captions_lib
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def _pictures(
 ) -> tuple[dict[str, tuple[str, ...]], str]:
     """Returns data URIs of items, or why there are none."""
     try:
-        record_set = protocols.open_records(protocol, limits=limits)
+        record_set = stored.open_records(protocol, limits=limits)
         place = {id: number for number, id in enumerate(record_set.metadata.ids)}
         wanted = [place[id] for id in dict.fromkeys(ids) if id in place]
         frames = describe.pictures(record_set, wanted)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from lrcn import runs
-from lrcn.inference import probabilities
-from lrcn.report import pages, protocols
+from lrcn.inference import probabilities, protocols
+from lrcn.report import pages
 from lrcn.scoring import bootstrap, metrics
 
 _TABLE_UP_TO = 30  # classes whose confusion matrix is a table of numbers

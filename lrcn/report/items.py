@@ -11,7 +11,7 @@ from lrcn.data import progress
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import trained
-from lrcn.report import charts, classes, drawing, media, protocols, watching
+from lrcn.report import charts, classes, drawing, media, stored, watching
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ def _card(found: classes.Evaluated, item: int, pictures: drawing.Pictures | None
 def _pictures(
     found: classes.Evaluated, chosen: list[int], run: trained.Trained, limits: Limits
 ) -> dict[int, drawing.Pictures]:
-    record_set = protocols.open_records(found.protocol, limits=limits)
+    record_set = stored.open_records(found.protocol, limits=limits)
     place = {id: number for number, id in enumerate(record_set.metadata.ids)}
     if lacking := [found.predicted.ids[i] for i in chosen if found.predicted.ids[i] not in place]:
         raise UserError(

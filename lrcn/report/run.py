@@ -7,12 +7,12 @@ import logging
 import math
 from typing import Any
 
-from lrcn import provenance, runs
+from lrcn import provenance, runs, states
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import trained
 from lrcn.inference.card import facts
-from lrcn.report import captions, classes, curves, items, pages, states, told
+from lrcn.report import captions, classes, cost, curves, items, pages, told
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def page(run: runs.RunDirectory, asked: Asked) -> str:
         "charts": curves.panels(history, best=curves.best_epoch(run)) if history else [],
         "settings": told.settings(config),
         "config": told.whole(config),
-        "command": told.command(config),
+        "command": provenance.command(config),
         "data": told.data(provenance.read(run)),
         "run": str(run.path),
         "headline": None,
@@ -70,22 +70,23 @@ def page(run: runs.RunDirectory, asked: Asked) -> str:
     }
     values |= _evaluation(run, asked, config, opened, reason)
     known_facts = facts.of_run(run) if config else None
-    if known_facts and asked.split in known_facts.stale:
+    measured = known_facts.evaluated.get(asked.split) if known_facts else None
+    if measured is not None and measured.is_stale:
         values["notes"] = (*asked.notes, _OLDER.format(split=asked.split))
-    values["seeds"] = _over_seeds(known_facts, asked.split, values["headline"])
+    values["seeds"] = _over_seeds(measured, values["headline"])
     known = len(run.read_labels()) if run.labels_file.exists() else None
     values["sentence"] = told.sentence(config, classes=known)
-    values["cost"] = states.cost(run, history, parameters=_parameters(opened))
+    values["cost"] = cost.of_run(run, history, parameters=_parameters(opened))
     return pages.render("run.html.jinja", values)
 
 
 def _over_seeds(
-    known: facts.Facts | None, split: str | None, headline: classes.Headline | None
+    measured: facts.Measured | None, headline: classes.Headline | None
 ) -> facts.Spread | None:
     """Returns the best figure over the like runs of other seeds beside a run, if there are any."""
-    if known is None or headline is None:
+    if measured is None or headline is None:
         return None
-    found = known.spread.get(split, {}).get(headline.name)
+    found = measured.metrics.get(headline.name)
     return found if found is not None and len(found.values) > 1 else None
 
 

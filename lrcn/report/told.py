@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,12 +86,6 @@ def value_of(config: Mapping[str, Any], key: str) -> Any:
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
-
-
-def command(config: Mapping[str, Any]) -> str:
-    """Returns the command line that the run was started with."""
-    given = config.get("overrides")
-    return shlex.join(["lrcn", "train", *map(str, given if isinstance(given, list) else ())])
 
 
 def whole(config: Mapping[str, Any]) -> str:

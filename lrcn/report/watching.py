@@ -10,9 +10,8 @@ import numpy as np
 from lrcn import litert
 from lrcn.data import augment, damage, dataset, epochs, records
 from lrcn.errors import UserError
-from lrcn.inference import gradcam, outputs, trained
+from lrcn.inference import gradcam, outputs, protocols, trained
 from lrcn.models import networks
-from lrcn.report import protocols
 from lrcn.scoring import clips as clips_of_features
 
 _MOST_WINDOWS = 60  # of an item; of more an even spread is shown

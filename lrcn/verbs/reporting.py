@@ -6,7 +6,7 @@ import logging
 import pathlib
 import shlex
 
-from lrcn import files, runs
+from lrcn import files, runs, states
 from lrcn import settings as settings_lib
 from lrcn.errors import CannotWrite, UserError
 from lrcn.inference.card import text as card
@@ -28,7 +28,7 @@ def report(settings: settings_lib.ReportSettings) -> int:
         _require_run(run)
     showing.require_target("output", str(target))
     files.write_text(target, _of_sweep(folder, target) if is_sweep else _of_run(settings, run))
-    if settings.output is None and run.config_file.exists():
+    if run.config_file.exists():
         card.write(run)  # again: more may be known than when it was trained
     shown = next(iter(_runs_in(folder)), folder) if is_sweep else folder
     verb = "report" if is_sweep else "demo"
@@ -42,8 +42,6 @@ def _runs_in(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def _require_run(run: runs.RunDirectory) -> None:
     """Refuses what is neither a run nor a sweep, and runs of which nothing can be shown."""
-    from lrcn.report import states
-
     if not run.config_file.exists() and run.failure is None:
         raise _neither(run.path)
     run.require_own()
@@ -90,10 +88,9 @@ def _evaluated(
     settings: settings_lib.ReportSettings, run: runs.RunDirectory
 ) -> tuple[str | None, list[str]]:
     """Returns the split that is shown, evaluated if it was not, and what the reader has to know."""
-    from lrcn.inference import results
-    from lrcn.report import states
+    from lrcn.inference import protocols
 
-    known = results.evaluated(run)
+    known = protocols.evaluated(run)
     if settings.split in known or (settings.split is None and "test" in known):
         return settings.split or "test", []
     if not (found := states.state(run)).is_done:
@@ -123,12 +120,12 @@ def _evaluate(
     settings: settings_lib.ReportSettings, run: runs.RunDirectory
 ) -> tuple[str, list[str]]:
     from lrcn import evaluation
-    from lrcn.inference import results
+    from lrcn.inference import protocols
 
     split = settings.split
     if split is None:
         split = "test" if "test" in evaluation.splits(run.path) else "val"
-        if split in results.evaluated(run):
+        if split in protocols.evaluated(run):
             return split, []
     log.info("report: evaluating %s on %s first", run.path, split)
     evaluation.of_run(

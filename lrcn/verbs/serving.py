@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from lrcn import runs
+from lrcn import runs, states
 from lrcn import settings as settings_lib
-from lrcn.data import claim, progress
+from lrcn.data import progress
 from lrcn.errors import UserError
 from lrcn.verbs import showing
 
@@ -56,7 +56,7 @@ def _require_checkpoint(run: runs.RunDirectory) -> None:
     try:
         run.checkpoint()
     except UserError as error:
-        if claim.is_marked(run.path):
+        if states.state(run).name == "training":
             wait = "It is being trained: wait for the end of its first epoch"
             raise error.but(remedy=wait) from error
         raise

@@ -12,7 +12,7 @@ import shlex
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
-from lrcn import config, errors, faults, runs
+from lrcn import config, errors, faults, runs, states
 from lrcn import settings as settings_lib
 from lrcn.data import claim
 from lrcn.data.limits import Limits
@@ -113,7 +113,7 @@ def _train(
         evaluated = {split: _evaluate_run(folder, split, settings.limits) for split in missing}
         _require_still_there(run_directory)
         if missing or not is_answered:
-            _write_card(run_directory, state="done")
+            _write_card(run_directory, state=states.DONE)
         run_directory.mark_done()
     validated = "videos" in metrics or "items" in metrics
     showing.show_metrics(metrics, title=f"{folder}{': validation' if validated else ''}")
@@ -185,10 +185,20 @@ def _evaluate_run(folder: pathlib.Path, split: str, limits: Limits) -> tuple[dic
     return metrics, results
 
 
-def _write_card(run_directory: runs.RunDirectory, *, state: str | None = None) -> None:
+def _write_card(run_directory: runs.RunDirectory, *, state: states.State | None = None) -> None:
+    """Writes the card of a run.
+
+    A full disk stops a training as ever; a file of an earlier evaluation that is damaged, which the
+    card would tell of, does not.
+    """
     from lrcn.inference.card import text
 
-    text.write(run_directory, state=state)
+    try:
+        text.write(run_directory, state=state)
+    except errors.CannotWrite:
+        raise
+    except UserError as error:
+        log.warning("the model card is not written: %s", error)
 
 
 def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
@@ -199,7 +209,6 @@ def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
         jobs: Run directory, overrides and error (or None) of each job of this one.
     """
     from lrcn.inference import sweeps
-    from lrcn.inference.card import text
 
     read = [sweeps.read_job(run, overrides, error=error) for run, overrides, error in jobs]
     output = showing.console()
@@ -209,7 +218,7 @@ def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
     sweeps.write_summary(folder, read)  # after the tables, which a full disk need not keep back
     for job in read:
         if (run_directory := runs.RunDirectory(job.folder)).config_file.exists():
-            text.write(run_directory)  # again: all seeds are there now
+            _write_card(run_directory)  # again: all seeds are there now
     failed = [job for job in read if job.status == "FAILED"]
     reasons: dict[str, list[str]] = collections.defaultdict(list)
     for job in failed:
@@ -240,7 +249,7 @@ def _marking_failure(run_directory: runs.RunDirectory, *, finished: dict | None)
             run_directory.mark_done()
         else:
             run_directory.mark_failed(faults.told(error))
-            with contextlib.suppress(UserError):  # it is the failure that is told
+            with contextlib.suppress(errors.CannotWrite):  # it is the failure that is told
                 _write_card(run_directory)
         raise
 

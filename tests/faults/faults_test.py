@@ -19,7 +19,7 @@ MESSAGE = re.compile(r"(.+?: .+?)[.?] Received: (.+)\. Expected: (.+(?:\.|\.\.\.
 # What a training leaves that failed: its folder tells why. No checkpoint, no result.
 OF_FAILED_RUN = (
     *("*/train.log", "*/FAILED", "*/config.json", "*/labels.txt", "*/vocabulary.json"),
-    *("*/.hydra/*",),
+    *("*/.hydra/*", "*/MODEL_CARD.md", "*/data.json"),
 )
 
 

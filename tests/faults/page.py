@@ -96,7 +96,8 @@ def run_under_way(world: World):
     run = world.own_run()
     run.best.unlink()
     run.clear_marks()
-    world.write(f"run/{files.LOCK}", "")
+    world.write(f"run/{files.LOCK}", "process 1")
+    world.patch.setattr(files, "is_locked", lambda path: True)  # another process holds it
     return [*demo(world), "run=run"]
 
 

@@ -19,11 +19,11 @@ def test_names_are_as_long_as_tells_runs_apart():
 
 def test_a_run_that_did_not_end_says_so(tmp_path):
     run = runs.RunDirectory(tmp_path)
-    assert answers.notice_of(run) == "training was cut off before its end"
+    assert answers.notice_of(run).startswith("The run was stopped before its end: ")
     with claim.alone(tmp_path, work="training in", key="hydra.run.dir"):
-        assert answers.notice_of(run).startswith("still training")
+        assert answers.notice_of(run).startswith("The run is still training (")
     run.mark_failed(ValueError("no good"))
-    assert answers.notice_of(run) == "training failed: ValueError: no good"
+    assert answers.notice_of(run) == "The run failed: ValueError: no good"
     run.mark_done()
     assert answers.notice_of(run) == ""
 

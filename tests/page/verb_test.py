@@ -71,7 +71,7 @@ def test_who_may_come_and_a_run_that_did_not_end_are_told(run, served, capsys, c
         done.touch()
     err = capsys.readouterr().err
     assert "over the network may open this page" in err
-    assert f"{run}: training was cut off before its end" in err
+    assert f"{run}: The run was stopped before its end" in err
 
 
 def test_no_run_and_a_search_that_nobody_makes_are_refused(run, served, capsys):

@@ -1,3 +1,4 @@
+from lrcn import provenance
 from lrcn.report import told
 
 
@@ -21,8 +22,8 @@ def test_a_captioner_has_no_classes(train_settings):
 
 def test_the_command_can_be_typed_again():
     config = {"overrides": ["dataset.videos=/my videos", "seed=1"]}
-    assert told.command(config) == "lrcn train 'dataset.videos=/my videos' seed=1"
-    assert told.command({"overrides": 3}) == "lrcn train"
+    assert provenance.command(config) == "lrcn train 'dataset.videos=/my videos' seed=1"
+    assert provenance.command({"overrides": 3}) == "lrcn train"
 
 
 def test_what_a_configuration_lacks_is_left_out():

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from lrcn.data import clips
-from lrcn.inference import trained
-from lrcn.report import classes, protocols, watching
+from lrcn.inference import protocols, trained
+from lrcn.report import classes, stored, watching
 
 pytest.importorskip("tensorflow")
 
@@ -12,7 +12,7 @@ def test_what_is_seen_over_time_is_what_was_evaluated(shapes):
     """Three windows of 4 of 6 frames: the last one is aligned, and so is the second again."""
     found = classes.read(shapes, "test")
     run = trained.load(shapes.path)
-    watcher = watching.Watcher(run, protocols.open_records(found.protocol), found.protocol)
+    watcher = watching.Watcher(run, stored.open_records(found.protocol), found.protocol)
     items = [3, 0]
     labels = [int(found.taken_for[item]) for item in items]
     for item, watched in zip(items, watcher.watch(items, labels), strict=True):

@@ -1,18 +1,17 @@
-"""`MODEL_CARD.md`: written when a run begins, ends, fails or is evaluated."""
+"""`MODEL_CARD.md`: written when a run begins, ends or fails, by a sweep and by `lrcn report`."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 import lrcn
-from lrcn import files, runs
-from lrcn.errors import visible
+from lrcn import files, provenance, runs, states
 from lrcn.inference import probabilities
-from lrcn.inference.card import facts, licences
+from lrcn.inference.card import facts, markdown, weights
 
 FILE = "MODEL_CARD.md"
 _WORST = 3
@@ -20,7 +19,7 @@ _TOLD_FIRST = ("video_accuracy", "video_map", "cider")
 _COUNTS = ("videos", "items", "epoch", "distinct_captions")
 
 
-def write(run: runs.RunDirectory, *, state: str | None = None) -> None:
+def write(run: runs.RunDirectory, *, state: states.State | None = None) -> None:
     """Writes the card of a run.
 
     Args:
@@ -46,161 +45,163 @@ def of(known: facts.Facts) -> str:
         "Data": _data(known),
         "How well it does": _results(known),
         "Protocol": _protocol(known),
-        "Limits": _limits(known),
-        "Licences": licences.notes(known.settings),
+        "Limits": [f"* {line}" for line in _limits(known)],
+        "Licences": weights.notes(known.settings),
     }
-    made = f"Written by lrcn {lrcn.__version__} on {datetime.date.today():%Y-%m-%d}."
-    state = f"The run is {_safe(known.state)}. `lrcn report` writes this card anew."
-    parts = [f"# Model card: {_safe(known.name)}", f"{made} {state}"]
+    state = known.state.told if known.state.is_done else markdown.code(known.state.told)
+    made = (
+        f"Written by lrcn {lrcn.__version__} on {datetime.date.today():%Y-%m-%d}, and anew by "
+        f"`lrcn report`. {state}"
+    )
+    parts = [f"# Model card: {markdown.code(known.name)}", made]
     for title, lines in sections.items():
         parts += [f"## {title}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
 
 def _purpose(known: facts.Facts) -> list[str]:
-    own = known.settings
-    workflow, backbone = own["workflow"]["name"], own["backbone"]["name"]
-    train = known.data.get("train", {})
+    own, train = known.settings, known.data.get("train", {})
     seen = {"image": "images", "video": "videos"}.get(train.get("type"), "images or videos")
     if known.describes:
         does = f"Describes {seen} in a sentence"
     else:
         count = f"{train['classes']} " if train.get("classes") else ""
         does = f"Tells {count}classes of {seen} apart"
-    start = {None: "trained from scratch", "imagenet": "with ImageNet weights"}
-    weights = start.get(own["backbone"].get("weights"), "with weights of a file")
-    lines = [f"{does}: workflow `{workflow}` over the CNN `{backbone}`, {weights}."]
+    workflow, backbone = own["workflow"]["name"], own["backbone"]["name"]
+    start = ", ".join(origin.what for origin in weights.origins(own)) or "trained from scratch"
+    lines = [f"{does}: workflow `{workflow}` over the CNN `{backbone}`; {start}."]
     if own["modality"]["name"] not in ("rgb", "auto"):
         lines.append(f"It sees {own['modality']['name']}, not colours.")
-    frames = (own.get("shown") or {}).get("mode")
-    if frames:
-        lines.append(f"It reads {frames['num_frames_per_clip']} frames at a time.")
-    lines += ["", "```", "lrcn predict run=THIS_FOLDER input=FILE", "```"]
-    return lines
+    if mode := (own.get("shown") or {}).get("mode"):
+        lines.append(f"It reads {mode['num_frames_per_clip']} frames at a time.")
+    return [*lines, "", "```", "lrcn predict run=THIS_FOLDER input=FILE", "```"]
 
 
 def _data(known: facts.Facts) -> list[str]:
     source = known.settings["dataset"]["source"]
-    lines = [f"Data set `{source}`, as it was serialized:", ""]
     if not known.data:
         return [
-            f"Data set `{source}`. The run did not get to its records yet, or is of a version "
-            "that kept no note of them."
+            f"Data set `{source}`. The run did not get to its records yet, or is of a version that "
+            "kept no note of them."
         ]
+    head = ["split", "items", "frames", "groups", "skipped", "hash of the records", "from"]
     rows = [
         [
-            split,
-            own["items"],
-            own["frames"],
-            len(own["groups"]) or "none told",
-            own["skipped"],
-            f"`{own['digest']}`",
-            _safe(own["source"]),
+            *(split, own["items"], own["frames"], len(own["groups"]) or "none told"),
+            *(own["skipped"], markdown.code(own["digest"]), markdown.code(own["source"])),
         ]
         for split, own in known.data.items()
     ]
-    head = ["split", "items", "frames", "groups", "skipped", "hash of the records", "from"]
-    return [*lines, *_table(head, rows)]
+    return [f"Data set `{source}`, as it was serialized:", "", *markdown.table(head, rows)]
 
 
 def _results(known: facts.Facts) -> list[str]:
     lines = []
-    for split, own in known.spread.items():
-        if not split and not ({"videos", "items"} & own.keys()):
-            continue  # without validation there is an epoch alone
-        count = own.get("videos") or own.get("items")
-        of = f", {count.own:.0f} items" if count else ""
-        title = (
-            f"`{split}`{of}"
-            if split
-            else (
-                f"Validation{of}, of the best epoch ({known.validation.get('epoch', '?')}), "
-                "which it has chosen"
-            )
-        )
-        head = ["metric", "this run"]
-        several = len(known.seeds) > 1
-        head += [f"mean ± standard deviation of seeds {_numbers(known.seeds)}"] if several else []
-        rows = []
-        for metric, value in sorted(own.items(), key=_place):
-            if metric in _COUNTS:
-                continue
-            row = [metric, f"{value.own:.4f}"]
-            if several:
-                spread = value.deviation
-                row.append(
-                    f"{value.mean:.4f} ± {spread:.4f} ({len(value.values)})"
-                    if spread is not None
-                    else "of this seed alone"
-                )
-            rows.append(row)
-        lines += [f"{title}:", "", *_table(head, rows), ""]
+    if known.is_validated:
+        epoch = "?" if known.best_epoch is None else known.best_epoch
+        title = f"Validation{_count(known.validation)}, of the best epoch ({epoch}), chosen by it:"
+        lines += [title, "", *_metrics(known.validation), ""]
+    for split, own in known.evaluated.items():
+        lines += [f"`{split}`{_count(own)}:", "", *_metrics(own), ""]
     return lines[:-1] or ["Nothing was measured yet."]
+
+
+def _count(measured: facts.Measured) -> str:
+    found = measured.metrics.get("videos") or measured.metrics.get("items")
+    return f", {found.own:.0f} items" if found else ""
+
+
+def _metrics(measured: facts.Measured) -> list[str]:
+    """Returns the table of metrics; the column of seeds only where several were measured."""
+    metrics = {name: own for name, own in measured.metrics.items() if name not in _COUNTS}
+    most = max((len(own.values) for own in metrics.values()), default=1)
+    head = ["metric", "this run"]
+    head += [f"mean ± standard deviation of {most} seeds"] if most > 1 else []
+    rows = []
+    for name, own in sorted(metrics.items(), key=_place):
+        row = [markdown.code(name), f"{own.own:.4f}"]
+        if most > 1 and own.deviation is not None:
+            of = "" if len(own.values) == most else f" ({len(own.values)} seeds)"
+            row.append(f"{own.mean:.4f} ± {own.deviation:.4f}{of}")
+        elif most > 1:
+            row.append("of this seed alone")
+        rows.append(row)
+    return markdown.table(head, rows)
 
 
 def _protocol(known: facts.Facts) -> list[str]:
     own = known.settings
+    monitor = own["callbacks"]["monitor"]
     lines = [
-        f"* Training: {known.state_file.get('epoch', 0)} of {own['epochs']} epochs, batches of "
-        f"{own['batch_size']}, `{own['optimizer']['name']}` at "
-        f"{own['optimizer']['learning_rate']}, schedule `{own['schedule']['name']}`, "
-        f"`{own['precision']}`, seed {own['seed']}.",
-        f"* {_choice(known)}",
+        f"* Training: {known.epochs} of {own['epochs']} epochs, batches of {own['batch_size']}, "
+        f"`{own['optimizer']['name']}` at {own['optimizer']['learning_rate']}, schedule "
+        f"`{own['schedule']['name']}`, `{own['precision']}`, seed {own['seed']}.",
+        f"* The epoch with the best `{monitor}` of the validation split is kept."
+        if known.is_validated or "val" in known.data
+        else "* The last epoch is kept: no validation split has chosen one.",
     ]
-    for split, told in known.protocols.items():
-        if split in known.stale:
-            lines.append(
-                f"* `{split}` was measured before the training went on: evaluate it again."
-            )
-        how = told.get("pooling") or told.get("search")
-        joined = ", ".join(f"{key} {value}" for key, value in (how or {}).items())
+    if len(known.seeds) > 1:
         lines.append(
-            f"* `{split}`: clips {told['clips']}, crop {told['view']['crop']} of "
-            f"{'x'.join(map(str, told['view']['size']))}, {joined}; records `{told['digest']}`, "
-            f"checkpoint {told['checkpoint']}, seed {told['seed']}."
+            f"* Seeds {', '.join(map(str, known.seeds))} were trained on the same data with the "
+            "same settings, and lie beside it."
         )
-    overrides = " ".join(own.get("overrides") or [])
-    return [*lines, "", "```", _safe(f"lrcn train {overrides}"), "```"]
+    for split, measured in known.evaluated.items():
+        lines += [f"* {line}" for line in _of_evaluation(split, measured)]
+    return [*lines, "", *markdown.block(provenance.command(own))]
 
 
-def _choice(known: facts.Facts) -> str:
-    if "val" in known.data or {"videos", "items"} & known.validation.keys():
-        monitor = known.settings["callbacks"]["monitor"]
-        return f"The epoch with the best `{monitor}` of the validation split is kept."
-    return "The last epoch is kept: no validation split has chosen one."
+def _of_evaluation(split: str, measured: facts.Measured) -> list[str]:
+    told, lines = measured.protocol, []
+    if told is not None:
+        how = ", ".join(f"{key} {value}" for key, value in told.how.items())
+        lines.append(
+            f"`{split}`: clips {markdown.code(told.clips)}, crop {markdown.code(told.crop)} of "
+            f"{'x'.join(map(str, told.size))}, {markdown.code(how)}; records "
+            f"{markdown.code(told.digest)}, checkpoint {markdown.code(told.checkpoint)}, seed "
+            f"{told.seed}."
+        )
+    if measured.is_stale:
+        lines.append(f"`{split}` was measured before the training went on: evaluate it again.")
+    if measured.left_out:
+        lines.append(
+            f"{measured.left_out} more seeds were measured on `{split}` in another way or on other "
+            "records, and are left out of its mean."
+        )
+    return lines
 
 
 def _limits(known: facts.Facts) -> list[str]:
     lines = []
     if "test" not in known.evaluated:
         lines.append(
-            "No test split was evaluated. Where a validation split has chosen the epoch, its "
-            "figures flatter: new data will do worse."
+            "No test split was evaluated when this card was written. Where a validation split has "
+            "chosen the epoch, its figures flatter: new data will do worse."
         )
     if len(known.seeds) == 1:
         lines.append("One seed was trained: how far the figures move by chance is not known.")
-    for split, predicted in known.predicted.items():
-        lines += _of_split(split, predicted, known.data.get("train", {}).get("groups", []))
-    both = set(known.data.get("train", {}).get("groups", []))
-    both &= set(known.data.get("val", {}).get("groups", []))
+    train = known.data.get("train", {}).get("groups", [])
+    for split, measured in known.evaluated.items():
+        if measured.predicted is not None:
+            lines += _of_split(split, measured.predicted, train)
+    both = set(train) & set(known.data.get("val", {}).get("groups", []))
     if both:
         lines.append(
             f"Training and validation share {len(both)} groups: validation measures memory."
         )
-    if known.data and not known.data["train"]["groups"]:
+    if known.data and not train:
         lines.append(
             "Nothing tells which items are of one recording or person, so parts of one may stand "
             "in training and in what it was measured on; `lrcn check` finds copies alone."
         )
     if known.describes:
-        lines += [
+        lines.append(
             "Every picture gets a sentence, also one that shows nothing the network knows; it says "
-            "words of its training captions alone.",
-        ]
+            "words of its training captions alone."
+        )
     else:
-        lines.append("Whatever it is shown, it answers with one of its classes.")
+        lines.append("It knows its classes alone, and says nothing else whatever it is shown.")
     lines.append("It is measured on data of the kind that it was trained on, and on no other.")
-    return [f"* {line}" for line in lines]
+    return lines
 
 
 def _of_split(split: str, predicted: probabilities.Predicted, trained: Sequence[str]) -> list[str]:
@@ -208,9 +209,9 @@ def _of_split(split: str, predicted: probabilities.Predicted, trained: Sequence[
     lines = []
     if all(len(own) == 1 for own in predicted.truth):
         counts = np.bincount(predicted.labels, minlength=len(predicted.names))
-        most = predicted.names[int(counts.argmax())]
+        most = markdown.code(predicted.names[int(counts.argmax())])
         lines.append(
-            f"On `{split}`, always saying `{_safe(most)}` would be right in "
+            f"On `{split}`, always saying {most} would be right in "
             f"{counts.max() / counts.sum():.4f}."
         )
         lines += _weak_classes(split, predicted, counts)
@@ -233,7 +234,7 @@ def _weak_classes(split: str, predicted: probabilities.Predicted, counts: np.nda
     if not weak:
         return []
     told = ", ".join(
-        f"`{_safe(predicted.names[label])}` ({share:.2f})" for share, label in weak[:_WORST]
+        f"{markdown.code(predicted.names[label])} ({share:.2f})" for share, label in weak[:_WORST]
     )
     return [f"On `{split}` it finds least of: {told} (share of the class that is found)."]
 
@@ -241,18 +242,3 @@ def _weak_classes(split: str, predicted: probabilities.Predicted, counts: np.nda
 def _place(pair: tuple[str, object]) -> tuple[int, str]:
     metric = pair[0]
     return (_TOLD_FIRST.index(metric) if metric in _TOLD_FIRST else len(_TOLD_FIRST), metric)
-
-
-def _numbers(values: Iterable[int]) -> str:
-    return ", ".join(map(str, values))
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(map(str, row)) + " |" for row in lines]
-
-
-def _safe(text: str) -> str:
-    """Returns a name of strangers that is neither Markdown nor HTML, in one line."""
-    told = visible(" ".join(str(text).split()))
-    return told.replace("|", "\\|").replace("<", "&lt;").replace("`", "'")

@@ -15,7 +15,7 @@ from types import ModuleType
 
 import keras
 
-from lrcn import faults, files, logs, runs
+from lrcn import faults, files, logs, runs, states
 from lrcn import settings as settings_lib
 from lrcn.data import augment, text
 from lrcn.errors import UserError, few
@@ -128,15 +128,10 @@ def _refuse_ten_crops(view: augment.View) -> None:
 
 def _tell(run: trained.Trained, settings: settings_lib.ExportSettings) -> None:
     """Tells what is particular about a run that is exported."""
-    if not run.run.is_done:
+    if not (found := states.state(run.run)).is_done:
         state = runs.read_json(run.run.state_file) if run.run.state_file.exists() else {}
         epoch = state.get("best_epoch" if settings.checkpoint == "best" else "epoch", "?")
-        reason = run.run.failure
-        log.warning(
-            "export: the run %s; it is exported as it is after epoch %s",
-            "is not finished" if reason is None else f"failed ({reason})",
-            epoch,
-        )
+        log.warning("export: %s It is exported as it is after epoch %s", found.told, epoch)
     if run.settings.precision != "float32":
         log.info("export: trained in %s, exported in float32", run.settings.precision)
 

@@ -1,47 +1,25 @@
-import json
+import re
 
 import pytest
 
-from lrcn import provenance
-from lrcn.inference.card import facts, licences, text
+from lrcn.inference.card import facts, markdown, text, weights
 
-PROTOCOL = {
-    "digest": "0123456789abcdef",
-    "checkpoint": "best",
-    "clips": "iterative(num_frames_per_clip=16)",
-    "view": {"size": [64, 64], "crop": "fit"},
-    "seed": 0,
-    "pooling": {"frames": "avg", "clips": "avg"},
-}
-
-
-def split(**values):
-    own = {"digest": "d1", "source": "mine", "type": "video", "items": 8, "frames": 80}
-    return {**own, "classes": 2, "groups": ["ann", "bob"], "skipped": 0, **values}
+VALUES = [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]
 
 
 @pytest.fixture
-def told(write_run):
+def told(measured):
     """Returns the card of a run that was evaluated."""
 
-    def write(*overrides, data=None, groups=("ann", "eve", ""), names=("left", "right"), seed=0):
-        own = write_run(
-            f"run {seed}",
-            f"seed={seed}",
-            *overrides,
-            values=[[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]],
-            truth=[0, 1, 1],
-            groups=groups,
-            names=names,
-        )
-        file = own.evaluation("test") / "protocol.json"
-        file.write_text(json.dumps(PROTOCOL))
-        provenance.write(
-            own, {"train": split(), "val": split(digest="d2")} if data is None else data
-        )
-        return text.of(facts.of_run(own))
+    def write(name="run", *overrides, groups=("ann", "eve", ""), **others):
+        options = {"values": VALUES, "truth": [0, 1, 1], "groups": groups, **others}
+        return text.of(facts.of_run(measured(name, *overrides, **options)))
 
     return write
+
+
+def section(card, title):
+    return card.partition(f"## {title}\n")[2].partition("\n## ")[0]
 
 
 def test_a_card_has_every_section(told):
@@ -50,13 +28,13 @@ def test_a_card_has_every_section(told):
     assert [line[3:] for line in card.splitlines() if line.startswith("## ")] == titles
     assert "Tells 2 classes of videos apart: workflow `lstm`" in card
     assert "The run is done." in card
-    assert "| train | 8 | 80 | 2 | 0 | `d1` | mine |" in card
-    assert "| video_accuracy | 0.6667 |" in card
+    assert "| train | 8 | 80 | 2 | 0 | `d1` | `mine` |" in card
+    assert "| `video_accuracy` | 0.5000 |" in card
     assert "records `0123456789abcdef`" in card
 
 
 def test_limits_are_worked_out_from_what_was_measured(told):
-    limits = told().partition("## Limits")[2]
+    limits = section(told(), "Limits")
     assert "always saying `right` would be right in 0.6667" in limits
     assert "finds least of: `right` (0.50)" in limits
     assert "`test` shares 1 groups with training: there it measures memory." in limits
@@ -66,23 +44,45 @@ def test_limits_are_worked_out_from_what_was_measured(told):
 
 
 def test_several_seeds_are_told_with_their_spread(told):
-    told(seed=1)
+    told("second", seed=1, accuracy=0.7)
+    told("third", seed=2, accuracy=0.9, protocol={"digest": "other records"})
     card = told()
-    assert "mean ± standard deviation of seeds 0, 1" in card
-    assert "| video_accuracy | 0.6667 | 0.6667 ± 0.0000 (2) |" in card
+    assert "mean ± standard deviation of 2 seeds" in card
+    assert "| `video_accuracy` | 0.5000 | 0.6000 ± 0.1414 |" in card
+    assert "1 more seeds were measured on `test` in another way" in card
+    assert "Seeds 0, 1, 2 were trained" in card
     assert "One seed was trained" not in card
 
 
-def test_without_groups_nothing_vouches_for_the_split(told):
-    limits = told(data={"train": split(groups=[])}).partition("## Limits")[2]
+def test_without_groups_nothing_vouches_for_the_split(told, split):
+    limits = section(told(data={"train": split(groups=[])}), "Limits")
     assert "Nothing tells which items are of one recording" in limits
     assert "share" not in limits.partition("finds least")[0]
 
 
-def test_names_of_strangers_are_no_markdown(told):
-    card = told(names=("left", "a|b <script>\n# `x`"))
-    assert "<script>" not in card
-    assert "a\\|b &lt;script> # 'x'" in card
+def test_words_of_strangers_do_nothing(told, split):
+    wicked = "a|b <img src=x onerror=alert(1)>\n# `x` ![y](http://z/p.png) [k](javascript:x) **c**"
+    card = told(
+        "**run** [x](y)",
+        names=("left", wicked),
+        data={"train": split(source=wicked, digest=wicked)},
+        protocol={"digest": wicked, "clips": wicked},
+    )
+    prose = re.sub(r"````\n.*?\n````", "", card, flags=re.S)
+    prose = re.sub(r"`[^`\n]*`", "", prose)
+    assert not re.search(r"[<\[*]", prose.replace("\n* ", "\n")), prose
+    assert "a\\|b <img src=x" in card  # shown, in code
+    assert "\n# 'x'" not in card
+
+
+def test_the_command_can_be_pasted(told, measured):
+    own = measured("own")
+    own.write_config({**own.read_config(), "overrides": ["dataset.input_files=[a b|c.train]"]})
+    assert "\nlrcn train 'dataset.input_files=[a b|c.train]'\n" in text.of(facts.of_run(own))
+
+
+def test_a_block_ends_where_it_should():
+    assert markdown.block("lrcn ````\n# x") == ["````", "lrcn ' # x", "````"]
 
 
 def test_a_run_of_an_earlier_version_says_what_it_cannot_tell(told):
@@ -99,27 +99,31 @@ def test_a_describer_has_limits_of_its_own(write_run):
 
 
 @pytest.mark.parametrize(
-    ("weights", "init", "says"),
+    ("backbone", "init", "vectors", "says"),
     [
-        (None, None, "All weights were trained from scratch"),
-        ("imagenet", None, "those of keras.applications: Apache License 2.0"),
-        ("/somewhere/own.keras", None, "come from a file, `own.keras`"),
-        (None, "runs/first", "The network started from `first`"),
+        (None, None, None, "All weights were trained from scratch"),
+        ("imagenet", None, None, "those of keras.applications: Apache License 2.0"),
+        ("/somewhere/own.keras", None, None, "come from `own.keras`"),
+        (None, "runs/first", None, "The network started from `first`"),
+        (None, None, "/somewhere/glove.txt", "Word vectors come from `glove.txt`"),
     ],
 )
-def test_the_terms_of_weights_are_told_as_far_as_known(train_settings, weights, init, says):
-    settings = train_settings("backbone=mobilenet")
-    settings["backbone"]["weights"], settings["init"] = weights, init
-    notes = " ".join(licences.notes(settings))
+def test_the_terms_of_weights_are_told_as_far_as_known(
+    train_settings, backbone, init, vectors, says
+):
+    settings = train_settings("workflow=imgdesc_step", "backbone=mobilenet")
+    settings["backbone"]["weights"], settings["init"] = backbone, init
+    settings["workflow"]["word_vectors"] = vectors
+    notes = " ".join(weights.notes(settings))
     assert says in notes
-    assert ("All weights" in notes) == (weights is None and init is None)
+    assert ("All weights" in notes) == (not weights.origins(settings))
     assert "somewhere" not in notes
 
 
 def test_every_backbone_with_published_weights_has_its_terms(train_settings):
-    from lrcn.models import backbones
+    from lrcn.models import architectures
 
-    for name, known in backbones.ARCHITECTURES.items():
+    for name, known in architectures.ARCHITECTURES.items():
         if known.imagenet:
             settings = train_settings(f"backbone={name}", "backbone.weights=imagenet")
-            assert "not known" not in licences.notes(settings)[0], name
+            assert "keras.applications: " in weights.notes(settings)[0], name

@@ -169,9 +169,9 @@ def test_a_run_that_is_not_done_is_exported_as_it_is(
     with caplog.at_level(logging.WARNING):
         writing.export(export_settings(run.path, "saved_model"), tmp_path / "e")
     (line,) = (r.getMessage() for r in caplog.records if r.name == writing.__name__)
-    state = f"failed (w: {failure}" if failure else "is not finished"
-    assert line.startswith(f"export: the run {state}")
-    assert line.endswith("it is exported as it is after epoch 5")
+    state = f"failed: w: {failure}" if failure else "was stopped before its end"
+    assert line.startswith(f"export: The run {state}")
+    assert line.endswith("It is exported as it is after epoch 5")
 
 
 def test_flow_is_told_apart_from_colours(exportable, export_settings, tmp_path):

@@ -8,9 +8,9 @@ import re
 from typing import Any
 
 from lrcn import runs
-from lrcn.data import clips, records
-from lrcn.data.limits import Limits
+from lrcn.data import clips
 from lrcn.errors import UserError
+from lrcn.inference import probabilities
 
 _MODE = re.compile(r"(\w+)\((.*)\)")
 
@@ -24,20 +24,46 @@ class Protocol:
         digest: Of them.
         checkpoint: "best" or "last".
         checkpoint_sha256: Of its file; empty where that was not told.
-        mode: How clips were chosen; None for the records' own, and for images.
+        clips: How clips were chosen, in words.
+        mode: The same; None for the records' own, and for images.
+        size: Height and width of the frames that were seen, in pixels.
         crop: What part of a frame was seen.
         short_videos: "error" or "loop".
         seed: Of random modes.
+        how: Keys of the pooling, or of the search of captions.
     """
 
     path: str
     digest: str
     checkpoint: str
     checkpoint_sha256: str
+    clips: str
     mode: clips.ClipMode | None
+    size: tuple[int, int]
     crop: str
     short_videos: str
     seed: int
+    how: dict[str, Any]
+
+    def is_like(self, other: Protocol) -> bool:
+        """Tells whether two networks were measured in the same way and on the same records."""
+        own = {"path": "", "checkpoint_sha256": "", "seed": 0}
+        return dataclasses.replace(self, **own) == dataclasses.replace(other, **own)
+
+
+def evaluated(run: runs.RunDirectory) -> tuple[str, ...]:
+    """Returns the splits that a run was evaluated on as a whole, of its classes or captions.
+
+    Args:
+        run: The run directory.
+    """
+    found = []
+    for split in ("test", "val", "train"):
+        folder = run.evaluation(split)
+        values = folder / probabilities.FILE, folder / "coco_results.json"
+        if (folder / "metrics.json").exists() and any(file.exists() for file in values):
+            found.append(split)
+    return tuple(found)
 
 
 def read(run: runs.RunDirectory, split: str) -> Protocol | None:
@@ -60,43 +86,16 @@ def read(run: runs.RunDirectory, split: str) -> Protocol | None:
             str(values["digest"]),
             str(values["checkpoint"]),
             str(values.get("checkpoint_sha256", "")),
+            str(values["clips"]),
             clip_mode(str(values["clips"])),
+            tuple(map(int, values["view"]["size"])),
             str(values["view"]["crop"]),
             str(values["short_videos"]),
             int(values["seed"]),
+            dict(values.get("pooling") or values.get("search") or {}),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(file, f"{type(error).__name__}: {error}", run, split) from error
-
-
-def open_records(protocol: Protocol | None, *, limits: Limits = Limits()) -> records.RecordSet:
-    """Opens the records of an evaluation.
-
-    Args:
-        protocol: How it was made, if that is known.
-        limits: The most that the records may ask for.
-
-    Raises:
-        UserError: They are gone, not the same any more, or not known.
-    """
-    if protocol is None:
-        raise UserError(
-            "the evaluation does not tell its records",
-            where="evaluation",
-            received="no protocol.json",
-            expected="an evaluation of this version",
-            remedy="Evaluate the run again",
-        )
-    found = records.open_records(protocol.path, limits=limits)
-    if found.digest != protocol.digest:
-        raise UserError(
-            "the records were changed since the evaluation",
-            where=protocol.path,
-            received=f"digest {found.digest}",
-            expected=f"digest {protocol.digest}",
-            remedy="Evaluate the run again",
-        )
-    return found
 
 
 def read_metrics(run: runs.RunDirectory, folder: pathlib.Path, split: str) -> dict[str, Any]:
