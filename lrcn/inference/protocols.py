@@ -131,6 +131,24 @@ def read_json(file: pathlib.Path, run: runs.RunDirectory, split: str) -> dict[st
         raise error.but(remedy=again(run, split)) from error
 
 
+def require_agreement(
+    metrics: dict[str, Any], name: str, by_items: float, run: runs.RunDirectory, split: str
+) -> None:
+    """Raises a `UserError` if `metrics.json` tells another figure than the items beside it give.
+
+    Args:
+        metrics: What `metrics.json` holds.
+        name: Of the figure.
+        by_items: What the items give.
+        run: The run.
+        split: "train", "val" or "test".
+    """
+    told = metrics.get(name, by_items)
+    if not abs(told - by_items) <= 1e-6 * max(abs(by_items), 1):
+        received = f"{name} of {told:.6g} in metrics.json, {by_items:.6g} by the items beside it"
+        raise damaged(run.evaluation(split), received, run, split)
+
+
 def damaged(where: object, received: object, run: runs.RunDirectory, split: str) -> UserError:
     """Returns the error for a file of an evaluation that is not as it was written.
 

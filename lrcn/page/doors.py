@@ -7,12 +7,14 @@ import dataclasses
 import errno
 import importlib.metadata
 import ipaddress
+import re
 import socket
 from collections.abc import Iterator
 
 from lrcn import errors
 
-_GRADIO = 6  # its oldest version that will do
+GRADIO = (6, 31)
+"""The oldest version of Gradio that will do; the extra `demo` asks for the same."""
 
 
 def require_gradio() -> None:
@@ -21,12 +23,12 @@ def require_gradio() -> None:
         version = importlib.metadata.version("gradio")
     except importlib.metadata.PackageNotFoundError:
         version = ""
-    if not version or int(version.partition(".")[0]) < _GRADIO:
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < GRADIO:
         raise errors.UserError(
             "the web page needs Gradio",
             where="demo",
             received=f"gradio {version}" if version else "no package gradio",
-            expected=f"gradio {_GRADIO} or later, the extra `demo`",
+            expected=f"gradio {GRADIO[0]}.{GRADIO[1]} or later, the extra `demo`",
             remedy="Install it: pip install 'lrcn[demo]'",
         )
 
@@ -38,12 +40,12 @@ class Door:
     Attributes:
         socket: It is bound.
         address: What is typed into a browser.
-        local: Whether this machine alone can come to it.
+        own_name: The host that was asked for, where this machine alone can come to it; else None.
     """
 
     socket: socket.socket
     address: str
-    local: bool
+    own_name: str | None
 
 
 @contextlib.contextmanager
@@ -73,7 +75,7 @@ def opened(host: str, port: int) -> Iterator[Door]:
         address = ipaddress.ip_address(given)
         name = "127.0.0.1" if address.is_unspecified else given
         name = f"[{name}]" if ":" in name else name
-        yield Door(own, f"http://{name}:{number}", address.is_loopback)
+        yield Door(own, f"http://{name}:{number}", host if address.is_loopback else None)
 
 
 def _no_door(host: str, port: int, error: Exception) -> errors.UserError:

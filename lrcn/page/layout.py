@@ -68,7 +68,7 @@ def build(
         file.upload(answer, file, [file, said], **_ASKING)
         video.stop_recording(answer, video, [video, said], **_ASKING)
         photo.input(answer, photo, [photo, said], **_ASKING)
-    page.queue(max_size=8, api_open=False)
+    page.queue(max_size=uploads.MOST_WAITING, api_open=False)
     return page
 
 

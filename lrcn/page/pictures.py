@@ -16,6 +16,7 @@ COLOURS = 8
 """Classes that have a colour of their own; the others are grey."""
 
 _MOST_POINTS = 600
+_LEAST = WIDTH / 50  # length of a line of one frame
 
 
 def colours(said: Iterable[Sequence[str]]) -> dict[str, int]:
@@ -31,21 +32,23 @@ def colours(said: Iterable[Sequence[str]]) -> dict[str, int]:
     return found
 
 
-def curves(course: hearing.Course) -> list[tuple[str, str]]:
+def curves(course: hearing.Course, seconds: float) -> list[tuple[str, str]]:
     """Returns each class with the points of its line as SVG has them, the likeliest last.
 
     Args:
-        course: Of a video; time runs from 0 to `WIDTH`, probability from `HEIGHT` up to 0.
+        course: Of a video; time runs from 0 to `WIDTH`, probability from `HEIGHT` up to 0. A line
+            spans the frames that windows show, wherever they are.
+        seconds: Length of the video.
     """
     keep = np.unique(
         np.linspace(0, len(course.seconds) - 1, min(len(course.seconds), _MOST_POINTS)).astype(int)
     )
-    seconds = course.seconds[keep]
-    across = WIDTH * (seconds - seconds[0]) / max(seconds[-1] - seconds[0], 1e-9)
+    across = np.minimum(WIDTH * course.seconds[keep] / max(seconds, 1e-9), WIDTH)
     found = []
     for label, values in zip(course.labels, course.values[:, keep], strict=True):
         if len(keep) == 1:  # one frame has a probability, too
-            points = [(0.0, values[0]), (WIDTH, values[0])]
+            start = min(across[0], WIDTH - _LEAST)
+            points = [(start, values[0]), (start + _LEAST, values[0])]
         else:
             points = list(zip(across, values, strict=True))
         found.append((label, " ".join(f"{x:.1f},{HEIGHT * (1 - y):.1f}" for x, y in points)))

@@ -42,7 +42,7 @@ def serve(
         import uvicorn
 
         app = _app(networks, bounds=bounds, uploaded=uploaded)
-        own = guard.Guard(app, most_bytes, at.local, uploaded.has_room, uploaded.holds)
+        own = guard.Guard(app, most_bytes, at.own_name, uploaded)
         config = uvicorn.Config(
             own,
             log_level="critical",  # the guard tells of requests that fail

@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from lrcn import errors
 
 _HELD = 4  # files of the largest size that may lie there
-_ABANDONED = 600.0  # seconds after which a file that nobody asked about is removed
+_ABANDONED = 600.0  # seconds after which a file that nobody asks about is removed
+
+MOST_WAITING = 8
+"""Questions that may wait for their answers."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Folder:
-    """Where dropped files lie until they are answered.
+    """Where dropped files lie until they are answered, one after another.
 
     Attributes:
         path: The folder; nobody else can look into it.
@@ -28,6 +31,37 @@ class Folder:
 
     path: pathlib.Path
     most_bytes: int
+    _asked: dict[pathlib.Path, int] = dataclasses.field(default_factory=dict)
+    _answers: int = 0  # that were begun
+    _is_answering: bool = False
+    _answered: float = 0.0  # when the last one ended
+
+    def own(self, given: str) -> str:
+        """Gives a file that has come a path of its own, and returns it.
+
+        Gradio keeps what is the same at the same path: two who drop it would have one file, which
+        is gone after the first answer.
+
+        Args:
+            given: Where Gradio put it.
+        """
+        path = pathlib.Path(given)
+        if not self.holds(path):
+            return given
+        own = pathlib.Path(tempfile.mkdtemp(dir=self.path), path.name)
+        path.rename(own)
+        return str(own)
+
+    def ask(self, given: str) -> None:
+        """Keeps a file until its question is answered, however long others take before it.
+
+        Args:
+            given: A file of this folder.
+        """
+        path = pathlib.Path(given)
+        with contextlib.suppress(OSError):  # it was asked about before, and is answered now
+            os.utime(path)
+            self._asked[path] = self._answers
 
     @contextlib.contextmanager
     def taken(self, given: str | os.PathLike) -> Iterator[pathlib.Path]:
@@ -45,11 +79,15 @@ class Folder:
                 expected="a file that was just dropped",
                 remedy="Drop it again",
             )
+        self._answers, self._is_answering = self._answers + 1, True
         try:
             yield path
         finally:
+            self._is_answering, self._answered = False, time.time()
+            self._asked.pop(path, None)
             path.unlink(missing_ok=True)
-            self.tidy()
+            with contextlib.suppress(OSError):  # the folder of all, or one with another file in it
+                path.parent.rmdir()
 
     def holds(self, given: str | os.PathLike) -> bool:
         """Tells whether a path is one of a file of this folder, and leads nowhere else."""
@@ -65,18 +103,30 @@ class Folder:
         Args:
             coming: Files that are on their way, as large as they may be.
         """
-        self.tidy()
+        self.tidy(coming)
         held = sum(_size(file) for file in self.path.rglob("*"))
         return held + (coming + 1) * self.most_bytes <= _HELD * self.most_bytes
 
-    def tidy(self) -> None:
-        """Removes files that nobody asked about for long, and folders without files."""
+    def tidy(self, coming: int = 0) -> None:
+        """Removes files that nobody asks about, parts of uploads that broke off, empty folders.
+
+        Args:
+            coming: Files that are on their way; where there are none, parts are of no use.
+        """
         for entry in sorted(self.path.rglob("*"), reverse=True):  # files before their folders
             with contextlib.suppress(OSError):
                 if entry.is_dir():
                     entry.rmdir()
-                elif time.time() - entry.stat().st_mtime > _ABANDONED:
+                elif (entry.parent == self.path and not coming) or self._is_abandoned(entry):
                     entry.unlink()
+                    self._asked.pop(entry, None)
+
+    def _is_abandoned(self, file: pathlib.Path) -> bool:
+        since = file.stat().st_mtime
+        if self._answers - self._asked.get(file, -MOST_WAITING - 1) <= MOST_WAITING:
+            # It waits, or whoever asked is gone: then it is not taken when its turn has passed.
+            since = time.time() if self._is_answering else max(since, self._answered)
+        return time.time() - since > _ABANDONED
 
 
 def _size(file: pathlib.Path) -> int:

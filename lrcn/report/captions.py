@@ -17,7 +17,6 @@ from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import describe, protocols
 from lrcn.report import classes, media, stored
-from lrcn.scoring import bootstrap
 from lrcn.scoring import captions as captions_lib
 
 log = logging.getLogger(__name__)
@@ -106,6 +105,7 @@ def shown(run: runs.RunDirectory, split: str, count: int, *, limits: Limits = Li
     lines = _lines(folder / "predictions.jsonl", run, split, _described)
     tokens = captions_lib.tokenised([own.caption for own in lines], [o.references for o in lines])
     scores = captions_lib.cider_items(*tokens)
+    protocols.require_agreement(metrics, "cider", float(scores.mean()), run, split)
     lines = [
         dataclasses.replace(line, score=float(score), is_exact=captions_lib.is_exact(*pair))
         for line, score, pair in zip(lines, scores, zip(*tokens, strict=True), strict=True)
@@ -120,19 +120,10 @@ def shown(run: runs.RunDirectory, split: str, count: int, *, limits: Limits = Li
     def pictured(own: Sequence) -> tuple:
         return tuple(dataclasses.replace(o, pictures=pictures.get(o.id, ())) for o in own)
 
-    headline = _headline(metrics, scores)
+    headline = classes.mean("cider", scores, [own.id for own in lines], "items")
     return Shown(
         metrics, headline, pictured(best), pictured(worst), retrieval, pictured(found), reason
     )
-
-
-def _headline(metrics: Mapping[str, Any], scores: np.ndarray) -> classes.Headline:
-    """Returns CIDEr with an interval, if the items give the figure that was measured."""
-    value, items = float(metrics.get("cider", scores.mean())), len(scores)
-    if abs(value - scores.mean()) > 1e-6 * max(abs(value), 1):
-        return classes.Headline("cider", value, items)
-    found = bootstrap.difference(scores, np.zeros(items), np.arange(items))
-    return classes.Headline("cider", value, items, found.low, found.high, f"{items} items")
 
 
 def _described(line: Mapping[str, Any]) -> Described:

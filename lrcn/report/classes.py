@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from lrcn import runs
 from lrcn.inference import probabilities, protocols
+from lrcn.report import pages
 from lrcn.scoring import bootstrap, metrics
 
 _TABLE_UP_TO = 30  # classes whose confusion matrix is a table of numbers
 _MIX_UPS = 12
+_UNLIKELY = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +76,11 @@ def read(run: runs.RunDirectory, split: str) -> Evaluated:
     if not (multi_label or lone) or found.get("videos") not in (None, len(predicted.ids)):
         told = f"{len(predicted.ids)} items with probabilities, videos={found.get('videos')}"
         raise protocols.damaged(folder, told, run, split)
-    protocol = protocols.read(run, split)
-    return Evaluated(split, found, protocol, predicted, multi_label)
+    evaluated = Evaluated(split, found, protocols.read(run, split), predicted, multi_label)
+    if not multi_label:
+        right = float(evaluated.is_right.mean())
+        protocols.require_agreement(found, "video_accuracy", right, run, split)
+    return evaluated
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +94,7 @@ class Headline:
         low: End of the 95 % interval, or None.
         high: The other end.
         drawn: What the interval was drawn over, such as "41 groups".
+        no_interval: Why there is none, and what is sure instead, if anything is; else empty.
         baseline: What always saying one class would reach, or None.
         baseline_class: That class.
     """
@@ -98,6 +105,7 @@ class Headline:
     low: float | None = None
     high: float | None = None
     drawn: str = ""
+    no_interval: str = ""
     baseline: float | None = None
     baseline_class: str = ""
 
@@ -110,31 +118,55 @@ def headline(found: Evaluated) -> Headline:
     """
     items = len(found.predicted.ids)
     if found.multi_label:
-        return Headline("video_map", float(found.metrics["video_map"]), items)
+        value, why = float(found.metrics["video_map"]), "it is no mean over items"
+        return Headline("video_map", value, items, no_interval=why)
     right = found.is_right.astype(float)
-    interval = bootstrap.difference(right, np.zeros(items), found.predicted.clusters)
     counts = np.bincount(found.labels, minlength=len(found.predicted.names))
     most = int(counts.argmax())
-    return Headline(
-        "video_accuracy",
-        interval.difference,
-        items,
-        interval.low,
-        interval.high,
-        drawn(found.predicted, interval.clusters),
-        float(counts[most] / items),
-        found.predicted.names[most],
+    figure = mean("video_accuracy", right, found.predicted.clusters, _drawn(found.predicted))
+    sure = _sure_of_all(right, len(set(found.predicted.clusters)), _drawn(found.predicted))
+    return dataclasses.replace(
+        figure,
+        no_interval=figure.no_interval and sure or figure.no_interval,
+        baseline=float(counts[most] / items),
+        baseline_class=found.predicted.names[most],
     )
 
 
-def drawn(predicted: probabilities.Predicted, clusters: int) -> str:
-    """Returns what a bootstrap draws, such as "41 groups".
+def mean(name: str, values: np.ndarray, clusters: Sequence[str], drawn: str) -> Headline:
+    """Returns the mean of a figure over items, with an interval where a bootstrap can tell one.
 
     Args:
-        predicted: The items.
-        clusters: How many there are to draw from.
+        name: Of the metric.
+        values: [items].
+        clusters: [items], what is drawn as one.
+        drawn: What that is: "groups" or "items".
     """
-    return f"{clusters} groups" if any(predicted.groups) else f"{clusters} items"
+    found = bootstrap.difference(values, np.zeros(len(values)), clusters)
+    told = _counted(found.clusters, drawn)
+    if found.low < found.high:
+        return Headline(name, found.difference, len(values), found.low, found.high, told)
+    why = f"a bootstrap tells nothing, as each draw from {told} gives the same"
+    return Headline(name, found.difference, len(values), no_interval=why)
+
+
+def _sure_of_all(right: np.ndarray, clusters: int, drawn: str) -> str:
+    """Returns what is sure to 95 % if all items are right, or none; else nothing."""
+    if 0 < right.mean() < 1:
+        return ""
+    # What happened n times of n has a probability p with p ** n above 5 %: about 1 - 3 / n.
+    least = pages.share(_UNLIKELY ** (1 / clusters))
+    which = "right" if right.all() else "wrong"
+    told = f"of {_counted(clusters, drawn)} all is {which}, so a bootstrap draws nothing else"
+    return f"{told}; with 95 % confidence at least {least} of such {drawn} are wholly {which}"
+
+
+def _counted(number: int, drawn: str) -> str:
+    return f"{number} {drawn if number > 1 else drawn[:-1]}"
+
+
+def _drawn(predicted: probabilities.Predicted) -> str:
+    return "groups" if any(predicted.groups) else "items"
 
 
 def per_class(found: Evaluated) -> tuple[list[str], list[list[Any]]]:

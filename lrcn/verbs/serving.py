@@ -35,7 +35,7 @@ def demo(settings: settings_lib.DemoSettings) -> int:
 
         bounds = looking.Bounds(settings.seconds, settings.limits)
         networks = _networks(settings, bounds)
-        if not door.local:
+        if door.own_name is None:
             log.warning(
                 "whoever reaches %s over the network may open this page and use this machine; "
                 "host=127.0.0.1 keeps it to this machine",

@@ -220,6 +220,22 @@ def test_somebody_drops_a_video_and_reads_what_predict_prints(place, runs, page_
     assert not left
 
 
+def test_the_same_file_is_answered_as_often_as_it_is_dropped(page_of_all, chromium, tmp_path):
+    url, temporary = page_of_all
+    with opened(chromium, url) as page, opened(chromium, url) as other:
+        for own in (page, other):  # both come before the first one is answered
+            own.set_input_files(INPUT, str(conftest.VIDEO))
+        for own in (page, other):
+            own.wait_for_selector(ANSWER)
+            assert own.locator(f"{ANSWER} .lrcn-card").count() == 3
+        (tmp_path / "between.txt").touch()
+        page.set_input_files(INPUT, str(tmp_path / "between.txt"))
+        page.locator(f"{ANSWER}.lrcn-refused, {ANSWER} .lrcn-refused").first.wait_for()
+        page.set_input_files(INPUT, str(conftest.VIDEO))
+        page.locator(f"{ANSWER} .lrcn-card").nth(2).wait_for()
+    assert not [path for path in temporary.rglob("*") if path.is_file()]
+
+
 def test_an_image_is_described_and_a_run_of_motion_says_that_it_has_none(
     place, runs, page_of_all, chromium
 ):

@@ -1,5 +1,7 @@
 import importlib.metadata
+import pathlib
 import socket
+import tomllib
 
 import pytest
 
@@ -11,7 +13,7 @@ def test_any_port_that_is_free_is_told():
     with doors.opened("127.0.0.1", 0) as door:
         number = door.socket.getsockname()[1]
         assert number and door.address == f"http://127.0.0.1:{number}"
-        assert door.local
+        assert door.own_name == "127.0.0.1"
         with socket.create_connection(("127.0.0.1", number)):
             pass  # who comes early waits
     with doors.opened("127.0.0.1", number) as again:
@@ -34,12 +36,18 @@ def test_an_address_of_another_machine_is_refused(host):
         doors.opened(host, 0).__enter__()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "localhost"])
+def test_every_address_that_leads_no_further_is_this_machine_alone(host):
+    with doors.opened(host, 0) as door:
+        assert door.own_name == host
+
+
 def test_all_addresses_are_not_this_machine_alone():
     with doors.opened("0.0.0.0", 0) as door:
-        assert not door.local and door.address.startswith("http://127.0.0.1:")
+        assert door.own_name is None and door.address.startswith("http://127.0.0.1:")
 
 
-@pytest.mark.parametrize("version", [None, "5.49.1", "6.0.0"])
+@pytest.mark.parametrize("version", [None, "5.49.1", "6.0.0", "6.4.0", "6.31.0", "7.0"])
 def test_gradio_is_asked_for_before_anything_else(monkeypatch, version):
     def told(name):
         if version is None:
@@ -47,9 +55,15 @@ def test_gradio_is_asked_for_before_anything_else(monkeypatch, version):
         return version
 
     monkeypatch.setattr(importlib.metadata, "version", told)
-    if version == "6.0.0":
+    if version in ("6.31.0", "7.0"):
         doors.require_gradio()
         return
     received = f"gradio {version}" if version else "no package gradio"
     with pytest.raises(errors.UserError, match=rf"{received}.*pip install 'lrcn\[demo\]'"):
         doors.require_gradio()
+
+
+def test_the_extra_asks_for_the_gradio_that_the_page_asks_for():
+    file = pathlib.Path(__file__).parents[2] / "pyproject.toml"
+    extras = tomllib.loads(file.read_text())["project"]["optional-dependencies"]
+    assert extras["demo"] == [f"gradio>={'.'.join(map(str, doors.GRADIO))}"]

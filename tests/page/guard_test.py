@@ -1,4 +1,5 @@
 import asyncio
+import json
 
 import pytest
 
@@ -7,7 +8,26 @@ from lrcn.page import guard
 QUESTION = "/gradio_api/queue/join"
 
 
-def ask(method, path, *, headers=(), body=(b"",), local=True, room=True):
+class Folder:
+    """Stands for the folder of uploads."""
+
+    def __init__(self, room=True):
+        self.room, self.asked = room, []
+
+    def has_room(self, coming):
+        return self.room
+
+    def holds(self, path):
+        return path == "/folder/a.mp4"
+
+    def ask(self, path):
+        self.asked.append(path)
+
+    def own(self, path):
+        return f"{path}.own"
+
+
+def ask(method, path, *, headers=(), body=(b"",), own_name="127.0.0.1", room=True):
     """Returns the status, and how many bytes of the request came to the application."""
     told, read = [], []
 
@@ -20,7 +40,7 @@ def ask(method, path, *, headers=(), body=(b"",), local=True, room=True):
             read.append(len(message["body"]))
             more = message["more_body"]
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.body", "body": b"[]"})
 
     parts = iter(body)
 
@@ -38,7 +58,7 @@ def ask(method, path, *, headers=(), body=(b"",), local=True, room=True):
         "path": path,
         "headers": [(name.encode(), value.encode()) for name, value in own.items()],
     }
-    own = guard.Guard(app, 1000, local, lambda coming: room, lambda path: path == "/folder/a.mp4")
+    own = guard.Guard(app, 1000, own_name, Folder(room))
     asyncio.run(own(scope, receive, send))
     return (told or [None])[0], sum(read)
 
@@ -86,9 +106,18 @@ def test_only_the_page_writes():
 def test_a_name_that_is_made_to_lead_here_gets_nothing():
     elsewhere = {"host": "evil.example:7860"}
     assert ask("GET", "/", headers=elsewhere)[0] == 421
-    assert ask("GET", "/", headers=elsewhere, local=False)[0] == 200
+    assert ask("GET", "/", headers=elsewhere, own_name=None)[0] == 200
     for name in ("localhost", "LOCALHOST:1", "[::1]:7860", "127.0.0.1"):
         assert ask("GET", "/", headers={"host": name})[0] == 200
+
+
+def test_every_name_of_this_machine_alone_is_answered():
+    for name in ("127.0.0.2:7860", "127.0.1.1", "[::1]"):  # Debian's own name is 127.0.1.1
+        assert ask("GET", "/", headers={"host": name})[0] == 200
+    mine = {"host": "MyHost:7860"}
+    assert ask("GET", "/", headers=mine, own_name="myhost")[0] == 200
+    for name in ("myhost", "", "127.0.0.1.evil.example", "192.0.2.1", "0.0.0.0", "[::", "127.1:x"):
+        assert ask("GET", "/", headers={"host": name})[0] == 421
 
 
 def test_a_file_is_refused_by_its_size_before_any_of_it_is_read():
@@ -142,7 +171,9 @@ def test_uploads_under_way_count():
     async def send(message):
         seen.append(message.get("status"))
 
-    own = guard.Guard(app, 1000, True, lambda coming: seen.append(coming) or coming < 2, bool)
+    folder = Folder()
+    folder.has_room = lambda coming: seen.append(coming) or coming < 2
+    own = guard.Guard(app, 1000, "localhost", folder)
     headers = [(b"host", b"localhost")]
     upload = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
 
@@ -160,7 +191,61 @@ def test_what_is_no_request_does_not_pass():
     async def app(scope, receive, send):
         passed.append(scope["type"])
 
-    own = guard.Guard(app, 1, True, bool, bool)
+    own = guard.Guard(app, 1, "localhost", Folder())
     for kind in ("websocket", "lifespan"):
         asyncio.run(own({"type": kind, "path": "/"}, None, None))
     assert passed == ["lifespan"]
+
+
+HERE = [(b"host", b"localhost")]
+
+
+def test_a_file_that_has_come_gets_a_path_of_its_own_and_is_kept_when_it_is_asked_about():
+    told, folder = [], Folder()
+
+    async def app(scope, receive, send):
+        if scope["path"] == QUESTION:
+            assert (await receive())["body"]
+        headers = [(b"content-type", b"application/json"), (b"Content-Length", b"12")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'["/a', "more_body": True})
+        await send({"type": "http.response.body", "body": b'", "/b"]'})
+
+    async def receive():
+        body = b'{"data": [{"path": "/folder/a.mp4"}]}'
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        told.append(message)
+
+    own = guard.Guard(app, 1000, "localhost", folder)
+    upload = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": HERE}
+    asyncio.run(own(upload, receive, send))
+    start, body = told
+    assert json.loads(body["body"]) == ["/a.own", "/b.own"]
+    length = str(len(body["body"])).encode()
+    assert start["headers"] == [
+        (b"content-type", b"application/json"),
+        (b"content-length", length),
+    ]
+    assert not folder.asked
+    asyncio.run(own({**upload, "path": QUESTION}, receive, send))
+    assert folder.asked == ["/folder/a.mp4"]
+
+
+def test_an_upload_that_takes_too_long_is_broken_off():
+    read = []
+
+    async def app(scope, receive, send):
+        while not read or read[-1] != "http.disconnect":
+            read.append((await receive())["type"])
+
+    async def receive():
+        if read:
+            await asyncio.Event().wait()  # no more comes, and the line stays open
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    own = guard.Guard(app, 1000, "localhost", Folder(), seconds=0.05)
+    upload = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": HERE}
+    asyncio.run(own(upload, receive, None))
+    assert read == ["http.request", "http.disconnect"]

@@ -1,5 +1,6 @@
 import os
 import stat
+import time
 
 import pytest
 
@@ -55,6 +56,57 @@ def test_only_files_of_the_folder_are_taken(folder, tmp_path):
         with pytest.raises(errors.UserError, match="not there any more"), folder.taken(given):
             pytest.fail("it was taken")
     assert mine.read_bytes() == b"mine"
+
+
+def test_the_same_file_dropped_twice_is_two_files(folder):
+    first = folder.own(str(drop(folder)))
+    second = folder.own(str(drop(folder)))  # Gradio has one place for what is the same
+    assert first != second
+    with folder.taken(first) as path:
+        assert path.name == "a.mp4"
+    with folder.taken(second) as path:
+        assert path.read_bytes() == b"x" * 10
+    folder.tidy()
+    assert not list(folder.path.iterdir())
+    assert folder.own("/etc/passwd") == "/etc/passwd" and folder.own("") == ""
+
+
+def test_what_waits_for_its_answer_is_kept_however_long_that_takes(folder, monkeypatch):
+    waiting, other = drop(folder), drop(folder, "def/b.mp4")
+    folder.ask(str(waiting))
+    now = time.time()
+    with folder.taken(other):
+        monkeypatch.setattr(time, "time", lambda: now + 5000)
+        assert folder.has_room() and waiting.exists()
+    assert folder.has_room() and waiting.exists()  # it is its turn now
+    with folder.taken(waiting):
+        assert waiting.exists()
+
+
+def test_what_nobody_waits_for_any_more_is_removed(folder, monkeypatch):
+    gone = drop(folder)
+    folder.ask(str(gone))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 500)
+    folder.tidy()
+    assert gone.exists()
+    for number in range(uploads.MOST_WAITING + 1):  # all that can wait before it had their turn
+        with folder.taken(drop(folder, f"{number}/b.mp4")):
+            monkeypatch.setattr(time, "time", lambda: now + 700)
+            folder.tidy()
+            assert gone.exists() == (number < uploads.MOST_WAITING)
+    again = drop(folder)
+    folder.ask(str(again))
+    monkeypatch.setattr(time, "time", lambda: now + 1400)
+    folder.tidy()
+    assert not again.exists()  # nothing is being answered, so nothing waits
+
+
+def test_parts_of_uploads_that_broke_off_are_removed(folder):
+    part = drop(folder, "tmp123", size=1000)
+    folder.tidy(coming=1)
+    assert part.exists()
+    assert folder.has_room() and not part.exists()
 
 
 def test_what_nobody_asked_about_is_removed_after_a_while(folder):

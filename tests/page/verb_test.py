@@ -48,7 +48,7 @@ def test_the_page_answers_what_predict_prints(run, served, capsys):
     assert cli.main(["demo", f"run={run}", "port=0", *given]) == 0
     err = capsys.readouterr().err
     assert f"page: {served['at'].address} (Ctrl-C ends it)" in err
-    assert served["at"].local and "over the network" not in err
+    assert served["at"].own_name == "127.0.0.1" and "over the network" not in err
     bounds = served["bounds"]
     assert (bounds.seconds, bounds.limits.image_pixels) == (9, 99999)
     assert served["most_bytes"] == 3_000_000

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from lrcn.errors import UserError
@@ -66,3 +68,20 @@ def test_damaged_lines_are_told(write_captioner, text, told):
     with pytest.raises(UserError, match=told) as error:
         captions.shown(run, "test", 2)
     assert "lrcn evaluate run=" in str(error.value)
+
+
+def test_figures_that_contradict_the_captions_are_told(write_captioner):
+    run = write_captioner(LINES)
+    true = captions.shown(run, "test", 1).headline.value
+    file = run.evaluation("test") / "metrics.json"
+    file.write_text(json.dumps({"cider": true + 1e-9}))
+    captions.shown(run, "test", 1)
+    file.write_text(json.dumps({"cider": true + 0.01}))
+    with pytest.raises(UserError, match="cider of .* in metrics.json, .* by the items beside it"):
+        captions.shown(run, "test", 1)
+
+
+def test_no_interval_is_told_of_items_that_are_all_the_same(write_captioner):
+    nothing = [line(str(number), "no", "a blue square grows") for number in range(3)]
+    told = captions.shown(write_captioner(nothing), "test", 1).headline
+    assert told.low is None and "a bootstrap tells nothing" in told.no_interval

@@ -73,3 +73,36 @@ def test_files_that_do_not_belong_together_are_told(write_run):
     (run.evaluation("test") / "metrics.json").write_text('{"videos": 5}')
     with pytest.raises(UserError, match="6 items with probabilities, videos=5"):
         classes.read(run, "test")
+
+
+def test_figures_that_contradict_the_items_are_told(write_run, report):
+    run = write_run("run", values=SURE, truth=TRUTH)
+    classes.read(run, "test")
+    file = run.evaluation("test") / "metrics.json"
+    file.write_text(json.dumps({"video_accuracy": 5 / 6}))
+    code, page, err = report(run.path)
+    assert code == 1 and page is None
+    assert "video_accuracy of 0.833333 in metrics.json, 0.666667 by the items beside it" in err
+    assert "Evaluate the run again" in err
+
+
+@pytest.mark.parametrize(("label", "which"), [(0, "right"), (1, "wrong")])
+def test_no_certainty_is_claimed_where_all_or_none_are_right(write_run, report, label, which):
+    run = write_run("run", values=[[0.9, 0.1]] * 9, truth=[label] * 9)
+    told = classes.headline(classes.read(run, "test"))
+    assert told.low is None and told.high is None
+    assert f"of 9 items all is {which}" in told.no_interval
+    least = 0.05 ** (1 / 9)
+    assert 1 - 3 / 9 <= least <= 1 - 2 / 9
+    assert f"at least {100 * least:.1f} % of such items are wholly {which}" in told.no_interval
+    page = report(run.path)[1]
+    assert "95 % interval" not in page.text and f"no interval: {told.no_interval}" in page.text
+
+
+def test_one_group_says_nothing_of_others(write_run):
+    found = classes.read(write_run("run", values=SURE, truth=TRUTH, groups=["a"] * 6), "test")
+    told = classes.headline(found)
+    assert told.low is None and told.value == pytest.approx(4 / 6)
+    assert told.no_interval == (
+        "a bootstrap tells nothing, as each draw from 1 group gives the same"
+    )
