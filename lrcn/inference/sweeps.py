@@ -16,6 +16,9 @@ from rich import text as text_lib
 from lrcn import files, runs
 from lrcn.inference import plots
 
+SUMMARY = "summary.csv"
+"""In the folder of a sweep: a row a job."""
+
 METRICS = ("video_accuracy", "video_map", "cider")
 _REPEATS = ("seed",)
 _SHOWN = ("video_accuracy", "video_top5", "clip_accuracy", "video_map")
@@ -148,7 +151,7 @@ def write_summary(folder: str | os.PathLike, jobs: Sequence[Job]) -> None:
     """
     metric = choose_metric(jobs)
     root = pathlib.Path(folder)
-    files.write_text(root / "summary.csv", _csv(root, ranked(jobs, metric)))
+    files.write_text(root / SUMMARY, _csv(root, ranked(jobs, metric)))
     plots.summary(root / "summary.png", grouped(jobs, metric), metric=metric)
 
 

@@ -39,6 +39,7 @@ class Pictures:
         heat: Frames of the window in which the class is most probable, and where the network looks.
         window: The first and last frame of it.
         no_heat: Why there is no heat.
+        is_spread: Whether probabilities are of an even spread of its windows alone.
     """
 
     animation: str
@@ -49,6 +50,7 @@ class Pictures:
     heat: tuple[Picture, ...]
     window: tuple[int, int]
     no_heat: str
+    is_spread: bool
 
 
 def series(
@@ -102,6 +104,7 @@ def pictures(
         heat=_heat(frames, watched, share),
         window=ends,
         no_heat=watched.no_heat,
+        is_spread=watched.is_spread,
     )
 
 

@@ -19,6 +19,10 @@ _OF_TEN = (
     "Pictures and probabilities over time are of the middle crop alone; the answer is the mean of "
     "ten crops."
 )
+_SPREAD = (
+    "Probabilities over time, and where the network looks, are of {most} windows that are evenly "
+    "spread over each item; the answer is of all of its windows."
+)
 _FLOW = (
     "Frames are optical flow in colours: red moves to the right, green up, cyan to the left, "
     "violet down; the paler, the slower."
@@ -123,7 +127,9 @@ def shown(
     cards = {item: _card(found, item, pictures.get(item)) for item in chosen}
     is_of_ten = found.protocol is not None and found.protocol.crop == "ten"
     is_flow = run is not None and run.shown.modality == "flow"
-    remarks = [*[_OF_TEN] * is_of_ten, *[_FLOW] * is_flow]
+    is_spread = any(own.is_spread for own in pictures.values())
+    spread = _SPREAD.format(most=watching.MOST_WINDOWS)
+    remarks = [*[_OF_TEN] * is_of_ten, *[spread] * is_spread, *[_FLOW] * is_flow]
     return Shown(
         tuple(cards[item] for item in best),
         tuple(cards[item] for item in worst),

@@ -12,6 +12,9 @@ from typing import Any
 import jinja2
 import markupsafe
 
+NAME = "report.html"
+"""Of the page in a run, or in the folder of a sweep."""
+
 _FOLDER = pathlib.Path(__file__).parent / "templates"
 
 

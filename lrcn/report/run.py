@@ -7,6 +7,7 @@ import logging
 import math
 from typing import Any
 
+from lrcn import config as config_lib
 from lrcn import provenance, runs, states
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
@@ -100,7 +101,7 @@ def _evaluation(
     """Returns what is told of the evaluation, if there is one."""
     if asked.split is None:
         return {}
-    if "desc" in str(told.value_of(config, "workflow.name")):
+    if "desc" in str(config_lib.value_of(config, "workflow.name")):
         described = captions.shown(run, asked.split, asked.items, limits=asked.limits)
         return {
             "captions": described,

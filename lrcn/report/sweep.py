@@ -18,7 +18,6 @@ from lrcn.errors import UserError
 from lrcn.inference import plots, sweeps
 from lrcn.report import charts, pages
 
-SUMMARY = "summary.csv"
 _AFTER = ("run", "reason")
 _COUNTS = ("videos", "items", "captions")  # metrics that tell how many, not how well
 
@@ -55,7 +54,7 @@ def read(folder: pathlib.Path) -> list[sweeps.Job]:
     Raises:
         UserError: The file is not as a sweep writes it.
     """
-    file = folder / SUMMARY
+    file = folder / sweeps.SUMMARY
     try:
         text = bounded.read(file, what="summary", limits=Limits()).decode()
         header, *rows = list(csv.reader(io.StringIO(text))) or [[]]
@@ -142,7 +141,7 @@ def _row(
     keys: Sequence[str],
     metrics: Sequence[str],
 ) -> Row:
-    report, root = (job.folder / "report.html").resolve(), target.resolve().parent
+    report, root = (job.folder / pages.NAME).resolve(), target.resolve().parent
     # A link leads to what stands below the page alone: it goes where the folder goes.
     inside = report.is_file() and root in report.parents
     link = "./" + urllib.parse.quote(str(report.relative_to(root))) if inside else ""

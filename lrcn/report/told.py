@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lrcn import config as config_lib
+
 _NETWORKS = {
     "singleframe": "A network that looks at single frames",
     "lstm": "An LSTM over the frames",
@@ -37,10 +39,10 @@ def sentence(config: Mapping[str, Any], *, classes: int | None) -> str:
         config: What `config.json` holds.
         classes: How many it tells apart; None if it describes.
     """
-    name = str(value_of(config, "workflow.name"))
+    name = str(config_lib.value_of(config, "workflow.name"))
     network = _NETWORKS.get(name, f"A network of workflow {name}")
-    told = f"{network}, with the CNN {value_of(config, 'backbone.name')}"
-    told += f", trained on {value_of(config, 'dataset.source')}"
+    told = f"{network}, with the CNN {config_lib.value_of(config, 'backbone.name')}"
+    told += f", trained on {config_lib.value_of(config, 'dataset.source')}"
     return f"{told} to tell {classes} classes apart." if classes else f"{told}."
 
 
@@ -52,7 +54,7 @@ def settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """
     rows = []
     for name, keys in _UP_FRONT:
-        own = [(key, value_of(config, key)) for key in keys]
+        own = [(key, config_lib.value_of(config, key)) for key in keys]
         told = [f"{key}={_short(value)}" for key, value in own if value is not None]
         if told:
             rows.append((name, ", ".join(told)))
@@ -73,19 +75,6 @@ def data(splits: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
         counts.append(len(groups) if isinstance(groups, list) and groups else None)
         rows.append([name, *counts, known.get("digest"), known.get("source")])
     return ["split", "items", "frames", "groups", "digest", "source"], rows
-
-
-def value_of(config: Mapping[str, Any], key: str) -> Any:
-    """Returns the value of a dotted key, None where there is none.
-
-    Args:
-        config: What `config.json` holds.
-        key: Such as "workflow.name".
-    """
-    value: Any = config
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
 
 
 def whole(config: Mapping[str, Any]) -> str:

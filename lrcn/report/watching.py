@@ -14,7 +14,9 @@ from lrcn.inference import gradcam, outputs, protocols, trained
 from lrcn.models import networks
 from lrcn.scoring import clips as clips_of_features
 
-_MOST_WINDOWS = 60  # of an item; of more an even spread is shown
+MOST_WINDOWS = 60
+"""Of an item; of more an even spread is shown to the network."""
+
 _AT_ONCE = 64  # frames that go through the CNN together
 
 
@@ -31,6 +33,7 @@ class Watched:
         heat: [time, height, width] float32, 0 to 1, how much each place of that window speaks for
             the class; None if that is not known.
         no_heat: Why it is not known.
+        is_spread: Whether only an even spread of its windows was shown to the network.
     """
 
     numbers: np.ndarray
@@ -39,6 +42,7 @@ class Watched:
     window: np.ndarray
     heat: np.ndarray | None
     no_heat: str = ""
+    is_spread: bool = False
 
 
 class Watcher:
@@ -87,12 +91,16 @@ class Watcher:
                 record_set, items, wanted, view=self._view, batch_size=_AT_ONCE
             )
             shown = clips_of_features.regrouped(map(np.asarray, parts), map(len, wanted))
-            for frames, numbers, table, label in zip(shown, wanted, tables, labels, strict=True):
-                yield self._watched(frames, numbers, np.searchsorted(numbers, table), label)
+            for frames, item, numbers, table, label in zip(
+                shown, items, wanted, tables, labels, strict=True
+            ):
+                watched = self._watched(frames, numbers, np.searchsorted(numbers, table), label)
+                is_spread = len(table) < len(self._tables[item])
+                yield dataclasses.replace(watched, is_spread=is_spread)
 
     @staticmethod
     def _spread(table: np.ndarray) -> np.ndarray:
-        places = np.linspace(0, len(table) - 1, min(len(table), _MOST_WINDOWS))
+        places = np.linspace(0, len(table) - 1, min(len(table), MOST_WINDOWS))
         return table[np.rint(places).astype(int)]
 
     def _watched(

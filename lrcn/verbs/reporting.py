@@ -9,21 +9,20 @@ import shlex
 from lrcn import files, runs, states
 from lrcn import settings as settings_lib
 from lrcn.errors import CannotWrite, UserError
+from lrcn.inference import sweeps
 from lrcn.inference.card import text as card
+from lrcn.report import pages
 from lrcn.verbs import showing
 
 log = logging.getLogger(__name__)
-
-_SUMMARY = "summary.csv"
-_NAME = "report.html"
 
 
 def report(settings: settings_lib.ReportSettings) -> int:
     """Writes the page of a run or of a sweep."""
     folder = pathlib.Path(settings.run).expanduser()
-    target = pathlib.Path(settings.output).expanduser() if settings.output else folder / _NAME
+    target = pathlib.Path(settings.output).expanduser() if settings.output else folder / pages.NAME
     run = runs.RunDirectory(folder)
-    is_sweep = (folder / _SUMMARY).is_file() and not run.config_file.exists()
+    is_sweep = (folder / sweeps.SUMMARY).is_file() and not run.config_file.exists()
     if not is_sweep:
         _require_run(run)
     showing.require_target("output", str(target))

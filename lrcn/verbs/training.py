@@ -225,7 +225,7 @@ def finish_sweep(folder: pathlib.Path, jobs: Sequence[tuple]) -> int:
         reasons[textwrap.shorten(job.reason, _LONGEST_REASON)].append(job.folder.name)
     for reason, folders in reasons.items():
         log.error("FAILED %s: %s", errors.few(folders), reason)
-    log.info("results: %s", folder / "summary.csv")
+    log.info("results: %s", folder / sweeps.SUMMARY)
     log.info("picture: %s", folder / "summary.png")
     if failed:
         log.error("%d of %d jobs failed; each has its own train.log", len(failed), len(read))

@@ -28,7 +28,6 @@ def test_the_command_can_be_typed_again():
 
 def test_what_a_configuration_lacks_is_left_out():
     assert told.settings({"workflow": "no mapping", "epochs": 3}) == [("length", "epochs=3")]
-    assert told.value_of({"a": {"b": [1]}}, "a.b.c") is None
 
 
 def test_what_it_was_trained_on_is_a_table():

@@ -3,7 +3,7 @@ import pytest
 
 from lrcn.data import clips
 from lrcn.inference import protocols, trained
-from lrcn.report import classes, stored, watching
+from lrcn.report import classes, items, stored, watching
 
 pytest.importorskip("tensorflow")
 
@@ -31,6 +31,16 @@ def test_what_is_seen_over_time_is_what_was_evaluated(shapes):
         assert watched.window.tolist() in ([0, 1, 2, 3], [2, 3, 4, 5])
         assert watched.heat.shape == (4, 16, 16)
         assert watched.heat.min() >= 0 and watched.heat.max() <= 1
+
+
+def test_that_only_some_windows_are_shown_is_told(shapes, monkeypatch):
+    found, run = classes.read(shapes, "test"), trained.load(shapes.path)
+    whole = items.shown(found, 1, run, reason="")
+    assert not any("evenly spread" in remark for remark in whole.remarks)
+    monkeypatch.setattr(watching, "MOST_WINDOWS", 2)  # of 3
+    (remark,) = items.shown(found, 1, run, reason="").remarks
+    assert "are of 2 windows that are evenly spread" in remark
+    assert "the answer is of all of its windows" in remark
 
 
 @pytest.mark.parametrize(
