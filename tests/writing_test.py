@@ -45,6 +45,7 @@ ALLOWED = {
     ("training/features.py", "replace"): "of features that are whole",
     ("cache.py", "replace"): "of a folder of records, each of which is whole",
     ("page/uploads.py", "mkdtemp"): "a private folder of what is dropped, gone with the page",
+    ("page/uploads.py", "rename"): "of what was dropped, within that folder",
     ("page/warming.py", "TemporaryDirectory"): "of a picture that is answered once, gone with it",
     ("page/warming.py", "write_bytes"): "likewise",
     ("page/warming.py", "open"): "likewise",
