@@ -89,3 +89,15 @@ def test_folders_of_frames_serialize_and_are_labelled(trained, tmp_path, capsys)
         assert {one["label"] for one in line["top"]} == set(GESTURES)
         assert sum(one["probability"] for one in line["top"]) == pytest.approx(1, abs=1e-4)
         assert line["label"] == line["top"][0]["label"]
+
+
+def test_a_run_of_real_videos_has_its_report_and_its_card(trained, tmp_path):
+    page = tmp_path / "page.html"
+    assert cli.main(["report", f"run={trained.path}", "items=1", f"output={page}"]) == 0
+    told = page.read_text("utf-8")
+    assert "Where it looks for" in told
+    assert told.count("<article") in (1, 2)  # the surest right one and the surest wrong one
+    card = (trained.path / "MODEL_CARD.md").read_text("utf-8")
+    assert "Tells 4 classes of videos apart" in card
+    assert "`test`, 4 items:" in card
+    assert "shares" not in card and "share " not in card.partition("finds least")[0]
