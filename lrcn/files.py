@@ -106,7 +106,9 @@ def together(
 def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a new folder beside `path` that takes its name and place when the block succeeds.
 
-    What is in the folder is what the block wrote; of an earlier one nothing stays.
+    What is in the folder is what the block wrote; of an earlier one nothing stays. If anything
+    fails, or is interrupted, the earlier one keeps its place. A process that is killed outright
+    between the two renames leaves the earlier one beside, as `.NAME.xxxxxxxx.old`.
 
     Args:
         path: The folder; those above it are created.
@@ -134,8 +136,20 @@ def whole_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
                 raise faults.unwritable(final, error) from error
             raise
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
-            shutil.rmtree(before, ignore_errors=True)
+            is_placed = final.exists() and not staging.exists()
+            if not is_placed:
+                _put_back(before, final)
+            shutil.rmtree(before if is_placed else staging, ignore_errors=True)
+
+
+def _put_back(before: pathlib.Path, final: pathlib.Path) -> None:
+    """Gives an earlier folder its name again, if that was taken from it."""
+    if not before.exists():
+        return
+    try:
+        before.rename(final)
+    except OSError as error:
+        log.warning("%s: what was there is now %s (%s)", final, before, faults.reason(error))
 
 
 def _sync(folder: pathlib.Path) -> None:

@@ -286,7 +286,7 @@ class RunDirectory:
         """Reads the class names in the order of the model's outputs."""
         try:
             data = bounded.read(self.labels_file, what="the names of the classes", limits=limits)
-            return tuple(data.decode().splitlines())
+            return tuple(lines.of(data.decode()))
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(
                 "the names of the classes cannot be read",

@@ -289,6 +289,72 @@ def test_what_a_killed_process_left_of_a_group_is_removed(tmp_path):
     assert names(tmp_path / "results") == ["a.txt", "metrics.json", "what.json"]
 
 
+def write_whole(folder, text):
+    with files.whole_folder(folder) as staging:
+        files.write_text(staging / "a.txt", text)
+
+
+def failing(monkeypatch, place, name, failure, *, at, before=True):
+    """Lets a function fail once at its call number `at`, before it does its work or after."""
+    real, calls = getattr(place, name), []
+
+    def fail(*arguments):
+        calls.append(arguments)
+        done = None if len(calls) == at and before else real(*arguments)
+        if len(calls) == at:
+            raise failure
+        return done
+
+    monkeypatch.setattr(place, name, fail)
+
+
+@pytest.mark.parametrize("at", [2, 3])  # the first replace is that of the file in it
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("failure", [refused(errno.EIO, "x/folder"), KeyboardInterrupt()])
+def test_a_folder_that_fails_to_take_its_place_leaves_a_whole_one(
+    tmp_path, monkeypatch, at, before, failure
+):
+    folder = tmp_path / "folder"
+    write_whole(folder, "one")
+    failing(monkeypatch, os, "replace", failure, at=at, before=before)
+    with pytest.raises(type(failure)):
+        write_whole(folder, "two")
+    assert names(tmp_path) == ["folder"]
+    took_place = at == 3 and not before
+    assert (folder / "a.txt").read_text() == ("two" if took_place else "one")
+
+
+def test_an_earlier_folder_that_cannot_be_put_back_is_kept_and_named(tmp_path, monkeypatch, caplog):
+    folder = tmp_path / "folder"
+    write_whole(folder, "one")
+    failing(monkeypatch, os, "replace", refused(errno.EIO, str(folder)), at=3)
+    failing(monkeypatch, pathlib.Path, "rename", refused(errno.EROFS), at=1)
+    with pytest.raises(errors.CannotWrite, match="Input/output error"):
+        write_whole(folder, "two")
+    (kept,) = tmp_path.iterdir()
+    assert (kept / "a.txt").read_text() == "one"
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line == f"{folder}: what was there is now {kept} (Read-only file system)"
+
+
+def test_a_folder_that_somebody_puts_there_meanwhile_loses_nobody_anything(tmp_path, monkeypatch):
+    folder = tmp_path / "folder"
+    write_whole(folder, "one")
+    real = os.replace
+
+    def replace(source, target):
+        real(source, target)
+        if pathlib.Path(source) == folder:
+            folder.mkdir()
+            (folder / "theirs").touch()
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(errors.CannotWrite, match="not empty"):
+        write_whole(folder, "two")
+    kept, theirs = sorted(tmp_path.iterdir())
+    assert (kept / "a.txt").read_text() == "one" and names(theirs) == ["theirs"]
+
+
 def test_a_link_is_found_in_any_folder(tmp_path):
     assert files.first_link(tmp_path / "none") is None
     (tmp_path / "a" / "b").mkdir(parents=True)

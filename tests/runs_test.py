@@ -2,7 +2,9 @@ import dataclasses
 import json
 import os
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from lrcn import cli, runs
 from lrcn.data import limits
@@ -92,6 +94,21 @@ def test_how_items_were_shown_comes_back_beside_the_settings(run):
 def test_labels_keep_their_order(run):
     run.write_labels(("wave", "Übung", "bend over"))
     assert run.read_labels() == ("wave", "Übung", "bend over")
+
+
+@hypothesis.settings(max_examples=25, deadline=None)  # every file is synced to the disk
+@hypothesis.example(["a\u2028b", "\x85c", "d\x0ce", "f\rg", ""])
+@hypothesis.given(st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8"))))
+def test_labels_come_back_whatever_they_hold(tmp_path_factory, names):
+    run = runs.RunDirectory(tmp_path_factory.mktemp("run"))
+    run.write_labels(tuple(names))
+    assert run.read_labels() == tuple(name.removesuffix("\r") for name in names)
+
+
+def test_labels_that_another_system_has_written_are_read(run):
+    run.path.mkdir()
+    run.labels_file.write_bytes(b"left\r\nright")
+    assert run.read_labels() == ("left", "right")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,14 @@ def read(
         ) from error
 
 
+def of(text: str) -> list[str]:
+    r"""Returns the lines of a text, which end in `\n` or `\r\n` and in nothing else.
+
+    `str.splitlines` parts at U+2028, U+0085 and others, too, which names may well hold.
+    """
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
 def _decoded(line: bytes, where: str, what: str) -> str:
     try:
         return line.decode()

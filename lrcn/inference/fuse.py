@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lrcn import files, runs
-from lrcn.data import bounded
+from lrcn.data import bounded, lines
 from lrcn.data.limits import Limits
 from lrcn.errors import UserError
 from lrcn.inference import fusion_plot, results
@@ -250,8 +250,8 @@ def _paths(run: runs.RunDirectory, split: str) -> dict[str, str]:
         return {}
     try:
         data = bounded.read(file, what="predictions of a run", limits=Limits())
-        lines = map(json.loads, data.decode().splitlines())
-        return {str(line["id"]): str(line["path"]) for line in lines}
+        told = map(json.loads, lines.of(data.decode()))
+        return {str(line["id"]): str(line["path"]) for line in told}
     except UserError:
         raise
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:

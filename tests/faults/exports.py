@@ -121,7 +121,7 @@ ELSEWHERE = (
     Elsewhere(
         "export of an operation that the format lacks",
         "the operation, and what to try: `time=fixed`, another format",
-        f"{_TESTS}test_an_operation_that_a_format_lacks_is_named",
+        "tests/inference/export/lacking_test.py::test_an_operation_that_a_format_lacks_is_named",
     ),
     Elsewhere(
         "export that does not give what Keras gives",

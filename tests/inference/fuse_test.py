@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lrcn import files
 from lrcn.errors import UserError
 from lrcn.inference import fuse, streams
 
@@ -207,6 +208,13 @@ def test_a_fusion_is_replaced_and_other_files_are_not(pair, tmp_path, caplog):
     with pytest.raises(UserError, match="output_folder: the folder holds files of something else"):
         fused(pair[0][0].evaluation("test"), *pair)
     assert (pair[0][0].evaluation("test") / "metrics.json").read_text() == before
+
+
+def test_paths_may_hold_what_ends_a_line_elsewhere(pair):
+    run, path = pair[0][0], "a\u2028b\x85.mp4"
+    line = json.dumps({"id": "one", "path": path}, ensure_ascii=False)
+    files.write_text(run.evaluation("test") / "predictions.jsonl", f"{line}\n")
+    assert fuse._paths(run, "test") == {"one": path}
 
 
 def test_predictions_of_a_run_are_a_file(pair, tmp_path):

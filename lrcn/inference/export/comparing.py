@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from lrcn.data import augment
+from lrcn.inference import outputs
 from lrcn.inference.export import graph
 from lrcn.models import networks
 from lrcn.scoring import describer
@@ -27,7 +28,8 @@ class Compared:
     """What was found.
 
     Attributes:
-        difference: The largest one of all outputs; infinite where words differ.
+        difference: The largest one of all outputs; infinite where words differ, an output is
+            missing or no number.
         shape: Of the frames that were timed.
         keras_ms: Milliseconds in Keras, the median of alternating turns.
         own_ms: Milliseconds in the export's own runtime.
@@ -83,7 +85,10 @@ def _frames(rng: np.random.Generator, network: graph.Network, sides: Sequence[in
 
 
 def in_keras(network: graph.Network) -> Run:
-    """Returns what lrcn makes of stored frames: the view of `data.augment`, then Keras."""
+    """Returns what lrcn makes of stored frames: the view of `data.augment`, then Keras.
+
+    Its outputs are those that `graph.traced` tells.
+    """
     backbone, head = networks.backbone(network.model), networks.head(network.model)
     answering = head if network.find is None else describer.Describer(head, network.find)
     spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
@@ -92,24 +97,34 @@ def in_keras(network: graph.Network) -> Run:
     def run(frames: np.ndarray) -> Mapping[str, np.ndarray]:
         shown = view(frames.reshape(-1, *frames.shape[-3:]))
         features = backbone.predict_on_batch(shown)
-        return answering.predict_on_batch(features.reshape(len(frames), -1, features.shape[-1]))
+        clips = features.reshape(len(frames), -1, features.shape[-1])
+        found = answering.predict_on_batch(clips)
+        return found if network.find is not None else _of_classes(found, network)
 
     return run
 
 
+def _of_classes(found: Mapping[str, np.ndarray], network: graph.Network) -> dict[str, np.ndarray]:
+    if network.of_images:
+        return {"probabilities": found["probabilities"]}
+    several = outputs.is_multi_label(network.model)
+    each = outputs.of_logits(found["logits"], multi_label=several)
+    return {"probabilities": found["probabilities"], "frame_probabilities": each}
+
+
 def _apart(wanted: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> float:
-    """Returns the largest difference of what both tell."""
-    largest = 0.0
-    for name in sorted(wanted.keys() & found.keys()):
-        values, others = np.asarray(wanted[name]), np.asarray(found[name])
-        if values.shape != others.shape or not np.isfinite(others).all():
-            return float("inf")
-        if np.issubdtype(values.dtype, np.integer):
-            own = 0.0 if np.array_equal(values, others) else float("inf")
-        else:
-            own = float(np.abs(values.astype(np.float64) - others).max())
-        largest = max(largest, own)
-    return largest
+    """Returns the largest difference of any output, infinite where one has others or no numbers."""
+    if wanted.keys() != found.keys():
+        return float("inf")
+    return max(_apart_in(np.asarray(wanted[name]), np.asarray(found[name])) for name in wanted)
+
+
+def _apart_in(values: np.ndarray, others: np.ndarray) -> float:
+    if values.shape != others.shape or not (np.isfinite(values) & np.isfinite(others)).all():
+        return float("inf")
+    if np.issubdtype(values.dtype, np.integer):
+        return 0.0 if np.array_equal(values, others) else float("inf")
+    return float(np.abs(values.astype(np.float64) - others).max())
 
 
 def _milliseconds(runs: Sequence[Run], frames: np.ndarray) -> list[float]:

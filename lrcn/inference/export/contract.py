@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,7 +73,9 @@ def of(
 
 
 def _versions(format: str) -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in _RUNTIMES[format]}
+    # Asked of the modules: the same one comes in distributions of many names (onnxruntime-gpu).
+    modules = {name: importlib.import_module(name.replace("-", "_")) for name in _RUNTIMES[format]}
+    return {name: module.__version__ for name, module in modules.items()}
 
 
 def _input(network: graph.Network, modality: str) -> dict[str, Any]:
@@ -145,7 +147,8 @@ def _windows(run: trained.Trained) -> dict[str, Any]:
 
 def _labels(run: trained.Trained) -> dict[str, Any]:
     several = outputs.is_multi_label(run.model)
-    return {"labels": {"file": "labels.txt", "several_may_be_true": several}}
+    told = "UTF-8, a class a line in the order of `probabilities`; a line feed alone ends a line"
+    return {"labels": {"file": "labels.txt", "several_may_be_true": several, "meaning": told}}
 
 
 def _captions(search: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,6 +160,8 @@ def _captions(search: Mapping[str, Any]) -> dict[str, Any]:
             "left_out": [text.PADDING, text.BEGIN],
             "joining": [list(pair) for pair in text.JOINING],
             "meaning": "tokens up to `end` without those of `left_out`, joined by spaces; then "
-            "each pattern of `joining`, a regular expression, is replaced",
+            "each pattern of `joining` is replaced by what stands beside it, in order and "
+            "everywhere; patterns and replacements are those of Python's re.sub: \\1 is the first "
+            "group ($1 elsewhere), and \\w holds the letters of all languages",
         }
     }

@@ -7,7 +7,6 @@ import dataclasses
 import importlib
 import logging
 import pathlib
-import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -15,18 +14,14 @@ from types import ModuleType
 
 import keras
 
-from lrcn import faults, files, logs, runs, states
+from lrcn import files, logs, runs, states
 from lrcn import settings as settings_lib
 from lrcn.data import augment, text
-from lrcn.errors import UserError, few
+from lrcn.errors import UserError
 from lrcn.inference import outputs, trained
-from lrcn.inference.export import comparing, contract, example, graph, precision
+from lrcn.inference.export import comparing, contract, example, graph, lacking, precision
 
 log = logging.getLogger(__name__)
-
-_FORMATS = {"saved_model": "a SavedModel", "onnx": "ONNX", "litert": "LiteRT"}
-# How the converter of LiteRT and onnxruntime name what they lack.
-_LACKING = re.compile(r"'(tf\.\w+)' op is neither|No Op registered for (\w+)|Op \((\w+)\) is not")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,13 +54,16 @@ def export(settings: settings_lib.ExportSettings, folder: pathlib.Path) -> Expor
     _tell(run, settings)
     module = importlib.import_module(f"lrcn.inference.export.{settings.format}")
     with files.whole_folder(folder) as staging:
-        with _quiet(settings, "be written", staging):
+        with _quiet():
             function = graph.traced(network, variables=module.HAS_VARIABLES)
-            module.write(function, staging)
+            with lacking.told(settings, writing=staging):
+                module.write(function, staging)
         size = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
         _write_beside(staging, run, network, settings, module)
-        with _quiet(settings, "be run", staging):
-            own, traced = example.load(staging), graph.running(function)
+        with _quiet():
+            with lacking.told(settings):
+                own = lacking.telling(example.load(staging), settings)
+            traced = graph.running(function)
             compared = comparing.compare(own, traced, network, count=_count(run))
         _require_equal(compared, settings)
     return Exported(size / 1e6, compared)
@@ -168,50 +166,11 @@ def _write_beside(
 
 
 @contextlib.contextmanager
-def _quiet(
-    settings: settings_lib.ExportSettings, what: str, staging: pathlib.Path
-) -> Iterator[None]:
-    """Keeps a converter and a runtime quiet, and tells what they cannot do in one line."""
+def _quiet() -> Iterator[None]:
+    """Keeps a converter and a runtime quiet, unless an unforeseen error comes of them."""
     with logs.quiet_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            yield
-        except UserError:
-            raise
-        except Exception as error:
-            if faults.is_about(error, staging):
-                raise faults.unwritable(staging, error) from error
-            if faults.told(error) is not error:  # of the machine, not of the format
-                raise
-            raise _cannot(settings, what, error) from error
-
-
-def _cannot(settings: settings_lib.ExportSettings, what: str, error: Exception) -> UserError:
-    tries = _other_formats(settings)
-    if settings.time == "dynamic":
-        tries.insert(0, "time=fixed")
-    if not isinstance(settings.search, settings_lib.Greedy):
-        tries.insert(0, "search=greedy")
-    return UserError(
-        f"the run cannot {what} as {_FORMATS[settings.format]}",
-        where=f"format={settings.format}",
-        received=_reason(error),
-        expected="a network whose every operation the format has",
-        remedy=f"Try {' or '.join(tries)}",
-    )
-
-
-def _reason(error: Exception) -> str:
-    """Returns which operations lack, or the end of what a converter says at great length."""
-    text = str(error).strip()
-    if lacking := sorted({"".join(names) for names in _LACKING.findall(text)}):
-        return f"operations it has not: {few(lacking)}"
-    last = text.splitlines()[-1] if text else ""
-    return f"{type(error).__name__}: {last:.200}"
-
-
-def _other_formats(settings: settings_lib.ExportSettings) -> list[str]:
-    return [f"format={name}" for name in _FORMATS if name != settings.format]
+        yield
 
 
 def _require_equal(compared: comparing.Compared, settings: settings_lib.ExportSettings) -> None:
@@ -221,5 +180,5 @@ def _require_equal(compared: comparing.Compared, settings: settings_lib.ExportSe
             where=f"format={settings.format}",
             received=f"a difference of {compared.difference:.2g}",
             expected=f"at most {comparing.TOLERANCE:g}, and the same words",
-            remedy=f"Try {' or '.join(_other_formats(settings))}",
+            remedy=f"Try {' or '.join(lacking.other_formats(settings))}",
         )

@@ -20,9 +20,9 @@ def spread(model):
     return model
 
 
-def classifier(**options):
+def classifier(backbone=None, **options):
     keras.utils.set_random_seed(3)
-    backbone = backbones.build("small", image_size=SIZE)
+    backbone = backbone or backbones.build("small", image_size=SIZE)
     return spread(activity.lstm(backbone, num_classes=3, units=8, **options))
 
 
