@@ -13,7 +13,7 @@ from lrcn import settings as settings_lib
 from lrcn.data import lists
 from lrcn.inference import predict, trained
 from lrcn.models import networks
-from lrcn.page import hearing, looking
+from lrcn.page import courses, looking
 
 _WORKFLOWS = {
     "singleframe": "single frames",
@@ -40,8 +40,8 @@ class Told:
     """
 
     line: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    course: hearing.Course | None = None
-    words: tuple[hearing.Word, ...] = ()
+    course: courses.Course | None = None
+    words: tuple[courses.Word, ...] = ()
     basis: str = ""
     seconds: float = 0.0
     problem: errors.UserError | None = None
@@ -75,14 +75,14 @@ class Network:
     predictor: predict.Predictor = dataclasses.field(repr=False)
 
     @property
-    def ear(self) -> hearing.Labels | hearing.Captions:
-        """What hears the predictor answer."""
+    def answer(self) -> courses.Labels | courses.Captions:
+        """What answers for the predictor, and keeps what was said on the way."""
         return self.predictor.answer
 
     @property
     def describes(self) -> bool:
         """Whether it writes captions, and tells no classes."""
-        return isinstance(self.ear, hearing.Captions)
+        return isinstance(self.answer, courses.Captions)
 
     def tell(self, item: lists.Item) -> Told:
         """Returns what the run says of an image or a video; a problem is part of it."""
@@ -93,9 +93,9 @@ class Network:
             return Told(problem=looking.named(error, item))
         given = {"line": line, "basis": self._basis(line, item)}
         if self.describes:
-            given["words"] = self.ear.words(line)
+            given["words"] = self.answer.words(line)
         elif item.kind != "image":
-            given["course"] = self.ear.course(line)
+            given["course"] = self.answer.course(line)
         return Told(**given, seconds=time.monotonic() - begun)
 
     def _basis(self, line: Mapping[str, Any], item: lists.Item) -> str:
@@ -106,7 +106,7 @@ class Network:
             return f"one window of {frames} frames"
         if self.describes:
             return f"the likeliest caption of {count} windows of {frames} frames"
-        how = _POOLED[self.ear.inner.pooling_clips]
+        how = _POOLED[self.answer.inner.pooling_clips]
         return f"{how} of {count} windows of {frames} frames"
 
 
@@ -136,11 +136,11 @@ def opened(
     search = search if own.vocabulary is not None else None
     predictor = own.predictor(search=search, top_k=top_k, limits=bounds.of_decoding)
     if own.vocabulary is None:
-        ear: Any = hearing.Labels(predictor.answer, bounds.watch)
+        answer: Any = courses.Labels(predictor.answer, bounds.watch)
     else:
-        ear = hearing.Captions(predictor.answer, networks.head(own.model), bounds.watch)
+        answer = courses.Captions(predictor.answer, networks.head(own.model), bounds.watch)
     reading = dataclasses.replace(predictor.reading, watch=bounds.watch)
-    predictor = dataclasses.replace(predictor, answer=ear, reading=reading)
+    predictor = dataclasses.replace(predictor, answer=answer, reading=reading)
     return Network(name, _about(own), notice_of(own.run), predictor)
 
 

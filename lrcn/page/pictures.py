@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from lrcn.page import hearing
+from lrcn.page import courses
 
 HEIGHT, WIDTH = 100.0, 1000.0
 """The unit of a drawing: a page stretches it, so that lines keep their width at any size."""
@@ -32,7 +32,7 @@ def colours(said: Iterable[Sequence[str]]) -> dict[str, int]:
     return found
 
 
-def curves(course: hearing.Course, seconds: float) -> list[tuple[str, str]]:
+def curves(course: courses.Course, seconds: float) -> list[tuple[str, str]]:
     """Returns each class with the points of its line as SVG has them, the likeliest last.
 
     Args:

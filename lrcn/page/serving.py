@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from lrcn.page import answers, cards, doors, guard, looking, uploads
+from lrcn.page import answers, cards, guard, looking, ports, uploads
 
 _GOODBYE = 2  # seconds that answers under way have when the page is stopped
 _MOST_CONNECTIONS = 64
@@ -23,7 +23,7 @@ _ENVIRONMENT = {
 
 def serve(
     networks: Sequence[answers.Network],
-    at: doors.Door,
+    at: ports.Port,
     *,
     bounds: looking.Bounds,
     most_bytes: int,

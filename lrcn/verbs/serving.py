@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 def demo(settings: settings_lib.DemoSettings) -> int:
     """Serves a web page until it is stopped."""
-    from lrcn.page import doors
+    from lrcn.page import ports
 
-    doors.require_gradio()
+    ports.require_gradio()
     if not settings.run:
         raise UserError(
             "there is no run to be asked",
@@ -29,24 +29,24 @@ def demo(settings: settings_lib.DemoSettings) -> int:
         )
     for run in settings.run:
         _require_checkpoint(runs.RunDirectory(run))
-    with doors.opened(settings.host, settings.port) as door:
+    with ports.opened(settings.host, settings.port) as port:
         showing.start_tensorflow()
         from lrcn.page import looking, serving
 
         bounds = looking.Bounds(settings.seconds, settings.limits)
         networks = _networks(settings, bounds)
-        if door.own_name is None:
+        if port.own_name is None:
             log.warning(
                 "whoever reaches %s over the network may open this page and use this machine; "
                 "host=127.0.0.1 keeps it to this machine",
-                door.address,
+                port.address,
             )
         serving.serve(
             networks,
-            door,
+            port,
             bounds=bounds,
             most_bytes=settings.upload_mb * 10**6,
-            ready=lambda: log.info("page: %s (Ctrl-C ends it)", door.address),
+            ready=lambda: log.info("page: %s (Ctrl-C ends it)", port.address),
         )
     return 0
 

@@ -5,7 +5,7 @@ import importlib.metadata
 import socket
 
 from lrcn import files
-from lrcn.page import doors
+from lrcn.page import ports
 
 from .registry import Elsewhere, fault
 from .world import World
@@ -15,7 +15,7 @@ TITLE = "The web page"
 
 def demo(world: World, *more: str) -> list[str]:
     """Returns the command of a page of the shared run, as where Gradio is installed."""
-    world.patch.setattr(doors, "require_gradio", lambda: None)
+    world.patch.setattr(ports, "require_gradio", lambda: None)
     return ["demo", f"run={world.shared.run}", "port=0", *more]
 
 
@@ -37,7 +37,7 @@ def without_gradio(world: World):
     def version(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
-    world.patch.setattr(doors.importlib.metadata, "version", version)
+    world.patch.setattr(ports.importlib.metadata, "version", version)
     return ["demo", f"run={world.shared.run}"]
 
 

@@ -39,7 +39,7 @@ def test_a_run_that_cannot_answer_says_why_and_leaves_the_others_alone(labels):
     flow = dataclasses.replace(
         labels.reading, modality=modality.Modality("flow", "dis"), image_shape=(24, 32, 3)
     )
-    network = conftest.heard(dataclasses.replace(labels, reading=flow))
+    network = conftest.network_of(dataclasses.replace(labels, reading=flow))
     problem = network.tell(PICTURE).problem
     assert str(conftest.EXAMPLES) not in str(problem)
     assert problem.remedy

@@ -9,7 +9,7 @@ from lrcn.data import augment, clips, text, video
 from lrcn.inference import answers as answers_lib
 from lrcn.inference import predict
 from lrcn.models import activity, backbones, description, networks
-from lrcn.page import answers, hearing
+from lrcn.page import answers, courses
 from lrcn.scoring import describer
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
@@ -61,21 +61,21 @@ def captions():
     return predict.Predictor(networks.backbone(model), answer, of_images=True, **SHOWN), head
 
 
-def heard(predictor, head=None):
+def network_of(predictor, head=None):
     """Returns a network of the page over a predictor."""
     inner = predictor.answer
-    ear = hearing.Labels(inner) if head is None else hearing.Captions(inner, head)
-    return answers.Network("a run", "tiny", "", dataclasses.replace(predictor, answer=ear))
+    answer = courses.Labels(inner) if head is None else courses.Captions(inner, head)
+    return answers.Network("a run", "tiny", "", dataclasses.replace(predictor, answer=answer))
 
 
 @pytest.fixture
 def classifier(labels):
-    return heard(labels)
+    return network_of(labels)
 
 
 @pytest.fixture
 def captioner(captions):
-    return heard(*captions)
+    return network_of(*captions)
 
 
 def log_of(words):

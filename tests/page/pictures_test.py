@@ -1,11 +1,11 @@
 import numpy as np
 
-from lrcn.page import hearing, pictures
+from lrcn.page import courses, pictures
 
 
 def course(seconds, *values):
     labels = tuple("abcdef"[: len(values)])
-    return hearing.Course(np.asarray(seconds, float), labels, np.asarray(values, float))
+    return courses.Course(np.asarray(seconds, float), labels, np.asarray(values, float))
 
 
 def test_a_class_has_one_colour_in_all_answers():

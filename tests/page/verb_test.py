@@ -7,7 +7,7 @@ import pytest
 
 from lrcn import cli
 from lrcn.data import lists
-from lrcn.page import doors, serving
+from lrcn.page import ports, serving
 
 from . import conftest
 
@@ -38,7 +38,7 @@ def served(monkeypatch):
         ready()
         kept.update(given, networks=networks, at=at)
 
-    monkeypatch.setattr(doors, "require_gradio", lambda: None)
+    monkeypatch.setattr(ports, "require_gradio", lambda: None)
     monkeypatch.setattr(serving, "serve", serve)
     return kept
 

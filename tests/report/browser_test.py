@@ -1,6 +1,7 @@
 """The pages in a real browser: no network, no message on the console, everything to be seen."""
 
 import io
+import re
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from lrcn import cli, runs
 from lrcn.inference import sweeps
+from lrcn.report import drawing
 
 pytestmark = pytest.mark.extras
 
@@ -96,6 +98,36 @@ def colours_of(element):
     element.scroll_into_view_if_needed()
     pixels = np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB"))
     return len(np.unique(pixels.reshape(-1, 3), axis=0))
+
+
+def test_a_cell_is_the_darker_the_larger_its_share(opened, page_of_run):
+    page = opened(page_of_run)
+    cells = page.evaluate("""[...document.querySelectorAll('.confusion tbody td')].map((own) => [
+      Number(own.style.getPropertyValue('--share')), getComputedStyle(own).backgroundColor])""")
+    shades = {}
+    for share, colour in cells:
+        parts = [float(part) for part in re.findall(r"[\d.]+", colour)[:3]]
+        shades.setdefault(share, set()).add(sum(parts))
+    assert len(cells) == 8 * 8 and min(shades) == 0 < max(shades)
+    assert all(len(own) == 1 for own in shades.values())
+    ordered = [own.pop() for _, own in sorted(shades.items())]
+    assert ordered == sorted(set(ordered), reverse=True)
+
+
+def test_a_line_of_probabilities_is_drawn_at_what_its_dots_tell(opened, page_of_run):
+    page = opened(page_of_run)
+    drawn = page.evaluate("""[...document.querySelectorAll('.overtime svg')].map((own) => [
+      [...own.querySelectorAll('polyline')].map((line) => line.getAttribute('points')),
+      [...own.querySelectorAll('circle title')].map((title) => title.textContent),
+      own.viewBox.baseVal.height])""")
+    assert drawn
+    for lines, titles, height in drawn:
+        places = [tuple(map(float, at.split(","))) for line in lines for at in line.split()]
+        told = [float(title.rpartition(": ")[2]) for title in titles]
+        assert len(told) == len(places) > 0
+        for (_, y), value in zip(places, told, strict=True):
+            top, bottom = drawing.BOX.top, height - drawing.BOX.bottom
+            assert y == pytest.approx(bottom - value * (bottom - top), abs=0.1)
 
 
 def require_no_sideways(page):

@@ -1,4 +1,4 @@
-"""What a network says of each frame or word, heard while it answers as `lrcn predict` has it."""
+"""What a network says of each frame or word, kept while it answers as `lrcn predict` has it."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class Labels:
 
     def score(self, batches: Iterable[Mapping[str, Any]]) -> np.ndarray:
         """Returns what the inner one does."""
-        return self.inner.score(self._heard(batches))
+        return self.inner.score(self._kept(batches))
 
     def line(self, item: lists.Item, scored: windows.Scored) -> dict[str, Any]:
         """Returns what the inner one does."""
         self._scored = scored
         return self.inner.line(item, scored)
 
-    def _heard(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    def _kept(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         self._probabilities.clear()
         self._clips.clear()
         multi_label = outputs.is_multi_label(self.inner.model)
@@ -117,14 +117,14 @@ class Captions:
     def score(self, batches: Iterable[Mapping[str, Any]]) -> np.ndarray:
         """Returns what the inner one does."""
         self._batches.clear()
-        return self.inner.score(self._heard(batches))
+        return self.inner.score(self._kept(batches))
 
     def line(self, item: lists.Item, scored: windows.Scored) -> dict[str, Any]:
         """Returns what the inner one does."""
         self._scored = scored
         return self.inner.line(item, scored)
 
-    def _heard(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    def _kept(self, batches: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         for batch in batches:
             self.watch()
             self._batches.append(batch)

@@ -34,7 +34,7 @@ def require_gradio() -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Door:
+class Port:
     """A port that is taken, at which nobody is let in yet.
 
     Attributes:
@@ -49,7 +49,7 @@ class Door:
 
 
 @contextlib.contextmanager
-def opened(host: str, port: int) -> Iterator[Door]:
+def opened(host: str, port: int) -> Iterator[Port]:
     """Takes a port.
 
     Args:
@@ -63,22 +63,22 @@ def opened(host: str, port: int) -> Iterator[Door]:
         family, kind, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         own = socket.socket(family, kind)
     except (OSError, UnicodeError) as error:
-        raise _no_door(host, port, error) from error
+        raise _no_port(host, port, error) from error
     with own:
         try:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             own.bind(place)
             own.listen()
         except OSError as error:
-            raise _no_door(host, port, error) from error
+            raise _no_port(host, port, error) from error
         given, number = own.getsockname()[:2]
         address = ipaddress.ip_address(given)
         name = "127.0.0.1" if address.is_unspecified else given
         name = f"[{name}]" if ":" in name else name
-        yield Door(own, f"http://{name}:{number}", host if address.is_loopback else None)
+        yield Port(own, f"http://{name}:{number}", host if address.is_loopback else None)
 
 
-def _no_door(host: str, port: int, error: Exception) -> errors.UserError:
+def _no_port(host: str, port: int, error: Exception) -> errors.UserError:
     code = getattr(error, "errno", None)
     if code == errno.EADDRINUSE:
         return errors.UserError(

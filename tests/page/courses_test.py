@@ -6,7 +6,7 @@ import pytest
 from lrcn.data import lists
 from lrcn.inference import answers as answers_lib
 from lrcn.inference import windows
-from lrcn.page import hearing, looking
+from lrcn.page import courses, looking
 
 from . import conftest
 
@@ -39,21 +39,21 @@ def test_probabilities_over_time_are_those_that_the_windows_are_the_mean_of(clas
 
 def test_crops_of_a_frame_are_averaged_and_independent_classes_stay_apart():
     predictor = conftest.predictor_of_labels(multi_label=True)
-    network = conftest.heard(predictor)
+    network = conftest.network_of(predictor)
     told = network.tell(ITEM)
     np.testing.assert_allclose(
         told.course.values.max(axis=1) >= [e["probability"] - 1e-5 for e in told.line["top"]], True
     )
     assert abs(told.course.values.sum(axis=0) - 1).max() > 0.01
 
-    ear = hearing.Labels(network.ear.inner)
-    width = network.ear.inner.model.input_shape[-1]
+    answer = courses.Labels(network.answer.inner)
+    width = network.answer.inner.model.input_shape[-1]
     features = np.random.default_rng(0).normal(size=(2, 3, width)).astype(np.float32)
     batch = {"features": features, "item": np.zeros(2, int), "clip": np.zeros(2, int)}
-    values = ear.score([batch])
+    values = answer.score([batch])
     times = np.array([[0.0, 0.5, 1.0]])
-    line = ear.line(ITEM, windows.Scored(values, np.zeros(1), np.ones(1), times))
-    course = ear.course(line)
+    line = answer.line(ITEM, windows.Scored(values, np.zeros(1), np.ones(1), times))
+    course = answer.course(line)
     assert course.seconds.tolist() == [0.0, 0.5, 1.0]
     expected = [entry["probability"] for entry in line["top"]]
     np.testing.assert_allclose(course.values.mean(axis=1), expected, atol=1e-5)
@@ -70,27 +70,27 @@ def test_the_probabilities_of_words_and_end_make_that_of_the_caption(captioner, 
 
 def test_the_crop_whose_caption_won_is_the_one_that_is_read(captions):
     predictor, head = captions
-    ear = hearing.Captions(predictor.answer, head)
+    answer = courses.Captions(predictor.answer, head)
     width = head.input["features"].shape[-1]
     features = np.random.default_rng(1).normal(size=(4, 1, width)).astype(np.float32)
     batch = {"features": features, "item": np.zeros(4, int), "clip": np.zeros(4, int)}
-    said = ear.score([batch])
-    line = ear.line(PICTURE, windows.Scored(said, np.zeros(1), np.zeros(1), np.zeros([1, 1])))
-    assert conftest.log_of(ear.words(line)) == pytest.approx(line["log_probability"], abs=1e-4)
+    said = answer.score([batch])
+    line = answer.line(PICTURE, windows.Scored(said, np.zeros(1), np.zeros(1), np.zeros([1, 1])))
+    assert conftest.log_of(answer.words(line)) == pytest.approx(line["log_probability"], abs=1e-4)
 
 
 def test_a_caption_is_parted_as_it_is_written():
     tokens = ["a", "t", "-", "shirt", ",", "a", "b"]
-    pieces = hearing.written("a t-shirt, a b", tokens)
+    pieces = courses.written("a t-shirt, a b", tokens)
     assert pieces == ["a", " t", "-", "shirt", ",", " a", " b"]
-    assert hearing.written("", []) == []
+    assert courses.written("", []) == []
 
 
-def test_a_listener_forgets_what_it_heard_before(classifier):
+def test_an_answer_keeps_nothing_of_the_one_before(classifier):
     first = classifier.tell(ITEM).course
     again = classifier.tell(ITEM).course
     np.testing.assert_array_equal(first.values, again.values)
-    assert isinstance(classifier.ear.inner, answers_lib.Labels)
+    assert isinstance(classifier.answer.inner, answers_lib.Labels)
 
 
 @pytest.mark.parametrize("of_captions", [False, True])
@@ -98,10 +98,10 @@ def test_an_answer_ends_where_the_page_is_being_stopped(labels, captions, of_cap
     bounds = looking.Bounds(120.0)
     if of_captions:
         predictor, head = captions
-        ear = hearing.Captions(predictor.answer, head, bounds.watch)
+        answer = courses.Captions(predictor.answer, head, bounds.watch)
     else:
-        predictor, ear = labels, hearing.Labels(labels.answer, bounds.watch)
-    predictor = dataclasses.replace(predictor, answer=ear)
+        predictor, answer = labels, courses.Labels(labels.answer, bounds.watch)
+    predictor = dataclasses.replace(predictor, answer=answer)
     assert predictor.predict_item(ITEM)["windows"]
     bounds.over.set()
     with pytest.raises(looking.Ended):
