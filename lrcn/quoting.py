@@ -65,7 +65,7 @@ def quoted(override: str, is_readable: Callable[[str], bool]) -> str:
     """
     key, equals, value = override.partition("=")
     bare = re.fullmatch(r"[\w/.:+*$%@?|\\-]*", value, re.ASCII)
-    if key == "runs" and value[:1] == "[" and not re.search("['\"]", value):
+    if key in ("run", "runs") and value[:1] == "[" and not re.search("['\"]", value):
         return override if is_readable(override) else f"{key}={_items_in_quotes(value)}"
     if not equals or bare or override[0] in "-~" or value[:1] in "'\"[{":
         return override

@@ -371,6 +371,8 @@ def test_runs_are_read_as_the_folders_of_sweeps_are_named(given, expected):
         return getattr(item, "text", item)
 
     assert plain(value) == expected
+    if given[0] == "[":  # `demo` takes several runs by the key of one
+        assert quoting.quoted(f"run={given}", cli._is_readable) == text.replace("runs=", "run=")
 
 
 @pytest.mark.parametrize(

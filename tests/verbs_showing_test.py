@@ -7,6 +7,7 @@ import warnings
 import pytest
 
 from lrcn import cli, verbs
+from lrcn.errors import UserError
 from lrcn.verbs import data, showing
 
 HOSTILE = "a\x1b]0;title\x07b\x9b31m"
@@ -68,3 +69,9 @@ def test_pillow_tells_nothing_by_itself(monkeypatch):
     monkeypatch.setitem(verbs._VERBS, "check", check)
     assert verbs.run("check", None, folder=None, origin=None) == 0
     assert data.log.isEnabledFor(logging.CRITICAL)
+
+
+def test_a_backend_that_is_not_installed_is_told(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "no_such_backend")
+    with pytest.raises(UserError, match=r"KERAS_BACKEND: .* Received: no_such_backend"):
+        showing.start_tensorflow()

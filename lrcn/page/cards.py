@@ -12,13 +12,17 @@ from lrcn import errors
 from lrcn.page import answers, looking, pictures
 
 
-def head(networks: Sequence[answers.Network]) -> str:
-    """Returns what stands above: what the page is for, and which runs answer.
+def head(networks: Sequence[answers.Network], *, most_bytes: int, seconds: float) -> str:
+    """Returns what stands above: what the page is for, what it takes, and which runs answer.
 
     Args:
         networks: The runs.
+        most_bytes: Of a file.
+        seconds: Of a video.
     """
-    return _template("head.html").render(networks=networks)
+    return _template("head.html").render(
+        networks=networks, megabytes=most_bytes // 10**6, seconds=f"{seconds:g}"
+    )
 
 
 def large(most_bytes: int) -> str:

@@ -61,9 +61,10 @@ def build(
             yield gradio.skip(), cards.refused(_told(error), name=name)
 
     with gradio.Blocks(title=_TITLE, analytics_enabled=False) as page:
-        gradio.HTML(cards.head(networks))
+        most_bytes = uploaded.most_bytes
+        gradio.HTML(cards.head(networks, most_bytes=most_bytes, seconds=bounds.seconds))
         file, video, photo = _ways_in()
-        gradio.HTML(cards.large(uploaded.most_bytes))
+        gradio.HTML(cards.large(most_bytes))
         said = gradio.HTML(elem_id="lrcn-said")
         file.upload(answer, file, [file, said], **_ASKING)
         video.stop_recording(answer, video, [video, said], **_ASKING)

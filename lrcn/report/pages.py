@@ -15,6 +15,9 @@ import markupsafe
 NAME = "report.html"
 """Of the page in a run, or in the folder of a sweep."""
 
+MARK = '<meta name="generator" content="lrcn report">'
+"""What tells a report from other files, at the beginning of its HTML."""
+
 _FOLDER = pathlib.Path(__file__).parent / "templates"
 
 
@@ -35,6 +38,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         "style": markupsafe.Markup((_FOLDER / "style.css").read_text(encoding="utf-8")),
         "script": markupsafe.Markup(script),
         "script_digest": f"sha256-{digest}",
+        "mark": markupsafe.Markup(MARK),
     }
     return _environment().get_template(template).render({**values, **own})
 

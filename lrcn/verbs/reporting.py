@@ -8,6 +8,7 @@ import shlex
 
 from lrcn import files, runs, states
 from lrcn import settings as settings_lib
+from lrcn.data import bounded
 from lrcn.errors import CannotWrite, UserError
 from lrcn.inference import sweeps
 from lrcn.inference.card import text as card
@@ -15,6 +16,8 @@ from lrcn.report import pages
 from lrcn.verbs import showing
 
 log = logging.getLogger(__name__)
+
+_HEAD = 2**12  # bytes of a page, in which it tells who made it
 
 
 def report(settings: settings_lib.ReportSettings) -> int:
@@ -26,6 +29,7 @@ def report(settings: settings_lib.ReportSettings) -> int:
     if not is_sweep:
         _require_run(run)
     showing.require_target("output", str(target))
+    _refuse_other_file(target)
     files.write_text(target, _of_sweep(folder, target) if is_sweep else _of_run(settings, run))
     if run.config_file.exists():
         card.write(run)  # again: more may be known than when it was trained
@@ -33,6 +37,29 @@ def report(settings: settings_lib.ReportSettings) -> int:
     verb = "report" if is_sweep else "demo"
     showing.log_next(target, f"lrcn {verb} {shlex.quote(f'run={shown}')}")
     return 0
+
+
+def _refuse_other_file(target: pathlib.Path) -> None:
+    """Refuses to write over a file that is no report, or one that no browser would open."""
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise UserError(
+            "a report is a page for a browser",
+            where="output",
+            received=target,
+            expected="a name that ends with .html",
+            remedy=f"Set output={target.with_suffix('.html')}",
+        )
+    if target.is_file():
+        with bounded.opened(target) as file:
+            is_report = pages.MARK.encode() in file.read(_HEAD)
+        if not is_report:
+            raise UserError(
+                "the file is no report, and is not written over",
+                where="output",
+                received=target,
+                expected="a new file, or an earlier report",
+                remedy="Set output to another name",
+            )
 
 
 def _runs_in(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import logging
 import os
@@ -30,7 +31,19 @@ def start_tensorflow() -> None:
 
     They come from C++ before any setting of a log level is read. If the import fails they are
     shown after all.
+
+    Raises:
+        UserError: Keras is to run on a backend that is not installed.
     """
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if importlib.util.find_spec(backend) is None:
+        raise UserError(
+            "the backend that Keras is to run on is not installed",
+            where="KERAS_BACKEND",
+            received=backend,
+            expected="tensorflow, which is the default, or a backend that is installed",
+            remedy="Leave KERAS_BACKEND out, or install it: lrcn[hosts] brings JAX",
+        )
     # Whoever calls a model with clips of another length is told how it is compiled, at length.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with logs.quiet_stderr():

@@ -69,10 +69,12 @@ def _problem():
 
 def test_what_stands_above_tells_of_runs_that_did_not_end(classifier):
     other = answers.Network("b", "tiny", "training failed: x", classifier.predictor)
-    text = cards.head([classifier, other])
+    taken = {"most_bytes": 200_000_000, "seconds": 120.0}
+    text = cards.head([classifier, other], **taken)
+    assert "A file of up to 200 MB, a video of up to 120 s." in plain(text)
     assert "These networks answer" in plain(text)
     assert "<em>training failed: x</em>" in text
-    assert "This network answers" in plain(cards.head([classifier]))
+    assert "This network answers" in plain(cards.head([classifier], **taken))
 
 
 @pytest.mark.parametrize("part", [cards.script(5), cards.style(), cards.large(5 * 10**6)])

@@ -139,3 +139,30 @@ def test_the_best_figure_is_told_over_the_seeds_that_ran(write_run, report):
     code, page, _ = report(own.path)
     assert code == 0
     assert "over 2 seeds: 75.0 % ± 35.4 %, mean and standard deviation" in page.text
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("my.val", "a report is a page for a browser"), ("mine.html", "the file is no report")],
+)
+def test_a_report_writes_over_no_file_that_is_none(write_run, tmp_path, capsys, name, says):
+    from lrcn import cli
+
+    own = write_run("run", values=[[0.9, 0.1]])
+    file = tmp_path / name
+    file.write_text("a.mp4 0\n")
+    assert cli.main(["report", f"run={own.path}", f"output={file}"]) == 1
+    assert f"output: {says}" in capsys.readouterr().err
+    assert file.read_text() == "a.mp4 0\n"
+
+
+def test_a_report_is_made_again_in_its_place(write_run, report):
+    own = write_run("run", values=[[0.9, 0.1]])
+    assert report(own.path)[0] == 0
+    assert report(own.path)[0] == 0
+
+
+def test_figures_of_the_split_that_chose_the_epoch_are_told_as_such(write_run, report):
+    own = write_run("run", values=[[0.9, 0.1]], splits=("val", "test"))
+    assert "has chosen the epoch" in report(own.path, "split=val")[1].text
+    assert "has chosen the epoch" not in report(own.path, "split=test")[1].text

@@ -71,6 +71,7 @@ class Facts:
         name: Of its folder.
         state: In what state it is.
         settings: `config.json` as plain values.
+        labels: Names of its classes; none of a run that describes.
         data: What it was trained on by split, see `provenance`.
         epochs: How many are over.
         best_epoch: The one that is kept as the best; None before the first is over.
@@ -82,6 +83,7 @@ class Facts:
     name: str
     state: states.State
     settings: dict[str, Any]
+    labels: tuple[str, ...]
     data: dict[str, Any]
     epochs: int
     best_epoch: int | None
@@ -117,6 +119,7 @@ def of_run(run: runs.RunDirectory) -> Facts:
         name=run.path.absolute().name,
         state=states.state(run),
         settings=settings,
+        labels=run.read_labels() if run.labels_file.exists() else (),
         data=data,
         epochs=epochs.get("epoch", 0),
         best_epoch=epochs.get("best_epoch"),

@@ -15,6 +15,7 @@ from lrcn.inference.card import facts, markdown, weights
 
 FILE = "MODEL_CARD.md"
 _WORST = 3
+_MOST_NAMES = 30  # of classes
 _TOLD_FIRST = ("video_accuracy", "video_map", "cider")
 _COUNTS = ("videos", "items", "epoch", "distinct_captions")
 
@@ -70,6 +71,11 @@ def _purpose(known: facts.Facts) -> list[str]:
     workflow, backbone = own["workflow"]["name"], own["backbone"]["name"]
     start = ", ".join(origin.what for origin in weights.origins(own)) or "trained from scratch"
     lines = [f"{does}: workflow `{workflow}` over the CNN `{backbone}`; {start}."]
+    if known.labels:
+        names = [markdown.code(name) for name in known.labels[:_MOST_NAMES]]
+        more = len(known.labels) - len(names)
+        told = ", ".join(names) + (f" and {more} more in `labels.txt`" if more else "")
+        lines.append(f"Its classes: {told}.")
     if own["modality"]["name"] not in ("rgb", "auto"):
         lines.append(f"It sees {own['modality']['name']}, not colours.")
     if mode := (own.get("shown") or {}).get("mode"):

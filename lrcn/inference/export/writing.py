@@ -130,6 +130,12 @@ def _tell(run: trained.Trained, settings: settings_lib.ExportSettings) -> None:
         state = runs.read_json(run.run.state_file) if run.run.state_file.exists() else {}
         epoch = state.get("best_epoch" if settings.checkpoint == "best" else "epoch", "?")
         log.warning("export: %s It is exported as it is after epoch %s", found.told, epoch)
+    if run.vocabulary is not None and settings.search.name != run.settings.search.name:
+        log.info(
+            "export: captions are found by search=%s, those of `lrcn predict` by search=%s",
+            settings.search.name,
+            run.settings.search.name,
+        )
     if run.settings.precision != "float32":
         log.info("export: trained in %s, exported in float32", run.settings.precision)
 

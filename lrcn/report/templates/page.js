@@ -27,7 +27,7 @@ document.querySelectorAll("table.sortable").forEach((table) => {
     button.type = "button";
     button.append(...head.childNodes);
     head.append(button);
-    button.addEventListener("click", () => sort(head, column));
+    head.addEventListener("click", () => sort(head, column));  // that of the button, too
   });
 });
 
