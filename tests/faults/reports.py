@@ -193,6 +193,27 @@ def link(world: World):
     return ["report", "run=run"]
 
 
+@fault(
+    "report that would replace a file of one's own",
+    "the file, which stays as it is",
+    says=("output: the file is no report", "mine.html", "another name"),
+)
+def output_of_ones_own(world: World):
+    world.own_run()
+    world.write("mine.html", "<h1>mine</h1>")
+    return ["report", "run=run", "output=mine.html"]
+
+
+@fault(
+    "report under a name that no browser opens",
+    "the name that it should have",
+    says=("output: a report is a page for a browser", "notes.txt", "output=notes.html"),
+)
+def output_without_html(world: World):
+    world.own_run()
+    return ["report", "run=run", "output=notes.txt"]
+
+
 ELSEWHERE = (
     Elsewhere(
         "report of a run that trains now, was stopped, or failed after an epoch",
