@@ -176,23 +176,22 @@ def _length(timeline: containers.Timeline) -> float:
 def _require_short(item: lists.Item, timeline: containers.Timeline, bounds: Bounds) -> None:
     """Raises a `UserError` if a video is longer than the bounds, as its packets tell it."""
     seconds, count = _length(timeline), len(timeline.times)
-    refused = {
-        "where": item.id,
-        "remedy": "Cut a part out of it; who started the page can raise `seconds`",
-    }
+    remedy = "Cut a part out of it; who started the page can raise the key seconds"
     if seconds > bounds.seconds + 0.5:  # what is cut to a length is often a frame or two longer
         raise errors.UserError(
             "the video is too long for this page",
+            where=item.id,
             received=duration(seconds),
             expected=f"at most {duration(bounds.seconds)}",
-            **refused,
+            remedy=remedy,
         )
     if count > bounds.frames:
         raise errors.UserError(
             "the video has too many frames for this page",
+            where=item.id,
             received=f"{count:,} frames",
             expected=f"at most {bounds.frames:,}",
-            **refused,
+            remedy=remedy,
         )
 
 

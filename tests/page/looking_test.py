@@ -77,7 +77,7 @@ def test_a_video_of_ten_hours_is_refused_before_a_frame_is_decoded(tmp_path, mon
     message = refused(path)
     assert message.startswith("long.mp4: the video is too long for this page.")
     assert "Received: 10:00:00 hours. Expected: at most 2:00 minutes." in message
-    assert message.endswith("who started the page can raise `seconds`.")
+    assert message.endswith("who started the page can raise the key seconds.")
 
 
 def test_a_video_of_very_many_frames_is_refused(tmp_path):

@@ -16,6 +16,7 @@ _OF_KERAS = {
     "resnet50": "MIT License (Kaiming He)",
     "vgg16": "Creative Commons Attribution 4.0 (Visual Geometry Group, Oxford)",
 }
+_UNKNOWN = "their terms are not known to lrcn"
 _OF_BVLC = ("caffenet", "alexnet")
 _IMAGENET = (
     "They were trained on ImageNet, whose images are given for research and teaching that is not "
@@ -45,7 +46,8 @@ def origins(settings: Mapping[str, Any]) -> list[Origin]:
     found = []
     name, weights = settings["backbone"]["name"], settings["backbone"].get("weights")
     if weights == "imagenet":
-        terms = f"The weights of `{name}` are those of keras.applications: {_OF_KERAS[name]}."
+        own = _OF_KERAS.get(name, _UNKNOWN)
+        terms = f"The weights of `{name}` are those of keras.applications: {own}."
         found.append(Origin(f"`{name}` with ImageNet weights", (f"{terms} {_IMAGENET}",)))
     elif weights:
         found.append(Origin(f"`{name}` with weights of a file", _of_file(name, weights)))
