@@ -236,14 +236,14 @@ class Bar:
     text: str
 
 
-def bars(groups: Sequence[tuple[str, Sequence[float]]]) -> list[Bar]:
+def bars(groups: Sequence[tuple[str, Sequence[float]]], *, full: float | None = None) -> list[Bar]:
     """Returns a bar for each setting, as `inference.sweeps.grouped` has them.
 
     Args:
         groups: (setting, one score for each finished job), best first; no score for a failed one.
+        full: The score of a whole bar; None: the highest there is.
     """
-    highest = max([1e-12, *(score for _, scores in groups for score in scores)])
-    highest = 1.0 if 0.5 < highest <= 1 else highest
+    highest = full or max([1e-12, *(score for _, scores in groups for score in scores)])
     made = []
     for name, scores in groups:
         if not scores:

@@ -111,6 +111,7 @@ def page(folder: pathlib.Path, target: pathlib.Path) -> str:
     rows = [_row(folder, target, job, keys, metrics) for job in sweeps.ranked(jobs, metric)]
     same = {key: value for key, value in jobs[0].overrides.items() if _is_same(jobs, key, value)}
     failed = [row for row in rows if row.status != "DONE"]
+    is_share = metric.endswith(("accuracy", "top5", "map", "exact"))
     values: dict[str, Any] = {
         "title": folder.resolve().name,
         "metric": metric,
@@ -119,7 +120,8 @@ def page(folder: pathlib.Path, target: pathlib.Path) -> str:
         "rows": rows,
         "failed": failed,
         "done": len(rows) - len(failed),
-        "bars": charts.bars(sweeps.grouped(jobs, metric)),
+        "bars": charts.bars(sweeps.grouped(jobs, metric), full=1.0 if is_share else None),
+        "full": "1" if is_share else "the best job",
         "measured": measured,
         "seeds": _seeds(jobs, measured),
         "same": same,

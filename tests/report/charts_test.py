@@ -42,7 +42,7 @@ def test_ticks_leave_room_for_the_name_of_the_axis():
 
 
 def test_bars_are_means_and_their_jobs():
-    first, second, failed = charts.bars([("a", [0.8, 0.6]), ("b", [0.5]), ("c", [])])
+    first, second, failed = charts.bars([("a", [0.8, 0.6]), ("b", [0.5]), ("c", [])], full=1.0)
     assert (first.share, first.dots) == (pytest.approx(0.7), (0.8, 0.6))
     assert first.text == "0.7000 ± 0.1414"
     assert (second.text, second.dots) == ("0.5000", ())
@@ -50,5 +50,5 @@ def test_bars_are_means_and_their_jobs():
 
 
 def test_bars_of_scores_above_one_fill_the_axis():
-    (first, _) = charts.bars([("a", [4.0]), ("b", [2.0])])
-    assert first.share == 1.0
+    first, second = charts.bars([("a", [4.0]), ("b", [2.0])])
+    assert (first.share, second.share) == (1.0, 0.5)
