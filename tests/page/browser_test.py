@@ -405,7 +405,7 @@ def test_who_may_come_from_elsewhere_is_told_and_a_run_that_failed_too(place, ru
     (failed / "FAILED").write_text("the loss is not finite\n")
     with served(place, f"run={failed}", "host=0.0.0.0") as (_, url, temporary):
         log = temporary.with_suffix(".log").read_text()
-        assert "training failed: the loss is not finite" in log
+        assert "The run failed: the loss is not finite" in log
         assert "over the network may open this page" in log
         assert "training failed: the loss is not finite" in _body(url, "/config")
 
