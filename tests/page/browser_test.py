@@ -407,7 +407,7 @@ def test_who_may_come_from_elsewhere_is_told_and_a_run_that_failed_too(place, ru
         log = temporary.with_suffix(".log").read_text()
         assert "The run failed: the loss is not finite" in log
         assert "over the network may open this page" in log
-        assert "training failed: the loss is not finite" in _body(url, "/config")
+        assert "The run failed: the loss is not finite" in _body(url, "/config")
 
 
 def test_the_page_needs_no_folder_of_its_own(place):
