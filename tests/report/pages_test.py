@@ -20,7 +20,7 @@ def test_shares_are_percentages():
 
 
 def test_the_policy_of_a_page_names_its_script_and_nothing_else(parse):
-    empty = {"rows": [], "failed": [], "bars": [], "seeds": [], "same": {}, "keys": []}
+    empty = {"rows": [], "failed": [], "bars": [], "full": "1", "seeds": [], "same": {}, "keys": []}
     facts = {"title": "t", "metric": "m", "done": 0, "linked": 0, "example": "", "folder": ""}
     page = parse(pages.render("sweep.html.jinja", {**empty, **facts, "metrics": []}))
     script = page.source.partition("<script>")[2].partition("</script>")[0]
