@@ -75,6 +75,7 @@ class Labels:
         multi_label = outputs.is_multi_label(self.inner.model)
         for batch in batches:
             self.watch()
+            # Once more than the inner one, which pools at once; the head is the small part.
             logits = self.inner.model.predict_on_batch(batch["features"])["logits"]
             values = outputs.of_logits(logits, multi_label=multi_label)
             self._probabilities.append(values.astype(np.float32))

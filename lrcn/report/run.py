@@ -70,13 +70,12 @@ def page(run: runs.RunDirectory, asked: Asked) -> str:
         "metrics": {},
     }
     values |= _evaluation(run, asked, config, opened, reason)
-    known_facts = facts.of_run(run) if config else None
-    measured = known_facts.evaluated.get(asked.split) if known_facts else None
+    measured = facts.of_run(run).evaluated.get(asked.split) if config else None
     if measured is not None and measured.is_stale:
         values["notes"] = (*asked.notes, _OLDER.format(split=asked.split))
     values["seeds"] = _over_seeds(measured, values["headline"])
-    known = len(run.read_labels()) if run.labels_file.exists() else None
-    values["sentence"] = told.sentence(config, classes=known)
+    count = len(run.read_labels()) if run.labels_file.exists() else None
+    values["sentence"] = told.sentence(config, classes=count)
     values["cost"] = cost.of_run(run, history, parameters=_parameters(opened))
     return pages.render("run.html.jinja", values)
 

@@ -113,7 +113,7 @@ def of_run(run: runs.RunDirectory) -> Facts:
     """
     settings, data = run.read_config(), provenance.read(run)
     others = _like(run, settings, data)
-    epochs = runs.read_json(run.state_file) if run.state_file.exists() else {}
+    reached = runs.read_json(run.state_file) if run.state_file.exists() else {}
     own = _metrics(run)
     return Facts(
         name=run.path.absolute().name,
@@ -121,8 +121,8 @@ def of_run(run: runs.RunDirectory) -> Facts:
         settings=settings,
         labels=run.read_labels() if run.labels_file.exists() else (),
         data=data,
-        epochs=epochs.get("epoch", 0),
-        best_epoch=epochs.get("best_epoch"),
+        epochs=reached.get("epoch", 0),
+        best_epoch=reached.get("best_epoch"),
         seeds=tuple(sorted([settings["seed"], *others])),
         validation=Measured(_spread(own, [_metrics(other) for other in others.values()], "")),
         evaluated={
